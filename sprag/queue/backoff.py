@@ -1,0 +1,65 @@
+"""How long a failed attempt waits before the next one. Pure: no clock is read."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from .errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off with jitter: `first` s, then `factor` times more, up to `limit` s.
+
+    `jitter` spreads each wait by up to that share in both directions, so that
+    jobs that failed together do not come back together.
+    """
+
+    first: float = 1.0
+    factor: float = 2.0
+    limit: float = 3600.0
+    jitter: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("first", "factor", "limit", "jitter"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigurationError(f"Backoff.{name}: expected a number, got {value!r}")
+        if not (0 <= self.first < float("inf") and self.first <= self.limit < float("inf")):
+            raise ConfigurationError(
+                f"Backoff: expected 0 <= first <= limit, both finite, got first={self.first!r}, "
+                f"limit={self.limit!r}"
+            )
+        if not 1 <= self.factor < float("inf"):
+            raise ConfigurationError(f"Backoff.factor: expected at least 1, got {self.factor!r}")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {self.jitter!r}")
+
+    @classmethod
+    def of(cls, value: Backoff | float) -> Backoff:
+        """`value` itself, or for a number of seconds the same wait every time."""
+        if isinstance(value, Backoff):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigurationError(
+                f"backoff: expected a Backoff or a number of seconds, got {value!r}"
+            )
+        return cls(first=value, factor=1.0, limit=max(value, 0.0), jitter=0.0)
+
+    def delay(self, attempt: int, noise: Callable[[], float] = random.random) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        # In logarithms, so that a high attempt number cannot overflow a float.
+        growth = math.exp(min((attempt - 1) * math.log(self.factor), 700.0))
+        wait = min(self.limit, self.first * growth)
+        return wait * (1 + self.jitter * (2 * noise() - 1))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Backoff:
+        return cls(**json.loads(text))

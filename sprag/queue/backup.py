@@ -1,0 +1,47 @@
+"""A copy of the database that can be opened as one, taken while work goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .database import Database
+from .errors import DatabaseRefused
+from .journal import Journal
+
+
+def backup(database: Database, target: str) -> None:
+    """Write the state of one instant to the new file `target`; appears there only when whole.
+
+    No process of the original runs jobs in the copy, so what was running is
+    given back to its queue there, without costing an attempt.
+    """
+    if os.path.lexists(target):
+        raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
+    partial = f"{target}.partial"
+    try:
+        database.backup(partial)
+        copy = Database(partial, "full", vfs=database.vfs)
+        try:
+            journal = Journal(copy)
+            for owner, *_ in journal.owners():
+                journal.leave(owner)
+        finally:
+            copy.close()
+        with Path(partial).open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(partial, target)
+        _sync_folder(Path(target).parent)
+    except FileExistsError as error:
+        raise DatabaseRefused(f"{target} exists already; a backup is a new file", target) from error
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(partial + suffix).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

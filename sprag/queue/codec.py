@@ -1,0 +1,301 @@
+"""Payloads as JSON text that the sqlite3 shell can read, and back as they went in.
+
+Plain JSON values are stored as they are. A tuple, set, frozenset, bytes,
+datetime, date, time, timedelta, Decimal, UUID, Path, a dict with keys that are
+not text, or a dataclass becomes an object with one key that starts with "$":
+`{"$tuple": [800, 600]}`. A dict that has such a key itself is stored as
+`{"$dict": [[key, value], …]}`, so no data from outside can be taken for a tag.
+Anything else is refused with the path of the offending value. Never pickle.
+
+A dataclass is looked up in the modules that are imported already: stored data
+never makes Python import anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import Any, Final
+from uuid import UUID
+
+from .errors import PayloadError, PayloadTooLarge
+
+MAX_DEPTH: Final = 100
+
+_ATOMS: Final = frozenset({str, int, bool, type(None)})
+_to_json: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+
+
+def encode(value: object, limit: int, root: str = "item") -> str:
+    """`value` as JSON text of at most `limit` bytes in UTF-8.
+
+    `root` names the value in errors. Raises PayloadError with the path of what
+    cannot be stored, PayloadTooLarge above the limit.
+    """
+    try:
+        text = _to_json(value if _is_plain(value, MAX_DEPTH) else _tagged(value, root, MAX_DEPTH))
+    except ValueError as error:
+        # An int of more digits than Python converts to text (sys.set_int_max_str_digits).
+        raise PayloadError(f"{root} cannot be stored: {error}", root) from error
+    # The size is counted only where it can matter: UTF-8 takes at most 3 bytes a character
+    # of the Basic Multilingual Plane and 4 of the others.
+    if text.isascii():
+        size = len(text)
+    else:
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            # Valid text is the common case, so what is wrong, and where, is found only now.
+            path = _surrogate_path(value, root)
+            raise PayloadError(
+                f"{path} cannot be stored: it has a lone surrogate, which is no valid text", path
+            ) from None
+    if size > limit:
+        raise PayloadTooLarge(root, size, limit)
+    return text
+
+
+def decode(text: str) -> Any:
+    """The value that `encode` was given.
+
+    Raises PayloadError when the text is not JSON, or names a dataclass that is
+    not imported or has changed beyond what its defaults can fill in.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"stored payload is not JSON: {error}", "") from error
+    # Only tagged objects need work, and they cannot hide: a tag is text with a "$".
+    return _restored(value, "payload") if '"$' in text else value
+
+
+# ---------------------------------------------------------------- encoding
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Whether the C encoder alone stores `value` faithfully: exact JSON types, text keys."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return True
+    if kind is float:
+        return math.isfinite(value)  # type: ignore[arg-type]  # `kind` says it is a float
+    if depth <= 0:
+        return False
+    if kind is dict:
+        for key, entry in value.items():  # type: ignore[attr-defined]  # a dict, by `kind`
+            if type(key) is not str or key[:1] == "$":
+                return False
+            if type(entry) not in _ATOMS and not _is_plain(entry, depth - 1):
+                return False
+        return True
+    if kind is list:
+        for entry in value:  # type: ignore[attr-defined]  # a list, by `kind`
+            if type(entry) not in _ATOMS and not _is_plain(entry, depth - 1):
+                return False
+        return True
+    return False
+
+
+def _tagged(value: object, path: str, depth: int) -> object:
+    """`value` with every tagged type replaced by its object; refuses what has no form."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if depth <= 0:
+        raise PayloadError(f"{path} is nested more than {MAX_DEPTH} deep", path)
+    if isinstance(value, float) and kind is float:
+        if not math.isfinite(value):
+            raise PayloadError(f"{path} is {value!r}, which JSON cannot express", path)
+        return value
+    if isinstance(value, dict) and kind is dict:
+        return _tagged_dict(value, path, depth)
+    if isinstance(value, list) and kind is list:
+        return [_tagged(entry, f"{path}[{n}]", depth - 1) for n, entry in enumerate(value)]
+    writer = _WRITERS.get(kind)
+    if writer is not None:
+        tag, write = writer
+        content = write(value)
+        if isinstance(content, list):
+            content = [_tagged(x, f"{path}[{n}]", depth - 1) for n, x in enumerate(content)]
+        return {tag: content}
+    if dataclasses.is_dataclass(kind):
+        return _tagged_dataclass(value, path, depth)
+    raise PayloadError(
+        f"{path} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored: "
+        "expected JSON types, tuple, set, bytes, datetime, date, time, timedelta, Decimal, UUID, "
+        "Path or a dataclass",
+        path,
+    )
+
+
+def _tagged_dict(value: dict[Any, Any], path: str, depth: int) -> object:
+    if all(type(key) is str and key[:1] != "$" for key in value):
+        return {k: _tagged(v, f"{path}[{k!r}]", depth - 1) for k, v in value.items()}
+    return {
+        "$dict": [
+            [_tagged(k, f"key {k!r} of {path}", depth - 1), _tagged(v, f"{path}[{k!r}]", depth - 1)]
+            for k, v in value.items()
+        ]
+    }
+
+
+def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
+    kind = type(value)
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    try:
+        found: object = _dataclass(name)
+    except LookupError:
+        found = None
+    if found is not kind:
+        raise PayloadError(
+            f"{path} is of dataclass {name}, which cannot be found again under that name: "
+            "define it at the top level of a module",
+            path,
+        )
+    fields = {
+        field.name: _tagged(getattr(value, field.name), f"{path}.{field.name}", depth - 1)
+        for field in dataclasses.fields(value)
+    }
+    return {"$dataclass": name, "fields": fields}
+
+
+def _surrogate_path(value: object, path: str) -> str:
+    """Where the text with a lone surrogate is, as far as plain containers lead to it."""
+
+    def bad(text: object) -> bool:
+        return isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text)
+
+    entries: list[tuple[str, object]] = []
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if bad(key):
+                return f"key {key!r} of {path}"
+            entries.append((f"{path}[{key!r}]", entry))
+    elif isinstance(value, list | tuple):
+        entries = [(f"{path}[{n}]", entry) for n, entry in enumerate(value)]
+    for where, entry in entries:
+        if bad(entry):
+            return where
+        deeper = _surrogate_path(entry, where)
+        if deeper != where:
+            return deeper
+    return path
+
+
+def _ordered(values: set[Any] | frozenset[Any]) -> list[Any]:
+    """A set's values in an order that does not change from run to run."""
+    return sorted(values, key=lambda entry: (type(entry).__name__, repr(entry)))
+
+
+def _bytes_text(value: Any) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+_WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
+    tuple: ("$tuple", list),
+    set: ("$set", _ordered),
+    frozenset: ("$frozenset", _ordered),
+    bytes: ("$bytes", _bytes_text),
+    datetime: ("$datetime", datetime.isoformat),
+    date: ("$date", date.isoformat),
+    time: ("$time", time.isoformat),
+    timedelta: ("$timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+    Decimal: ("$decimal", str),
+    UUID: ("$uuid", str),
+    PosixPath: ("$path", str),
+    WindowsPath: ("$path", str),
+    PurePosixPath: ("$posixpath", str),
+    PureWindowsPath: ("$windowspath", str),
+}
+
+
+# ---------------------------------------------------------------- decoding
+
+
+_READERS: Final[dict[str, Callable[[Any], object]]] = {
+    "$tuple": tuple,
+    "$set": set,
+    "$frozenset": frozenset,
+    "$bytes": lambda text: base64.b64decode(text, validate=True),
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+    "$timedelta": lambda parts: timedelta(*parts),
+    "$decimal": Decimal,
+    "$uuid": UUID,
+    "$path": Path,
+    "$posixpath": PurePosixPath,
+    "$windowspath": PureWindowsPath,
+    "$dict": dict,
+}
+
+
+def _restored(value: Any, path: str) -> Any:
+    if isinstance(value, list):
+        return [_restored(entry, f"{path}[{n}]") for n, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    tag = next(iter(value), "")
+    if tag == "$dataclass":
+        return _restored_dataclass(value, path)
+    if not tag.startswith("$"):
+        return {key: _restored(entry, f"{path}[{key!r}]") for key, entry in value.items()}
+    reader = _READERS.get(tag)
+    if reader is None:
+        raise PayloadError(f"{path} has the tag {tag!r}, which this version does not know", path)
+    try:
+        return reader(_restored(value[tag], path))
+    except (TypeError, ValueError, ArithmeticError, binascii.Error) as error:
+        raise PayloadError(f"{path} holds no valid {tag[1:]}: {error}", path) from error
+
+
+def _restored_dataclass(value: dict[str, Any], path: str) -> object:
+    name = value["$dataclass"]
+    try:
+        kind = _dataclass(name)
+    except LookupError as error:
+        raise PayloadError(
+            f"{path} is of dataclass {name}, which is not imported in this process: import its "
+            "module before the queue starts",
+            path,
+        ) from error
+    stored = {
+        key: _restored(entry, f"{path}.{key}") for key, entry in value.get("fields", {}).items()
+    }
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(stored.keys() - known.keys())
+    if unknown:
+        raise PayloadError(
+            f"{path} was stored with fields that dataclass {name} has no more: "
+            + ", ".join(unknown),
+            path,
+        )
+    try:
+        made = kind(**{key: entry for key, entry in stored.items() if known[key].init})
+    except TypeError as error:
+        raise PayloadError(f"{path} cannot be made a {name} again: {error}", path) from error
+    for key, entry in stored.items():
+        # Past a frozen class's guard: the value comes back as it went in.
+        object.__setattr__(made, key, entry)
+    return made
+
+
+def _dataclass(name: str) -> Any:
+    """The dataclass called "module:qualified.name"; LookupError where there is none."""
+    module_name, _, qualname = name.partition(":")
+    found: Any = sys.modules.get(module_name)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise LookupError(name)
+    return found

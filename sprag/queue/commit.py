@@ -1,0 +1,112 @@
+"""Group commit: whoever has something to write posts it, one of the posters writes for all.
+
+There is no writer thread, so a lone writer pays no hand-off. While one thread
+writes, the others' tickets pile up and go into its successor's transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from .interrupts import shielded
+
+
+class Ticket:
+    """Something to be written, and the lock that its poster sleeps on until it is done.
+
+    Whoever writes it says `done`, with an `error` if it failed, or marks it
+    `parked`: then its poster sleeps on until `wake_parked`.
+    """
+
+    __slots__ = ("_leads", "_wake", "done", "error", "parked")
+
+    def __init__(self) -> None:
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        self._leads = False
+        self.done = False
+        self.parked = False
+        self.error: BaseException | None = None
+
+    def wake_parked(self) -> None:
+        """Wake the poster of a parked ticket; to be called once."""
+        self.parked = False
+        self.done = True
+        self._wake.release()
+
+
+T = TypeVar("T", bound=Ticket)
+
+
+class GroupCommit(Generic[T]):
+    """Calls `write(tickets)` in one thread at a time, with all that was posted meanwhile.
+
+    `write` must leave every ticket done or parked. Should it raise all the
+    same, the tickets that are neither are written again by another poster, so
+    what it does must bear repetition.
+    """
+
+    def __init__(self, write: Callable[[list[T]], None]) -> None:
+        self._write = write
+        self._mutex = threading.Lock()
+        self._posted: list[T] = []
+        self._busy = False
+
+    def submit(self, ticket: T) -> None:
+        """Return when `ticket` is done; raise its error if it has one."""
+        ticket.done = False
+        with self._mutex:
+            self._posted.append(ticket)
+            ticket._leads = not self._busy
+            self._busy = True
+        try:
+            while not ticket.done:
+                if ticket._leads:
+                    with shielded:
+                        self._lead(ticket)
+                else:
+                    ticket._wake.acquire()
+        except BaseException:
+            self._withdraw(ticket)
+            raise
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _lead(self, ticket: T) -> None:
+        with self._mutex:
+            batch, self._posted = self._posted, []
+        try:
+            self._write(batch)
+        except BaseException:
+            again = [t for t in batch if not (t.done or t.parked or t is ticket)]
+            with self._mutex:
+                self._posted[:0] = again
+            raise
+        finally:
+            # The heir first: its commit overlaps with what the others do next.
+            self._pass_on(ticket)
+            for other in batch:
+                if other.done and other is not ticket:
+                    other._wake.release()
+
+    def _pass_on(self, ticket: T) -> None:
+        """Make the one who has waited longest the next leader."""
+        ticket._leads = False
+        with self._mutex:
+            if not self._posted:
+                self._busy = False
+                return
+            heir = self._posted[0]
+            heir._leads = True
+        heir._wake.release()
+
+    def _withdraw(self, ticket: T) -> None:
+        """Its poster was interrupted while it waited: nobody wants this ticket any more."""
+        with self._mutex:
+            if ticket in self._posted:
+                self._posted.remove(ticket)
+            leads = ticket._leads
+        if leads:
+            self._pass_on(ticket)

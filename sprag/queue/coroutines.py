@@ -1,0 +1,69 @@
+"""The event loop on which a queue's `async def` handlers run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from . import running
+from .errors import JobReleased
+from .running import RunningJob, running_job
+
+
+class HandlerLoop:
+    """One loop in a thread of its own. Workers hand it a coroutine and wait for the end of it,
+    so that a job's way is the same as with a plain function."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
+        self._thread.start()
+
+    def call(self, handler: Callable[[Any], Awaitable[Any]], item: Any) -> Any:
+        """The result of `await handler(item)`; raises what it raises."""
+        job = running_job()
+        future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
+        result, error = future.result()
+        if error is not None:
+            raise error
+        return result
+
+    def close(self) -> None:
+        """Cancel what still runs, and end."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=1.0)
+
+    async def _settled(
+        self, handler: Callable[[Any], Awaitable[Any]], item: Any, job: RunningJob
+    ) -> tuple[Any, BaseException | None]:
+        running.enter(job)
+        task = asyncio.current_task()
+
+        def release() -> None:
+            # A handler that awaits cannot look; one that is asked to cancel is left to.
+            if job.release_requested and task is not None:
+                self._loop.call_soon_threadsafe(task.cancel)
+
+        job.interrupted = release
+        try:
+            return await handler(item), None
+        except asyncio.CancelledError as error:
+            return None, JobReleased(job.id) if job.release_requested else error
+        except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
+            # SystemExit would end the loop, and with it every other job on it.
+            return None, error
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+            pending = asyncio.all_tasks(self._loop)
+            for task in pending:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(pending, timeout=0.5)) if pending else None
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._loop.close()

@@ -1,0 +1,377 @@
+"""The SQLite file: who may open it, with which settings, and how a transaction goes.
+
+Nothing here knows a table. One connection writes, some others read, one keeps
+watch (checkpoints, the commits of other processes).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import apsw
+
+from . import errors
+from .mounts import network_filesystem
+from .statements import SCHEMA
+
+APPLICATION_ID: Final = 0x53505247  # "SPRG"
+FORMAT: Final = 1
+# Older ones can corrupt a WAL that is reset while another connection checkpoints.
+SQLITE_MINIMUM: Final = (3, 51, 3)
+
+log = logging.getLogger("sprag.queue")
+
+Durability = Literal["full", "normal"]
+
+_OPEN: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_BUSY_SECONDS: Final = 10.0
+# Pages in the WAL (4 KiB each): from the first on, checkpoints run beside the writer; at the
+# second the writer waits for one, so that the file stops growing under a load that never pauses.
+CHECKPOINT_PAGES: Final = 2_000
+WAIT_PAGES: Final = 8_000
+
+
+class Database:
+    """One file, opened for one process.
+
+    `vfs` names the SQLite VFS to go through and `flags` adds to the open flags.
+    Raises a `DatabaseError` that says what is wrong with the file.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        durability: Durability = "full",
+        *,
+        vfs: str | None = None,
+        flags: int = 0,
+        busy_seconds: float = _BUSY_SECONDS,
+    ) -> None:
+        self.path = path
+        self.durability: Durability = durability
+        self.vfs = vfs
+        self._flags = _OPEN | flags
+        self._busy_seconds = busy_seconds
+        _check_sqlite(path)
+        _check_place(path)
+        self._idle_readers: list[apsw.Connection] = []
+        self._all: list[apsw.Connection] = []
+        self._mutex = threading.Lock()
+        self.closed = False
+        self.forked = False
+        self.wal_pages = 0
+        self._checkpointed = 0
+        self._wait_pages = WAIT_PAGES
+        try:
+            with self.translated():
+                self.writer = self._connect()
+                self._prepare_file(self.writer)
+                self._pragmas(self.writer)
+                self.writer.set_wal_hook(self._count_pages)
+                self.watch = self._reader()
+        except BaseException:
+            self.close()
+            raise
+
+    # ------------------------------------------------------------ transactions
+
+    def begin(self) -> None:
+        # Never deferred: an upgrade from read to write fails at once with BUSY_SNAPSHOT,
+        # whatever the timeout.
+        self.writer.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.writer.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo an open transaction, if there is one."""
+        if self.writer.in_transaction:
+            with suppress(apsw.Error):
+                self.writer.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection to read with, for this block alone."""
+        self.check_open()
+        with self._mutex:
+            reader = self._idle_readers.pop() if self._idle_readers else None
+        with self.translated():
+            if reader is None:
+                reader = self._reader()
+            try:
+                yield reader
+            finally:
+                with self._mutex:
+                    self._idle_readers.append(reader)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """Like `reading`, but all that is read in the block is of one instant."""
+        with self.reading() as reader:
+            reader.execute("BEGIN")
+            try:
+                yield reader
+            finally:
+                reader.execute("COMMIT")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn apsw's errors into `DatabaseError`s."""
+        try:
+            yield
+        except apsw.Error as error:
+            raise self.error(error) from error
+
+    def error(self, error: apsw.Error) -> errors.DatabaseError:
+        """What an error of SQLite means for a user of this file."""
+        path = self.path
+        match error:
+            case apsw.BusyError() | apsw.LockedError():
+                return errors.DatabaseLocked(
+                    f"{path} is locked by another writer that did not let go within "
+                    f"{self._busy_seconds:g} s; nothing was stored",
+                    path,
+                )
+            case apsw.FullError():
+                return errors.DatabaseFull(f"the disk of {path} is full; nothing was stored", path)
+            case apsw.ReadOnlyError() | apsw.PermissionsError():
+                return errors.DatabaseReadOnly(f"{path} or its folder is read-only", path)
+            case apsw.CantOpenError():
+                return errors.DatabaseReadOnly(
+                    f"{path} cannot be opened: check that the folder can be written and the file "
+                    f"be read ({error})",
+                    path,
+                )
+            case apsw.NotADBError():
+                return errors.DatabaseRefused(
+                    f"{path} is not a SQLite database; it is left untouched", path
+                )
+            case apsw.CorruptError():
+                return errors.DatabaseCorrupt(
+                    f"{path} is damaged ({error}): run `sprag check`, and restore a backup", path
+                )
+            case apsw.IOError():
+                return errors.WriteUnknown(
+                    f"the disk failed under {path} ({error}); whether the last change was stored "
+                    "is unknown, repeating it with the same job id is safe",
+                    path,
+                )
+            case _:
+                return errors.DatabaseError(f"{path}: {error}", path)
+
+    # ------------------------------------------------------------ maintenance
+
+    def version(self) -> int:
+        """A number that changes with every commit of any other connection, here or elsewhere."""
+        return int(self.watch.execute("PRAGMA data_version").get)
+
+    def checkpoint(self) -> None:
+        """Copy the WAL into the database file once it has some length, beside the writer.
+
+        A commit that comes in between keeps the WAL from beginning anew; `bound_wal` sees to
+        that if it never pauses.
+        """
+        if self.wal_pages >= CHECKPOINT_PAGES and self.wal_pages != self._checkpointed:
+            self._checkpointed = self.wal_pages
+            self._checkpoint(self.watch)
+
+    def bound_wal(self) -> None:
+        """To be called by the writer after a commit: with a WAL that has become long, copy the
+        rest of it now, so that the next commit begins it anew."""
+        if self.wal_pages >= self._wait_pages:
+            pages, done = self._checkpoint(self.writer)
+            # A reader that stays in an old snapshot prevents it: try again when the WAL has
+            # grown as much once more, and say so.
+            self._wait_pages = WAIT_PAGES if pages == done else pages + WAIT_PAGES
+            if pages != done:
+                log.warning(
+                    "%s: the write-ahead log has grown to %d MB because some connection keeps "
+                    "reading an old state of the file; it shrinks when that one ends",
+                    self.path,
+                    pages * 4096 // 1_000_000,
+                )
+
+    def _checkpoint(self, connection: apsw.Connection) -> tuple[int, int]:
+        """(pages in the WAL, pages of them that are in the database file now)."""
+        try:
+            return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            return self.wal_pages, self.wal_pages  # another process is at it
+        except apsw.Error:
+            # The commits are safe in the WAL; only its length suffers.
+            log.exception("%s: a checkpoint failed; it is tried again", self.path)
+            return self.wal_pages, self.wal_pages
+
+    def backup(self, target: str) -> None:
+        """Write a compact copy, of one instant, to the new file `target`."""
+        self.check_open()
+        with self.translated():
+            # A connection of its own: "query_only" forbids this, and it takes a while.
+            connection = self._connect()
+            try:
+                connection.execute("VACUUM INTO ?", (target,))
+            finally:
+                with self._mutex:
+                    if connection in self._all:
+                        self._all.remove(connection)
+                connection.close()
+
+    def close(self) -> None:
+        """Close every connection; the WAL is copied into the file as far as others allow."""
+        with self._mutex:
+            if self.closed:
+                return
+            self.closed = True
+            connections, self._all = self._all, []
+            self._idle_readers.clear()
+        for connection in reversed(connections):
+            connection.close()
+
+    def abandon(self) -> None:
+        """In a forked child: never touch the parent's connections, not even to close them."""
+        self.forked = self.closed = True
+        for connection in self._all:
+            # Immortal, or the garbage collector would close it.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+    # ------------------------------------------------------------ opening
+
+    def check_open(self) -> None:
+        """Raise QueueClosed if this process has closed the file, or never had it open."""
+        if self.forked:
+            raise errors.QueueClosed(
+                f"{self.path} was opened before fork() and belongs to the parent process: make a "
+                "new queue in this one"
+            )
+        if self.closed:
+            raise errors.QueueClosed(f"{self.path} is closed")
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
+        with self._mutex:
+            self._all.append(connection)
+        connection.set_busy_timeout(round(self._busy_seconds * 1000))
+        # The last one to close leaves the WAL file in place: creating and deleting it
+        # costs syncs of the folder, and a deletion is a write that can go wrong.
+        persist = ctypes.c_int(1)
+        connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
+        return connection
+
+    def _reader(self) -> apsw.Connection:
+        connection = self._connect()
+        self._pragmas(connection)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _pragmas(self, connection: apsw.Connection) -> None:
+        sync = "FULL" if self.durability == "full" else "NORMAL"
+        connection.execute(
+            f"PRAGMA synchronous = {sync}; PRAGMA wal_autocheckpoint = 0; "
+            # macOS: without these a sync does not reach the disk.
+            "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; "
+            "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF"
+        )
+
+    def _prepare_file(self, connection: apsw.Connection) -> None:
+        """Make a new file ours, or make sure that an old one is."""
+        application, format_, tables = self._identity(connection)
+        if application == 0 and tables == 0:
+            self._create(connection)
+            application, format_, tables = self._identity(connection)
+        if application != APPLICATION_ID:
+            raise errors.DatabaseRefused(
+                f"{self.path} is a database of another application (application_id "
+                f"{application:#x}, expected {APPLICATION_ID:#x}); it is left untouched",
+                self.path,
+            )
+        if format_ > FORMAT:
+            raise errors.DatabaseRefused(
+                f"{self.path} has format {format_}, written by a newer version of sprag; this one "
+                f"knows formats up to {FORMAT}. It is left untouched",
+                self.path,
+            )
+        self._use_wal(connection)
+
+    def _use_wal(self, connection: apsw.Connection) -> None:
+        # The switch fails at once where another process is at it, without the busy timeout.
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                mode = connection.execute("PRAGMA journal_mode = WAL").get
+            except apsw.BusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+                continue
+            if mode != "wal":
+                raise errors.DatabaseRefused(
+                    f"{self.path} cannot have a write-ahead log (journal mode {mode!r}): its file "
+                    "system or VFS offers no shared memory",
+                    self.path,
+                )
+            return
+
+    def _identity(self, connection: apsw.Connection) -> tuple[int, int, int]:
+        """(application_id, user_version, number of tables and the like) of the file."""
+        rows: list[Any] = connection.execute(
+            "SELECT (SELECT application_id FROM pragma_application_id), "
+            "(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)"
+        ).fetchall()
+        ((application, format_, tables),) = rows
+        return application, format_, tables
+
+    def _create(self, connection: apsw.Connection) -> None:
+        # Two processes may create the file at the same moment: take the lock, then see who won.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._identity(connection) == (0, 0, 0):
+                connection.execute(SCHEMA)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+
+def _check_sqlite(path: str) -> None:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < SQLITE_MINIMUM:
+        wanted = ".".join(map(str, SQLITE_MINIMUM))
+        raise errors.DatabaseRefused(
+            f"SQLite {apsw.sqlite_lib_version()} is too old: versions before {wanted} can corrupt "
+            "a write-ahead log; upgrade apsw",
+            path,
+        )
+
+
+def _check_place(path: str) -> None:
+    folder = Path(path).parent
+    if Path(path).is_dir():
+        raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
+    if not folder.is_dir():
+        raise errors.DatabaseRefused(
+            f"{path} cannot be made: the folder {folder} does not exist", path
+        )
+    kind = network_filesystem(path)
+    if kind is not None:
+        raise errors.DatabaseRefused(
+            f"{path} is on a network file system ({kind}), where SQLite's locks do not hold; "
+            "use a local disk",
+            path,
+        )
+    if os.path.lexists(path) and not Path(path).exists():
+        raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)

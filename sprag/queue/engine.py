@@ -1,0 +1,346 @@
+"""One database file as one process has it open: shared by all its queues in that process.
+
+An engine joins the journal, the owner's lock, the observers and a thread that
+keeps watch: it stores progress, notices what other processes committed or
+whether they died, lets waiting jobs become due and copies the WAL.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from . import errors, interrupts
+from .database import Database, Durability
+from .execution import describe
+from .journal import Journal
+from .observer import Observers
+from .owners import OwnerLock
+from .recovery import Recovery
+from .reserve import Reserve
+from .running import RunningJob
+from .tickets import Exchange, Outcome, Run
+
+log = logging.getLogger("sprag.queue")
+
+R = TypeVar("R")
+
+# How late this process may be in noticing another's commit or death, or a due time.
+TICK_SECONDS: Final = 0.05
+_PROGRESS_SECONDS: Final = 0.1
+_RESERVE_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = (0.05, 5.0)
+
+_engines: dict[str, Engine] = {}
+_registry: Final = threading.RLock()
+
+
+class Engine:
+    """Use `Engine.open` and `close`, which count its users."""
+
+    def __init__(
+        self, path: str, durability: Durability, vfs: str | None, flags: int, busy_seconds: float
+    ) -> None:
+        self.path = path
+        self.users = 0
+        self.database = Database(path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds)
+        self.folder = Path(f"{path}-sprag")
+        self.journal = Journal(self.database, time.time, self._committed)
+        self.observers = Observers(self.journal)
+        self.owner: int | None = None
+        self.running: dict[int, RunningJob] = {}
+        self.dirty: set[RunningJob] = set()
+        """Runs with progress that is not stored yet."""
+        self._workers: list[Exchange] = []
+        self._lock: OwnerLock | None = None
+        self._recovery = Recovery(self.journal, self.folder)
+        self._reserve: Reserve | None = None
+        self._adrift = False
+        self._mutex = threading.Lock()
+        self._closing = threading.Event()
+        self._keeper: threading.Thread | None = None
+        self._version = -1
+        self._due: dict[str, float | None] = {}
+        self._times: dict[str, float] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        durability: Durability = "full",
+        *,
+        vfs: str | None = None,
+        flags: int = 0,
+        busy_seconds: float = 10.0,
+    ) -> Engine:
+        """The engine of this file in this process, opened if need be.
+
+        Raises a DatabaseError, or ConfigurationError where the file is open
+        with another durability or VFS.
+        """
+        path = os.path.realpath(path)
+        with _registry:
+            engine = _engines.get(path)
+            if engine is None:
+                engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds)
+                interrupts.install()
+            elif (engine.database.durability, engine.database.vfs) != (durability, vfs):
+                raise errors.ConfigurationError(
+                    f"{path} is open in this process with durability="
+                    f"{engine.database.durability!r} and vfs={engine.database.vfs!r}; expected the "
+                    f"same for every queue of the file, got {durability!r} and {vfs!r}"
+                )
+            engine.users += 1
+            return engine
+
+    def close(self) -> None:
+        """One user less; the last one closes the file."""
+        with _registry:
+            self.users -= 1
+            if self.users or self.database.closed:
+                return
+            del _engines[self.path]
+            self._close()
+
+    def _close(self) -> None:
+        self._closing.set()
+        self.observers.close()
+        if self._keeper is not None and self._keeper is not threading.current_thread():
+            self._keeper.join()
+        if self.owner is not None and self._lock is not None:
+            try:
+                self._store_progress()
+                self._for_certain(functools.partial(self.journal.leave, self.owner))
+            except errors.DatabaseError:
+                # The lock file stays, free: the next process to look recovers the jobs.
+                log.exception("%s: this process could not sign off", self.path)
+                self._lock.abandon()
+            else:
+                self._lock.release()
+        self.database.close()
+
+    # ------------------------------------------------------------ running jobs
+
+    def own(self) -> int:
+        """Become an owner of jobs; the jobs of dead ones are recovered first. The owner's id."""
+        with self._mutex:
+            if self.owner is None:
+                self._recovery.refresh()
+                self._recovery.sweep()
+                lock = OwnerLock(self.folder)
+                try:
+                    self.owner = self.journal.add_owner(
+                        lock.token, os.getpid(), socket.gethostname()
+                    )
+                except BaseException:
+                    lock.release()
+                    raise
+                self._lock = lock
+                self._recovery = Recovery(self.journal, self.folder, self.owner)
+                self._reserve = Reserve(self.folder / "reserve")
+                self._restore_reserve(self._reserve)
+            return self.owner
+
+    def admit(self, workers: list[Exchange], queue: str) -> None:
+        """Take these workers of a queue into account."""
+        with self._mutex:
+            self._workers += workers
+            self._due.setdefault(queue, None)
+            self._version = -1  # look for due jobs at the next tick
+
+    def dismiss(self, workers: list[Exchange]) -> None:
+        """Let these workers end once they have handed in what they have."""
+        self.journal.dismiss(workers)
+
+    def discharge(self, workers: list[Exchange]) -> None:
+        """Forget these workers; what they still run is released already."""
+        with self._mutex:
+            self._workers = [worker for worker in self._workers if worker not in workers]
+
+    def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
+        """Like `Journal.exchange`, but patient: while the file cannot be written, it tries
+        again, so that no outcome is lost and no worker dies. Raises QueueClosed alone."""
+        wait, most = _RETRY_SECONDS
+        tries = 0
+        while True:
+            try:
+                run = self.journal.exchange(ticket, outcome)
+            except errors.QueueClosed:
+                raise
+            except errors.DatabaseError as error:
+                if isinstance(error, errors.WriteUnknown):
+                    self._adrift = True
+                if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
+                    continue
+                if type(error) is errors.DatabaseError and outcome is not None:
+                    # Not the disk but this very outcome: repeating it would not help.
+                    log.exception("the outcome of job %s cannot be stored", outcome.run.id)
+                    outcome = Outcome(outcome.run, "fail", error=describe(error))
+                if tries % 20 == 0:
+                    log.error("a worker of %s cannot write, and goes on trying: %s",
+                              ticket.queue, error)  # fmt: skip
+                tries += 1
+                if self._closing.wait(wait):
+                    raise errors.QueueClosed(f"{self.path} is closed") from error
+                wait = min(wait * 2, most)
+            else:
+                if ticket.refused and outcome is not None and not tries:
+                    log.warning("job %s was taken from this process before it ended; its outcome "
+                                "(%s) is dropped", outcome.run.id, outcome.event)  # fmt: skip
+                return run
+
+    # ------------------------------------------------------------ anyone's wishes
+
+    def accepts(self) -> None:
+        """Raise DatabaseFull while the room that was set aside is in use."""
+        if self._reserve is not None and self._reserve.spent:
+            raise errors.DatabaseFull(
+                f"the disk of {self.path} is full: nothing was stored, and nothing new is "
+                "accepted until there is room again",
+                self.path,
+            )
+
+    def cancel(self, id_: str, queue: str | None = None) -> None:
+        """Cancel a queued job, or ask a running one to give way."""
+        row = self._for_certain(lambda: self.journal.cancel(id_, queue))
+        if row is not None:
+            key, starts, status, owner = row
+            if status == "cancelling" and owner == self.owner:
+                self._interrupt(key, starts)
+
+    def keep_watch(self) -> None:
+        """Start the keeper, unless it runs."""
+        with self._mutex:
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
+                self._keeper.start()
+
+    def _for_certain(self, write: Callable[[], R]) -> R:
+        """Write something that may use the room that was set aside."""
+        try:
+            return write()
+        except errors.DatabaseFull:
+            if not self._spend_reserve():
+                raise
+            return write()
+
+    def _interrupt(self, key: int, starts: int) -> None:
+        job = self.running.get(key)
+        if job is not None and job.run.starts == starts:
+            job.interrupt(errors.JobCancelled)
+
+    def _committed(self, finished: Any) -> None:
+        self.observers.committed(finished)
+
+    # ------------------------------------------------------------ keeping watch
+
+    def _keep(self) -> None:
+        failing = False
+        while not self._closing.wait(TICK_SECONDS):
+            try:
+                self._look()
+                failing = False
+            except errors.QueueClosed:
+                return
+            except errors.DatabaseError as error:
+                if not failing:
+                    log.error("%s cannot be watched, and is tried again: %s", self.path, error)
+                failing = True
+
+    def _look(self) -> None:
+        if self.dirty and self._every("progress", _PROGRESS_SECONDS):
+            self._store_progress()
+        if self._adrift and self.owner is not None:
+            self._adrift = False
+            self.journal.give_back(self.owner, self._workers)
+        version = self.database.version()
+        if version != self._version:
+            self._version = version
+            self._changed()
+        now = self.journal.clock()
+        for queue, due in tuple(self._due.items()):
+            if due is not None and due <= now:
+                self.journal.promote(queue)
+                self._due[queue] = self.journal.next_due(queue)
+        if self.owner is not None:
+            self._recovery.sweep()
+        reserve = self._reserve
+        if reserve is not None and reserve.spent and self._every("reserve", _RESERVE_SECONDS):
+            self._restore_reserve(reserve)
+        self.database.checkpoint()
+
+    def _changed(self) -> None:
+        """Someone committed, perhaps another process: whatever may follow from that."""
+        self.observers.changed()
+        if self.owner is None:
+            return
+        for key, starts in self.journal.cancelling(self.owner):
+            self._interrupt(key, starts)
+        for queue in tuple(self._due):
+            self._due[queue] = self.journal.next_due(queue)
+        self._recovery.refresh()
+        self.journal.nudge()
+
+    def _store_progress(self) -> None:
+        reports = []
+        while self.dirty:
+            # Taken out before it is read: what is reported in between comes back in.
+            report = self.dirty.pop().report()
+            if report is not None:
+                reports.append(report)
+        if reports and self.owner is not None:
+            self.journal.report(self.owner, reports)
+
+    def _every(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._times.get(what, 0.0):
+            return False
+        self._times[what] = now + seconds
+        return True
+
+    # ------------------------------------------------------------ a full disk
+
+    def _spend_reserve(self) -> bool:
+        self.journal.claiming = False
+        if self._reserve is None:
+            return False
+        log.error("the disk of %s is full: no job is started until there is room", self.path)
+        return self._reserve.spend()
+
+    def _restore_reserve(self, reserve: Reserve) -> None:
+        if reserve.restore():
+            if not self.journal.claiming:
+                log.warning("the disk of %s has room again: jobs are started", self.path)
+            self.journal.claiming = True
+            self.journal.nudge()
+        else:
+            self.journal.claiming = False
+
+    # ------------------------------------------------------------ fork
+
+    def abandon(self) -> None:
+        """In a forked child: this belongs to the parent."""
+        self.database.abandon()
+        if self._lock is not None:
+            self._lock.abandon()
+        self._closing.set()
+
+
+def _forked() -> None:
+    for engine in _engines.values():
+        engine.abandon()
+    _engines.clear()
+    _registry.release()
+
+
+# Held across the fork, so that a child never finds it locked by a thread it does not have.
+os.register_at_fork(
+    before=_registry.acquire, after_in_parent=_registry.release, after_in_child=_forked
+)

@@ -1,0 +1,185 @@
+"""Every error of `sprag.queue`, each with its facts as attributes.
+
+`QueueError` is the base of all that a caller can get wrong or run into.
+`JobInterrupted` is apart: it unwinds a handler, so it derives from
+BaseException, as asyncio's CancelledError does, and `except Exception` in a
+handler does not swallow it.
+"""
+
+from __future__ import annotations
+
+
+class QueueError(Exception):
+    """Something `sprag.queue` refuses to do, or could not do."""
+
+
+# ---------------------------------------------------------------- a user's mistakes
+
+
+class ConfigurationError(QueueError):
+    """A queue is described in a way that cannot work: a name, a count, an option."""
+
+
+class PayloadError(QueueError):
+    """An item or a result that cannot be stored.
+
+    `path` points at the offending value, as in `item["sizes"][2]`.
+    """
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class PayloadTooLarge(PayloadError):
+    """An item or a result above the cap; `size` and `limit` are bytes of UTF-8 JSON."""
+
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{path} takes {size:,} bytes as JSON, expected at most {limit:,} "
+            "(max_payload_bytes): store the data elsewhere and pass a reference to it",
+            path,
+        )
+        self.size = size
+        self.limit = limit
+
+
+class QueueFull(QueueError):
+    """`max_queued` jobs are waiting already; nothing of this call was stored."""
+
+    def __init__(self, queue: str, offered: int, limit: int) -> None:
+        super().__init__(
+            f"queue {queue!r} is full: it holds max_queued={limit} waiting jobs, or would with "
+            f"the {offered} offered now; none of them was stored"
+        )
+        self.queue = queue
+        self.offered = offered
+        self.limit = limit
+
+
+class JobNotFound(QueueError, LookupError):
+    """No job of this id in this queue: never accepted, pruned, or of another queue."""
+
+    def __init__(self, job_id: object, queue: str | None) -> None:
+        where = f"queue {queue!r}" if queue is not None else "this file"
+        super().__init__(f"no job {job_id!r} in {where}")
+        self.job_id = job_id
+        self.queue = queue
+
+
+class JobExists(QueueError):
+    """The job id given to `enqueue` belongs to a job with another queue or item."""
+
+    def __init__(self, job_id: str, queue: str) -> None:
+        super().__init__(
+            f"job {job_id!r} exists already, in queue {queue!r}, with another queue or item than "
+            "the one offered now; the job that exists is left as it is"
+        )
+        self.job_id = job_id
+        self.queue = queue
+
+
+class IllegalMove(QueueError):
+    """The job's state does not allow what was asked."""
+
+    def __init__(self, job_id: str, status: str, event: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"cannot {event} job {job_id!r}: it is {status}, expected {' or '.join(allowed)}; "
+            "it is left as it is"
+        )
+        self.job_id = job_id
+        self.status = status
+        self.event = event
+        self.allowed = allowed
+
+
+class NoRunningJob(QueueError):
+    """A handler's method was called where no job runs."""
+
+
+class QueueClosed(QueueError):
+    """The queue is stopped, or the handle belongs to the parent of this process."""
+
+
+class StopInsideHandler(QueueError):
+    """A handler asked its own queue to stop, which would wait for that handler."""
+
+
+class WaitTimeout(QueueError, TimeoutError):
+    """The job was not finished in time; it goes on regardless. `status` is its last one."""
+
+    def __init__(self, job_id: str, timeout: float, status: str) -> None:
+        super().__init__(f"job {job_id!r} is still {status} after {timeout:g} s")
+        self.job_id = job_id
+        self.timeout = timeout
+        self.status = status
+
+
+# ---------------------------------------------------------------- the file
+
+
+class DatabaseError(QueueError):
+    """The database file cannot be used, or failed in use. `path` is the file."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class DatabaseRefused(DatabaseError):
+    """Not a file this version may open: no database, another application's, newer,
+    on a network file system, or SQLite itself is too old. The file is left untouched."""
+
+
+class DatabaseReadOnly(DatabaseError):
+    """The file or its folder cannot be written."""
+
+
+class DatabaseLocked(DatabaseError):
+    """Another process holds the write lock and did not let go within `busy_timeout`."""
+
+
+class DatabaseFull(DatabaseError):
+    """No room on the disk: nothing of this call was stored. Running jobs keep the room
+    that was set aside for their outcomes; reading and cancelling go on."""
+
+
+class DatabaseCorrupt(DatabaseError):
+    """The file's content is damaged."""
+
+
+class WriteUnknown(DatabaseError):
+    """The disk failed during a commit, so it is unknown whether it took place.
+
+    Repeating `enqueue` with the same `job_id` is safe: a job is stored once.
+    `job_ids` are those of the enqueue that failed, if it was one.
+    """
+
+    def __init__(self, message: str, path: str, job_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message, path)
+        self.job_ids = job_ids
+
+
+# ---------------------------------------------------------------- what unwinds a handler
+
+
+class JobInterrupted(BaseException):
+    """Base of what `check_cancelled()` raises; let it pass through the handler."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+class JobCancelled(JobInterrupted):
+    """Someone asked to cancel this job."""
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} was asked to cancel"
+
+
+class JobReleased(JobInterrupted):
+    """The queue stops and this job's grace has ended: it goes back to the queue."""
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} went back to its queue: the queue is stopping"

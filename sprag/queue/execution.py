@@ -1,0 +1,90 @@
+"""One run of a job, from its item to its outcome. The one place that catches what a handler
+raises."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+from . import running
+from .backoff import Backoff
+from .codec import decode, encode
+from .errors import JobCancelled, JobReleased, PayloadError
+from .job import JobError
+from .running import RunningJob
+from .tickets import Outcome
+
+log = logging.getLogger("sprag.queue")
+
+_TRACEBACK_CHARS: Final = 16_000
+_MESSAGE_CHARS: Final = 4_000
+
+
+def execute(
+    job: RunningJob,
+    handler: Callable[[Any], Any],
+    backoff: Backoff,
+    max_result_bytes: int,
+    clock: Callable[[], float] = time.time,
+) -> Outcome:
+    """Run `handler` on the job's item; never raises."""
+    token = running.enter(job)
+    try:
+        result = handler(decode(job.run.item_json))
+        text = encode(result, max_result_bytes, "result")
+    except BaseException as error:  # noqa: BLE001  # the one place: any end is an outcome
+        return _outcome_of(error, job, backoff, clock)
+    else:
+        return Outcome(job.run, "complete", result=text, report=job.report())
+    finally:
+        running.leave(token)
+
+
+def _outcome_of(
+    error: BaseException, job: RunningJob, backoff: Backoff, clock: Callable[[], float]
+) -> Outcome:
+    run = job.run
+    if isinstance(error, JobCancelled) and job.cancel_requested:
+        return Outcome(run, "confirm", report=job.report())
+    if isinstance(error, JobReleased) and job.release_requested:
+        return Outcome(run, "release", report=job.report())
+    told = describe(error)
+    # An item or result that cannot be stored will not do better the next time.
+    final = isinstance(error, PayloadError) or run.attempt >= run.max_attempts
+    if final:
+        log.error("job %s of %s failed at attempt %d of %d: %s: %s", run.id, job.queue,
+                  run.attempt, run.max_attempts, told.type, told.message, exc_info=error)  # fmt: skip
+        return Outcome(run, "fail", error=told, report=job.report())
+    own = Backoff.from_json(run.backoff) if run.backoff is not None else backoff
+    wait = own.delay(run.attempt)
+    log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
+                run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
+                told.message)  # fmt: skip
+    return Outcome(run, "retry", error=told, due_at=clock() + wait, report=job.report())
+
+
+def describe(error: BaseException) -> JobError:
+    """An exception as it is stored: without this package's frames, and of bounded length."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    try:
+        message = str(error)
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except Exception as second:  # noqa: BLE001  # a user's __str__ may raise anything
+        message = f"(its text cannot be shown: {type(second).__name__})"
+        text = "".join(traceback.format_tb(trace))
+    return JobError(
+        type(error).__qualname__, _shown(message, _MESSAGE_CHARS), _shown(text, _TRACEBACK_CHARS)
+    )
+
+
+def _shown(text: str, most: int) -> str:
+    """Valid text of at most about `most` characters, with its middle left out if need be."""
+    if len(text) > most:
+        left_out = f"… {len(text) - most} characters left out …"
+        text = f"{text[: most // 2]}\n{left_out}\n{text[-most // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode()

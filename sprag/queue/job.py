@@ -1,0 +1,147 @@
+"""What the queue says of a job: frozen records, read from the file at one instant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .codec import decode
+from .states import TERMINAL, Event, Status
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why an attempt failed: the exception's type name, message and traceback text."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {"type": self.type, "message": self.message, "traceback": self.traceback},
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str | None) -> JobError | None:
+        return None if text is None else cls(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a handler says it is; what it left out is None. `percent` is 0 to 100."""
+
+    current: float | None = None
+    total: float | None = None
+    percent: float | None = None
+    message: str | None = None
+
+    def to_dict(self) -> dict[str, float | str | None]:
+        return {
+            "current": self.current,
+            "total": self.total,
+            "percent": self.percent,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the file held it when it was read. Times are unix seconds.
+
+    `attempt` counts the attempts that count against `max_attempts`; `crashes`
+    the owners that died under it; `error` is that of the latest failure, until
+    the job moves on (`history()` has them all). `item_json` and `result_json`
+    are the stored texts; `item` and `result` decode them at each access.
+    """
+
+    id: str
+    queue: str
+    status: Status
+    item_json: str
+    created_at: float
+    due_at: float
+    result_json: str | None = None
+    error: JobError | None = None
+    progress: Progress | None = None
+    attempt: int = 0
+    max_attempts: int = 1
+    crashes: int = 0
+    priority: int = 0
+    label: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def item(self) -> Any:
+        """What was enqueued. Raises PayloadError if it cannot be decoded here."""
+        return decode(self.item_json)
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned; None until the job is completed."""
+        return None if self.result_json is None else decode(self.result_json)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has come to an end: completed, failed or cancelled."""
+        return self.status in TERMINAL
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether someone asked to cancel it, and it may still be running or gave way."""
+        return self.status in ("cancelling", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the journal: what moved a job, from where to where.
+
+    `seq` grows by one with every transition of the file; `attempt` is the one
+    the event belongs to; `owner` the process that ran it, if one did. `progress`
+    is the latest of the job's present run and given to subscribers alone.
+    """
+
+    seq: int
+    job_id: str
+    queue: str
+    event: Event
+    from_status: Status | None
+    to_status: Status
+    attempt: int
+    owner: int | None
+    at: float
+    due_at: float | None
+    error: JobError | None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Progress as it was stored: `tick` counts the stores, `seq` is the newest transition
+    before it."""
+
+    tick: int
+    seq: int
+    job_id: str
+    queue: str
+    status: Status
+    attempt: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs, newest first. `next` is the cursor of the page after it, None on the last."""
+
+    jobs: tuple[Job, ...]
+    next: str | None
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)

@@ -1,0 +1,431 @@
+"""The journal: with its reading half, `reader`, the only module that runs SQL on jobs.
+
+Writes are tickets of the group commit: outcomes, new jobs, other changes and
+claims of one batch share a transaction, in that order, so that a job finished
+and the next one started are one commit, and so are a job enqueued and started.
+Every method that writes returns after COMMIT.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import apsw
+
+from . import errors
+from .commit import GroupCommit
+from .database import Database
+from .job import JobError
+from .reader import Reader, Row, row_of, rows_of
+from .statements import STATEMENTS
+from .states import STATUSES, TERMINAL, Event, sources
+from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
+
+R = TypeVar("R")
+
+_Any = Enqueue | Call | Exchange
+
+
+class Journal(Reader):
+    """Writes and reads of one `Database`.
+
+    `clock` gives unix seconds. `on_commit(ids)` is called by the committing
+    thread after each COMMIT that may concern subscribers, with the ids of the
+    jobs that came to an end in it as far as they are known; it must not block.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        on_commit: Callable[[Sequence[str]], None] = lambda ids: None,
+    ) -> None:
+        super().__init__(database)
+        self.clock = clock
+        self._on_commit = on_commit
+        self._commits: GroupCommit[_Any] = GroupCommit(self._write)
+        # Workers with nothing to do, by queue; the last to come is the first to go, its
+        # stack is warm. The mutex is for dismiss(), which does not hold the turn to write.
+        self._parked: dict[str, list[Exchange]] = {}
+        self._parking = threading.Lock()
+        self.claiming = True
+        """False while nothing may be started, because the disk has no room for its outcome."""
+
+    # ------------------------------------------------------------ writes
+
+    def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> None:
+        """Accept jobs, all or none. Ids that exist are passed over.
+
+        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids.
+        """
+        if not ids:
+            return
+        ticket = Enqueue(options, [id_ + item for id_, item in zip(ids, items, strict=True)])
+        try:
+            self._commits.submit(ticket)
+        except errors.WriteUnknown as error:
+            raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
+
+    def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
+        """Store `outcome`, if there is one, and return the next run of the ticket's queue.
+
+        Sleeps until there is one; None when the worker is dismissed. Whether the
+        outcome was refused, because the run was no longer the owner's, is in
+        `ticket.refused`.
+        """
+        ticket.outcome = outcome
+        ticket.refused = False
+        ticket.error = None
+        self._commits.submit(ticket)
+        return ticket.claimed
+
+    def dismiss(self, tickets: Iterable[Exchange]) -> None:
+        """Give these workers no more runs, and wake those that wait for one."""
+        with self._parking:
+            for ticket in tickets:
+                ticket.stopping = True
+                parked = self._parked.get(ticket.queue, [])
+                if ticket in parked:
+                    parked.remove(ticket)
+                    ticket.wake_parked()
+
+    def nudge(self) -> None:
+        """Let parked workers look for runs: other processes may have left some."""
+        with self._parking:
+            idle = any(self._parked.values())
+        if idle:
+            self._call(lambda _connection, _now: None)
+
+    def finish(self, owner: int, outcomes: Sequence[Outcome]) -> int:
+        """Store outcomes outside of any worker's exchange; how many were accepted."""
+        return self._call(lambda connection, now: self._finish(connection, now, owner, outcomes))
+
+    def cancel(self, id_: str, queue: str | None = None) -> Row | None:
+        """Cancel a queued job or ask a running one to; (key, starts, status, owner), or None
+        where there was nothing to cancel."""
+        row: Row | None = self._call(
+            lambda connection, now: row_of(connection, "cancel", id=id_, queue=queue, now=now)
+        )
+        if row is not None and row[2] in TERMINAL:
+            self._on_commit((id_,))
+        return row
+
+    def requeue(self, id_: str, queue: str | None = None) -> None:
+        """Queue a failed or cancelled job again. Raises JobNotFound or IllegalMove."""
+        row = self._call(
+            lambda connection, now: row_of(connection, "requeue", id=id_, queue=queue, now=now)
+        )
+        if row is None:
+            status = self.job(id_, queue).status
+            raise errors.IllegalMove(id_, status, "requeue", sources("requeue"))
+
+    def promote(self, queue: str) -> int:
+        """Let waiting jobs whose time has come be claimed; how many were, at most 1,000."""
+
+        def run(connection: apsw.Connection, now: float) -> int:
+            rows_of(connection, "promote", queue=queue, now=now)
+            return connection.changes()
+
+        return self._call(run)
+
+    def report(self, owner: int, reports: Sequence[Report]) -> None:
+        """Store progress of running jobs."""
+        if reports:
+            self._call(lambda connection, _now: self._report(connection, owner, reports))
+
+    def add_owner(self, token: str, pid: int, host: str) -> int:
+        """Make an owner known; its id."""
+        ((owner,),) = self._call(
+            lambda connection, now: rows_of(
+                connection, "add_owner", token=token, pid=pid, host=host, now=now
+            )
+        )
+        return int(owner)
+
+    def recover(self, owner: int) -> list[tuple[str, str, Event]]:
+        """Take all jobs from a dead owner, and forget it; (id, queue, event) of each."""
+        message = "the process running this job died %d times; max_crashes is %d"
+
+        error = JobError("ProcessDied", message).to_json()
+
+        def run(connection: apsw.Connection, now: float) -> list[Row]:
+            moved = rows_of(connection, "recover", owner=owner, now=now, error=error)
+            rows_of(connection, "remove_owner", owner=owner)
+            return moved
+
+        moved = [(id_, queue, event) for id_, queue, event in self._call(run)]
+        self._on_commit([id_ for id_, _queue, event in moved if event != "recover"])
+        return moved
+
+    def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
+        """Release the jobs of an owner that none of its workers has; their ids.
+
+        For starts whose commit was reported as failed, and was not.
+        """
+
+        def run(connection: apsw.Connection, now: float) -> list[str]:
+            # Inside the turn to write: no claim is under way whose worker does not have it yet.
+            kept = [worker.claimed.key for worker in workers if worker.claimed is not None]
+            return _give_back(connection, now, owner, kept)
+
+        return self._call(run)
+
+    def leave(self, owner: int) -> list[str]:
+        """The last act of an owner: release what it has, and be forgotten."""
+
+        def run(connection: apsw.Connection, now: float) -> list[str]:
+            released = _give_back(connection, now, owner, [])
+            rows_of(connection, "remove_owner", owner=owner)
+            return released
+
+        return self._call(run)
+
+    def prune(self, queue: str, before: float | None, keep: int | None) -> int:
+        """Delete the finished jobs of a queue that ended before `before`, and all but the
+        newest `keep`; how many. In transactions of some hundred rows, so nobody waits long."""
+        boundary = 0
+        if keep is not None:
+            with self.database.reading() as reader:
+                row = row_of(reader, "prune_boundary", queue=queue, keep=keep)
+                boundary = row[0] if row is not None else 0
+        limits = {"before": -1.0 if before is None else before, "boundary": boundary}
+        pruned = 0
+        for status in STATUSES:
+            after = 0
+            while status in TERMINAL:
+                bindings = {"queue": queue, "status": status, "after": after, **limits}
+                keys: list[Row] = self._call(functools.partial(_prune, bindings))
+                if not keys:
+                    break
+                pruned += len(keys)
+                (after,) = max(keys)
+        return pruned
+
+    # ------------------------------------------------------------ one batch
+
+    def _call(self, run: Callable[[apsw.Connection, float], R]) -> R:
+        ticket = Call(run)
+        self._commits.submit(ticket)
+        result: R = ticket.result
+        return result
+
+    def _write(self, batch: list[_Any]) -> None:
+        """Write a batch in one transaction; where that fails for a reason of one ticket's own,
+        each in one of its own."""
+        try:
+            self._transact(batch)
+        except _ENVIRONMENT as error:
+            self._fail(batch, error)
+        except (apsw.Error, errors.QueueError) as error:
+            if len(batch) == 1:
+                self._fail(batch, error)
+            else:
+                for ticket in batch:
+                    self._write([ticket])
+
+    def _fail(self, batch: list[_Any], error: Exception) -> None:
+        told = self.database.error(error) if isinstance(error, apsw.Error) else error
+        if told is not error:
+            told.__cause__ = error
+        for ticket in batch:
+            ticket.error = told
+            ticket.done = True
+
+    def _transact(self, batch: list[_Any]) -> None:
+        self.database.check_open()
+        writer = self.database.writer
+        now = self.clock()
+        enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
+        calls = [ticket for ticket in batch if isinstance(ticket, Call)]
+        workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
+        seekers = self._seekers(workers, enqueues, anything=bool(calls))
+        # One INSERT is a transaction by itself. Beside threads that keep the GIL, each
+        # statement costs a wait for it, so this is worth the exception.
+        plain = len(batch) == 1 and bool(enqueues) and not seekers
+        plain = plain and enqueues[0].options.max_queued is None
+        try:
+            if not plain:
+                self.database.begin()
+            finished = self._hand_in(writer, now, workers)
+            self._accept(writer, now, enqueues)
+            for ticket in calls:
+                ticket.result = ticket.run(writer, now)
+            claims = [
+                (waiting, self._claim(writer, now, queue, waiting) if self.claiming else [])
+                for queue, waiting in seekers.items()
+            ]
+            if not plain:
+                self.database.commit()
+        except BaseException:
+            self.database.rollback()
+            raise
+        # Committed. From here on nothing may fail.
+        for worker in workers:
+            worker.claimed = None
+        for waiting, runs in claims:
+            self._deal(waiting, runs)
+        for done in (*enqueues, *calls, *(w for w in workers if not w.parked)):
+            done.done = True
+        self._on_commit(finished)
+        self.database.bound_wal()
+
+    def _seekers(
+        self, workers: list[Exchange], enqueues: list[Enqueue], *, anything: bool
+    ) -> dict[str, list[Exchange]]:
+        """Who wants a run, by queue: the workers of this batch, then those parked where the
+        batch may bring something new."""
+        seekers: dict[str, list[Exchange]] = {}
+        for worker in workers:
+            if not worker.stopping:
+                seekers.setdefault(worker.queue, []).append(worker)
+        stirred = {ticket.options.queue for ticket in enqueues}
+        stirred.update(worker.queue for worker in workers if worker.outcome is not None)
+        with self._parking:
+            for queue in self._parked if anything else stirred:
+                if parked := self._parked.get(queue):
+                    seekers.setdefault(queue, []).extend(reversed(parked))
+        return seekers
+
+    def _hand_in(self, writer: apsw.Connection, now: float, workers: list[Exchange]) -> list[str]:
+        """Store the outcomes of a batch; the ids of the jobs they are of."""
+        handing = [worker for worker in workers if worker.outcome is not None]
+        if not handing:
+            return []
+        owner = handing[0].owner
+        outcomes = [worker.outcome for worker in handing if worker.outcome is not None]
+        reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+        if reports:
+            self._report(writer, owner, reports)
+        if self._finish(writer, now, owner, outcomes) != len(outcomes):
+            if len(handing) > 1:
+                raise _OneRefused
+            handing[0].refused = True
+        return [outcome.run.id for outcome in outcomes]
+
+    @staticmethod
+    def _finish(
+        connection: apsw.Connection, now: float, owner: int, outcomes: Sequence[Outcome]
+    ) -> int:
+        rows = [
+            (
+                outcome.run.key,
+                outcome.run.starts,
+                outcome.event,
+                outcome.result,
+                outcome.error.to_json() if outcome.error is not None else None,
+                outcome.due_at,
+            )
+            for outcome in outcomes
+        ]
+        bindings = {"outcomes": json.dumps(rows), "owner": owner, "now": now}
+        connection.execute(STATEMENTS["finish"], bindings)
+        return connection.changes()
+
+    @staticmethod
+    def _report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -> None:
+        connection.execute(STATEMENTS["next_tick"])
+        connection.execute(STATEMENTS["report"], {"reports": json.dumps(reports), "owner": owner})
+
+    @staticmethod
+    def _accept(writer: apsw.Connection, now: float, enqueues: list[Enqueue]) -> None:
+        """Insert new jobs, those with the same options in one statement."""
+        groups: dict[Options, list[str]] = {}
+        for ticket in enqueues:
+            if ticket.options.max_queued is None:
+                groups.setdefault(ticket.options, []).extend(ticket.rows)
+            elif full := _overflow(writer, ticket.options, len(ticket.rows)):
+                ticket.error = full
+            else:
+                # At once, so that the next one's count includes it.
+                _insert(writer, now, ticket.options, ticket.rows)
+        for options, rows in groups.items():
+            _insert(writer, now, options, rows)
+
+    @staticmethod
+    def _claim(
+        writer: apsw.Connection, now: float, queue: str, seekers: list[Exchange]
+    ) -> list[Run]:
+        bindings = {
+            "queue": queue, "owner": seekers[0].owner, "count": len(seekers), "now": now,
+        }  # fmt: skip
+        return [Run(*row) for row in writer.execute(STATEMENTS["claim"], bindings)]
+
+    def _deal(self, seekers: list[Exchange], runs: list[Run]) -> None:
+        """Hand out what was claimed, wake who was parked, park who got nothing."""
+        remaining = iter(runs)
+        with self._parking:
+            for seeker in seekers:
+                run = next(remaining, None)
+                parked = self._parked.setdefault(seeker.queue, [])
+                if run is not None:
+                    seeker.claimed = run
+                    if seeker.parked:
+                        parked.remove(seeker)
+                        seeker.wake_parked()
+                elif not seeker.parked and not seeker.stopping:
+                    seeker.parked = True
+                    parked.append(seeker)
+
+
+class _OneRefused(errors.QueueError):
+    """Several outcomes in one statement, and one of them was not accepted: which one shows
+    when each is written by itself."""
+
+
+# What is wrong with the disk or the lock is so for every ticket; trying each one again would
+# only multiply the wait.
+_ENVIRONMENT: Final = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.ReadOnlyError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    errors.QueueClosed,
+)
+
+
+def _overflow(
+    connection: apsw.Connection, options: Options, offered: int
+) -> errors.QueueFull | None:
+    most = options.max_queued
+    if most is None:
+        return None
+    ((queued,),) = rows_of(connection, "queued", queue=options.queue, most=most)
+    return errors.QueueFull(options.queue, offered, most) if queued + offered > most else None
+
+
+def _insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
+    due_at = options.due_at
+    waiting = due_at is not None and due_at > now
+    bindings = {
+        "jobs": apsw.carray(tuple(rows)),
+        "queue": options.queue,
+        "priority": options.priority,
+        "max_attempts": options.max_attempts,
+        "max_crashes": options.max_crashes,
+        "backoff": options.backoff,
+        "label": options.label,
+        "waiting": int(waiting),
+        "due_at": due_at if waiting else now,
+        "now": now,
+    }
+    connection.execute(STATEMENTS["enqueue"], bindings)
+
+
+def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -> list[Row]:
+    return rows_of(connection, "prune", **bindings)
+
+
+def _give_back(
+    connection: apsw.Connection, now: float, owner: int, kept: Sequence[int]
+) -> list[str]:
+    rows = rows_of(connection, "give_back", owner=owner, now=now, kept=json.dumps(kept))
+    return [id_ for (id_,) in rows]

@@ -1,0 +1,232 @@
+"""Who is told of what was committed: subscribers and those who wait for a job.
+
+A subscription is a cursor into the journal and a thread that reads from there
+and calls back. The journal is the only buffer, so a slow subscriber falls
+behind, never overflows, holds up nobody and misses nothing. Commits only wake
+these threads; they read what is there, whichever process wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from . import errors
+from .job import Progress, Reported, Transition
+from .journal import Journal
+from .states import OWNED
+
+log = logging.getLogger("sprag.queue")
+
+SIGNAL: Final = "sprag:queue.job.changed"
+Signal = dict[str, Any]
+Callback = Callable[[Signal], object]
+
+_PAGE: Final = 500
+_RETRY_SECONDS: Final = 1.0
+
+
+class Subscription:
+    """Calls `callback(signal)` for every transition after `seq` and for stored progress.
+
+    One thread, so never two calls at once, in the order of the journal. What
+    the callback raises is logged and the next signal follows. Ends with
+    `close()`, as a context manager, or with its queue.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        callback: Callback,
+        queue: str | None,
+        after: int | None,
+        on_close: Callable[[Subscription], None],
+    ) -> None:
+        self._journal = journal
+        self._callback = callback
+        self._queue = queue
+        self._on_close = on_close
+        head, tick = journal.head()
+        self.seq = head if after is None else after
+        """The newest transition that was handed over: where to resume with `after=`."""
+        self._tick = tick if after is None else 0
+        self._news = threading.Event()
+        self._closed = threading.Event()
+        self._news.set()
+        self._thread = threading.Thread(target=self._run, name="sprag-subscriber", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something was committed. Cheap, and safe from any thread."""
+        if not self._news.is_set():
+            self._news.set()
+
+    def close(self) -> None:
+        """Call back no more. Returns when a call that is under way has ended, but at once
+        inside the callback itself."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._news.set()
+            self._on_close(self)
+        if threading.current_thread() is not self._thread and self._thread.is_alive():
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._news.wait()
+            self._news.clear()
+            try:
+                while self._read_on():
+                    pass
+            except errors.QueueClosed:
+                return
+            except errors.DatabaseError:
+                log.exception("a subscriber cannot read the journal; it goes on after seq %d",
+                              self.seq)  # fmt: skip
+                self._closed.wait(_RETRY_SECONDS)
+                self._news.set()
+
+    def _read_on(self) -> bool:
+        """Hand over one page of the journal; whether there may be more."""
+        moves, reports = self._journal.news(self.seq, self._tick, _PAGE)
+        full = len(moves) == _PAGE
+        last = moves[-1].seq if full else None
+        for entry in _merged(moves, reports, last):
+            if self._closed.is_set():
+                return False
+            if entry.queue == self._queue or self._queue is None:
+                self._call(signal_of(entry))
+            if isinstance(entry, Transition):
+                self.seq = entry.seq
+            else:
+                self._tick = max(self._tick, entry.tick)
+        return full
+
+    def _call(self, signal: Signal) -> None:
+        try:
+            self._callback(signal)
+        except Exception:
+            log.exception("a subscriber raised at seq %s; the next signal follows", signal["seq"])
+
+
+def signal_of(entry: Transition | Reported) -> Signal:
+    """The signal for a transition, or for stored progress (its event is "progress")."""
+    if isinstance(entry, Reported):
+        # The job may have moved on since; when it reported, it was running.
+        status = entry.status if entry.status in OWNED else "running"
+        return _signal(entry, "progress", status, None, entry.progress)
+    return _signal(entry, entry.event, entry.to_status, entry.at, entry.progress)
+
+
+def _signal(
+    entry: Transition | Reported,
+    event: str,
+    status: str,
+    at: float | None,
+    progress: Progress | None,
+) -> Signal:
+    return {
+        "signal": SIGNAL,
+        "job_id": entry.job_id,
+        "queue": entry.queue,
+        "status": status,
+        "event": event,
+        "seq": entry.seq,
+        "attempt": entry.attempt,
+        "at": at,
+        "progress": progress.to_dict() if progress is not None else None,
+    }
+
+
+def _merged(
+    moves: Sequence[Transition], reports: Sequence[Reported], last: int | None
+) -> list[Transition | Reported]:
+    """In the journal's order, progress after the transition it followed; progress beyond `last`
+    is left for the next page."""
+    held = [report for report in reports if last is None or report.seq < last]
+    both: list[Transition | Reported] = [*moves, *held]
+    both.sort(key=lambda entry: (entry.seq, isinstance(entry, Reported)))
+    return both
+
+
+class Observers:
+    """The subscriptions and waiters of one open file."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._mutex = threading.Lock()
+        self._subscriptions: list[Subscription] = []
+        self._waiters: dict[str, list[threading.Event]] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody is to be told at all."""
+        return bool(self._subscriptions or self._waiters)
+
+    def subscribe(
+        self, callback: Callback, queue: str | None = None, after: int | None = None
+    ) -> Subscription:
+        subscription = Subscription(self._journal, callback, queue, after, self._forget)
+        with self._mutex:
+            self._subscriptions.append(subscription)
+        subscription.start()
+        return subscription
+
+    def committed(self, finished: Sequence[str]) -> None:
+        """A commit took place here, and these jobs came to an end in it."""
+        if self._subscriptions:
+            for subscription in tuple(self._subscriptions):
+                subscription.wake()
+        if self._waiters:
+            with self._mutex:
+                waiting = [self._waiters.get(id_, ()) for id_ in finished]
+            for events in waiting:
+                for event in events:
+                    event.set()
+
+    def changed(self) -> None:
+        """Something was committed, perhaps elsewhere: everyone looks."""
+        with self._mutex:
+            finished = list(self._waiters)
+        self.committed(finished)
+
+    def expect(self, id_: str) -> threading.Event:
+        """An event that is set when the job may have come to an end; give it to `unexpect`."""
+        event = threading.Event()
+        with self._mutex:
+            self._waiters.setdefault(id_, []).append(event)
+        return event
+
+    def unexpect(self, id_: str, event: threading.Event) -> None:
+        with self._mutex:
+            events = self._waiters[id_]
+            events.remove(event)
+            if not events:
+                del self._waiters[id_]
+
+    def close(self) -> None:
+        """End all subscriptions and wake all who wait."""
+        for subscription in tuple(self._subscriptions):
+            subscription.close()
+        self.changed()
+
+    def _forget(self, subscription: Subscription) -> None:
+        with self._mutex:
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)

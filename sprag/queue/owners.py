@@ -1,0 +1,69 @@
+"""Who is alive: each process that runs jobs locks a file of its own, and the kernel lets go
+of the lock when the process dies. There is no heartbeat and no time-out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+Liveness = Literal["alive", "dead", "unknown"]
+
+
+class OwnerLock:
+    """An exclusive flock on the new file `folder/<token>.lock`, held until `release()` or death.
+
+    Take it before the owner's row is written: then a row without a locked file
+    is that of a dead owner.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.token = secrets.token_hex(16)
+        self._path = _file(folder, self.token)
+        # Python opens with close-on-exec, so a program started from here does not inherit it.
+        self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Remove the file and let go; for after the owner's row is gone."""
+        if self._fd is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = None
+
+    def abandon(self) -> None:
+        """Close a forked child's copy. The parent's lock stays: only unlocking would end it."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def liveness(folder: Path, token: str) -> Liveness:
+    """Whether the owner with this token lives. Without its file nobody can tell."""
+    try:
+        fd = os.open(_file(folder, token), os.O_RDONLY)
+    except OSError:
+        return "unknown"
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "alive"
+    except OSError:
+        return "unknown"
+    else:
+        return "dead"
+    finally:
+        os.close(fd)
+
+
+def forget(folder: Path, token: str) -> None:
+    """Remove the file of a dead owner whose row is gone."""
+    _file(folder, token).unlink(missing_ok=True)
+
+
+def _file(folder: Path, token: str) -> Path:
+    return folder / f"{token}.lock"

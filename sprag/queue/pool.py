@@ -1,0 +1,108 @@
+"""The worker threads of one queue: how many, from when, until when.
+
+A worker hands in the outcome of one job and takes the next, in one commit. The
+pool knows threads; what becomes of a job is decided in `execution`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from .backoff import Backoff
+from .engine import Engine
+from .errors import DatabaseError, JobReleased, QueueClosed
+from .execution import execute
+from .running import RunningJob
+from .tickets import Exchange, Outcome
+
+log = logging.getLogger("sprag.queue")
+
+# After the grace: how long a handler that looks has to give way before its job is taken from it.
+_YIELD_SECONDS: Final = 0.5
+
+
+class WorkerPool:
+    """`count` threads that run the jobs of `queue`. Made for one start and one stop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: str,
+        count: int,
+        handler: Callable[[Any], Any],
+        backoff: Backoff,
+        max_result_bytes: int,
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._handler = handler
+        self._backoff = backoff
+        self._max_result_bytes = max_result_bytes
+        owner = engine.own()
+        self._tickets = [Exchange(queue, owner) for _ in range(count)]
+        self._jobs: dict[int, RunningJob] = {}
+        engine.admit(self._tickets, queue)
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(ticket,), name=f"sprag-{queue}-{n}", daemon=True
+            )
+            for n, ticket in enumerate(self._tickets)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def runs_here(self) -> bool:
+        """Whether the calling thread is one of the workers."""
+        return threading.current_thread() in self._threads
+
+    def stop(self, grace_seconds: float) -> list[str]:
+        """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
+        whose handlers did not give way and run on, their outcomes to be dropped."""
+        # No claims first, so that nothing starts while we wait; then the wait; then the
+        # flags, which handlers that look turn into a release of their own; then, for those
+        # that never look, the release from here, so that another process may have the jobs.
+        self._engine.dismiss(self._tickets)
+        self._join(grace_seconds)
+        for job in tuple(self._jobs.values()):
+            job.interrupt(JobReleased)
+        if self._jobs:
+            self._join(_YIELD_SECONDS)
+        left = tuple(self._jobs.values())
+        if left:
+            named = ", ".join(job.id for job in left)
+            log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
+                        "back to the queue: %s", self._queue, grace_seconds, named)  # fmt: skip
+            outcomes = [Outcome(job.run, "release", report=job.report()) for job in left]
+            try:
+                self._engine.journal.finish(self._tickets[0].owner, outcomes)
+            except DatabaseError:
+                log.exception("they could not be released; that happens when this process ends")
+        self._engine.discharge(self._tickets)
+        return [job.id for job in left]
+
+    def _join(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _work(self, ticket: Exchange) -> None:
+        engine = self._engine
+        outcome: Outcome | None = None
+        try:
+            while (run := engine.exchange(ticket, outcome)) is not None:
+                job = RunningJob(run, self._queue, engine.dirty.add)
+                engine.running[run.key] = self._jobs[run.key] = job
+                try:
+                    outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                finally:
+                    del self._jobs[run.key]
+                    # Released long ago, it may be running again by now.
+                    if engine.running.get(run.key) is job:
+                        del engine.running[run.key]
+        except QueueClosed:
+            # The file was closed under a job that would not end; it was released before.
+            log.debug("a worker of %s ends with its file", self._queue)

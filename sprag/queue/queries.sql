@@ -1,0 +1,255 @@
+-- Every statement of the journal. A block begins with "-- name:" and says what it is for.
+-- Parameters have names; the clock is always a parameter.
+
+-- name: enqueue
+-- Accept jobs. :jobs is a carray of texts, the id's 32 characters followed by the item; an id
+-- that exists already is left as it is, so that a repeated enqueue stores a job once.
+INSERT INTO job (id, queue, item, priority, max_attempts, max_crashes, backoff, label,
+                 waiting, created_at, due_at, moved_at)
+SELECT substr(value, 1, 32), :queue, substr(value, 33), :priority, :max_attempts, :max_crashes,
+       :backoff, :label, :waiting, :now, :due_at, :now
+FROM carray(:jobs) WHERE true
+ON CONFLICT (id) DO NOTHING;
+
+-- name: queued
+-- How many jobs of a queue are queued; no further than :most.
+SELECT count(*) FROM (
+    SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' LIMIT :most);
+
+-- name: claim
+-- Start up to :count jobs: the highest priority first, then in order of acceptance.
+UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
+               owner = :owner, started_at = :now, moved_at = :now, error = NULL
+WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+              ORDER BY priority DESC, key LIMIT :count)
+RETURNING key, starts, id, attempt, max_attempts, backoff, item;
+
+-- name: finish
+-- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,
+-- due_at]. Refused (not counted among the changes) unless the run is still its owner's. A job
+-- that was asked to cancel meanwhile is not queued again: its retry is a failure, its release
+-- the confirmation.
+UPDATE job SET
+    status = CASE outcome.event
+        WHEN 'complete' THEN 'completed'
+        WHEN 'fail' THEN 'failed'
+        WHEN 'confirm' THEN 'cancelled'
+        WHEN 'retry' THEN iif(job.status = 'running', 'queued', 'failed')
+        WHEN 'release' THEN iif(job.status = 'running', 'queued', 'cancelled') END,
+    event = CASE
+        WHEN job.status = 'running' THEN outcome.event
+        WHEN outcome.event = 'retry' THEN 'fail'
+        WHEN outcome.event = 'release' THEN 'confirm'
+        ELSE outcome.event END,
+    attempt = attempt - (outcome.event = 'release' AND job.status = 'running'),
+    owner = NULL, moved_at = :now, result = outcome.result, error = outcome.error,
+    due_at = coalesce(outcome.due_at, job.due_at),
+    waiting = coalesce(outcome.due_at > :now, 0)
+FROM (SELECT value ->> 0 AS key, value ->> 1 AS starts, value ->> 2 AS event,
+             value ->> 3 AS result, value ->> 4 AS error, value ->> 5 AS due_at
+      FROM json_each(:outcomes)) AS outcome
+WHERE job.key = outcome.key AND job.starts = outcome.starts AND job.owner = :owner
+  AND job.status IN ('running', 'cancelling');
+
+-- name: cancel
+-- A queued job is cancelled at once, a running one asked to give way.
+UPDATE job SET status = iif(status = 'queued', 'cancelled', 'cancelling'), event = 'cancel',
+               moved_at = :now, error = NULL
+WHERE id = :id AND queue = coalesce(:queue, queue) AND status IN ('queued', 'running')
+RETURNING key, starts, status, owner;
+
+-- name: requeue
+-- Run a failed or cancelled job again, with fresh attempts.
+UPDATE job SET status = 'queued', event = 'requeue', attempt = 0, crashes = 0, moved_at = :now,
+               due_at = :now, waiting = 0, error = NULL
+WHERE id = :id AND queue = coalesce(:queue, queue) AND status IN ('failed', 'cancelled')
+RETURNING key;
+
+-- name: promote
+-- Waiting jobs whose time has come may be claimed; some at a time, the longest due first.
+UPDATE job SET waiting = 0
+WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+              AND due_at <= :now ORDER BY due_at LIMIT 1000);
+
+-- name: next_due
+-- When the next waiting job of a queue is due; NULL if none waits.
+SELECT min(due_at) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1;
+
+-- name: add_owner
+INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
+
+-- name: owners
+SELECT id, token, pid, host, started_at FROM owner ORDER BY id;
+
+-- name: remove_owner
+DELETE FROM owner WHERE id = :owner;
+
+-- name: recover
+-- The owner is dead: its jobs go back to the queue, but one that killed its owner too often
+-- fails with :error, and one that was asked to cancel is cancelled.
+UPDATE job SET
+    status = CASE WHEN status = 'cancelling' THEN 'cancelled'
+                  WHEN crashes + 1 >= max_crashes THEN 'failed' ELSE 'queued' END,
+    event = CASE WHEN status = 'cancelling' THEN 'confirm'
+                 WHEN crashes + 1 >= max_crashes THEN 'lose' ELSE 'recover' END,
+    crashes = crashes + (status = 'running'),
+    error = iif(status = 'running' AND crashes + 1 >= max_crashes,
+                json_replace(:error, '$.message',
+                             printf(:error ->> 'message', crashes + 1, max_crashes)), NULL),
+    owner = NULL, moved_at = :now, due_at = :now, waiting = 0
+WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
+              ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+              WHERE job.owner = :owner)
+RETURNING id, queue, event;
+
+-- name: give_back
+-- Release the jobs that this owner has, but for the keys in the JSON array :kept.
+UPDATE job SET
+    status = iif(status = 'running', 'queued', 'cancelled'),
+    event = iif(status = 'running', 'release', 'confirm'),
+    attempt = attempt - (status = 'running'),
+    owner = NULL, moved_at = :now, error = NULL
+WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
+              ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+              WHERE job.owner = :owner)
+  AND key NOT IN (SELECT value FROM json_each(:kept))
+RETURNING id;
+
+-- name: cancelling
+-- The runs of this owner that were asked to cancel.
+SELECT job.key, job.starts FROM queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status = 'cancelling'
+WHERE job.owner = :owner;
+
+-- name: next_tick
+UPDATE counter SET tick = tick + 1;
+
+-- name: report
+-- Store the progress of runs. :reports is a JSON array of [key, starts, current, total, percent,
+-- message]; a run that is over, or another owner's, is passed over.
+INSERT INTO progress (job, starts, current, total, percent, message, seq, tick)
+SELECT job.key, job.starts, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+       (SELECT max(seq) FROM transition), (SELECT tick FROM counter)
+FROM json_each(:reports) AS report CROSS JOIN job ON job.key = report.value ->> 0
+WHERE job.starts = report.value ->> 1 AND job.owner = :owner
+ON CONFLICT (job) DO UPDATE SET
+    starts = excluded.starts, current = excluded.current, total = excluded.total,
+    percent = excluded.percent, message = excluded.message, seq = excluded.seq,
+    tick = excluded.tick;
+
+-- name: prune_boundary
+-- The key of the newest finished job of a queue beyond the :keep newest ones.
+SELECT key FROM job WHERE queue = :queue AND status IN ('completed', 'failed', 'cancelled')
+ORDER BY key DESC LIMIT 1 OFFSET :keep;
+
+-- name: prune
+-- Delete some finished jobs of one status, from key :after on: those that ended before :before
+-- or whose key is at most :boundary. The job of the newest transition stays: its seq is the
+-- journal's head.
+DELETE FROM job WHERE key IN (
+    SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after
+       AND (moved_at < :before OR key <= :boundary)
+       AND key <> (SELECT job FROM transition ORDER BY seq DESC LIMIT 1)
+    ORDER BY key LIMIT 500)
+RETURNING key;
+
+-- name: job
+-- One job by its id.
+SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
+       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
+       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
+       progress.message, progress.job
+FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE job.id = :id;
+
+-- name: page
+-- The newest jobs of one queue and status, older than the key :before.
+SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
+       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
+       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
+       progress.message, progress.job
+FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE job.queue = :queue AND job.status = :status AND job.key < :before
+ORDER BY job.key DESC LIMIT :count;
+
+-- name: history
+-- The transitions of one job, in order.
+SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+       transition.to_status, transition.attempt, transition.owner, transition.at,
+       transition.due_at, transition.error
+FROM job JOIN transition ON transition.job = job.key
+WHERE job.id = :id ORDER BY transition.seq;
+
+-- name: transitions
+-- The journal after :after, in order.
+SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+       transition.to_status, transition.attempt, transition.owner, transition.at,
+       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
+       progress.message, progress.job
+FROM transition CROSS JOIN job ON job.key = transition.job
+LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
+
+-- name: progress_since
+-- The progress that was stored after tick :tick, with its place in the journal's order.
+SELECT progress.tick, progress.seq, job.id, job.queue, job.status, job.attempt, progress.current,
+       progress.total, progress.percent, progress.message
+FROM progress CROSS JOIN job ON job.key = progress.job
+WHERE progress.tick > :tick AND progress.seq >= :after AND progress.starts = job.starts
+ORDER BY progress.tick, progress.job;
+
+-- name: head
+-- The newest seq and tick.
+SELECT coalesce((SELECT max(seq) FROM transition), 0), tick FROM counter;
+
+-- name: counts
+-- How many jobs of a queue are in which status.
+SELECT status, count(*) FROM job WHERE queue = :queue GROUP BY status;
+
+-- name: queues
+SELECT name FROM queue_name;
+
+-- name: rates
+-- How many moves of each kind and queue were made since :since.
+SELECT job.queue, transition.event, count(*)
+FROM transition CROSS JOIN job ON job.key = transition.job
+WHERE transition.seq > (
+    -- Times follow seq closely but are not its order: a binary search would need that they were.
+    SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
+GROUP BY job.queue, transition.event;
+
+-- name: strays
+-- Jobs whose row is not what their newest transition says; at most :count.
+SELECT job.id, job.status, job.event, transition.to_status, transition.event
+FROM job LEFT JOIN transition
+     ON transition.seq = (SELECT max(seq) FROM transition WHERE transition.job = job.key)
+WHERE transition.seq IS NULL OR transition.to_status <> job.status
+   OR transition.event <> job.event
+LIMIT :count;
+
+-- name: broken_chains
+-- Transitions that do not begin where the job's previous one ended; at most :count.
+SELECT seq, id, from_status, previous FROM (
+    SELECT transition.seq, job.id, transition.from_status,
+           lag(transition.to_status) OVER (PARTITION BY transition.job ORDER BY transition.seq)
+               AS previous
+    FROM transition LEFT JOIN job ON job.key = transition.job)
+WHERE from_status IS NOT previous LIMIT :count;
+
+-- name: orphans
+-- Transitions of no job; at most :count.
+SELECT seq FROM transition WHERE NOT EXISTS (SELECT 1 FROM job WHERE key = transition.job)
+LIMIT :count;
+
+-- name: gaps
+-- The newest seq, the transitions there are, and those that were pruned: the first is their sum.
+SELECT coalesce(max(seq), 0), count(*), (SELECT pruned FROM counter) FROM transition;
+
+-- name: unowned
+-- Running jobs whose owner has no row; at most :count.
+SELECT job.id, job.owner FROM queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+WHERE job.owner NOT IN (SELECT id FROM owner) LIMIT :count;
+
+-- name: integrity
+PRAGMA integrity_check(100);

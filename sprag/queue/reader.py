@@ -1,0 +1,164 @@
+"""Reads of the journal and the jobs: records of one instant each.
+
+Half of the journal, apart from the writes because it needs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+
+from . import errors
+from .database import Database
+from .job import Job, JobError, Page, Progress, Reported, Transition
+from .statements import STATEMENTS
+from .states import STATUSES, TERMINAL, Event, Status
+
+Row = tuple[Any, ...]
+
+_LATEST: Final = (1 << 63) - 1
+
+
+class Reader:
+    """What can be asked of one `Database`, from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def job(self, id_: str, queue: str | None = None) -> Job:
+        """One job. Raises JobNotFound, also where it is another queue's."""
+        with self.database.reading() as reader:
+            row = row_of(reader, "job", id=id_)
+        if row is None or (queue is not None and row[2] != queue):
+            raise errors.JobNotFound(id_, queue)
+        return _job(row)
+
+    def page(
+        self,
+        queues: Sequence[str],
+        statuses: Sequence[Status],
+        count: int,
+        before: int | None = None,
+    ) -> Page:
+        """The `count` newest jobs of these queues (none given: of all) and statuses."""
+        rows: list[Row] = []
+        with self.database.snapshot() as reader:
+            for queue in queues or _queues(reader):
+                for status in statuses:
+                    rows += rows_of(
+                        reader, "page", queue=queue, status=status, count=count + 1,
+                        before=before if before is not None else _LATEST,
+                    )  # fmt: skip
+        rows.sort(key=lambda row: -int(row[0]))
+        more = len(rows) > count
+        shown = rows[:count]
+        return Page(tuple(map(_job, shown)), str(shown[-1][0]) if more else None)
+
+    def history(self, id_: str, queue: str | None = None) -> list[Transition]:
+        """Every transition of a job, in order. Raises JobNotFound."""
+        with self.database.reading() as reader:
+            rows = rows_of(reader, "history", id=id_)
+        if not rows or (queue is not None and rows[0][2] != queue):
+            raise errors.JobNotFound(id_, queue)
+        return list(map(_transition, rows))
+
+    def news(self, after: int, tick: int, count: int) -> tuple[list[Transition], list[Reported]]:
+        """What happened after `after`: the next `count` transitions, and all progress stored
+        since `tick`, of one instant."""
+        with self.database.snapshot() as reader:
+            rows = rows_of(reader, "transitions", after=after, count=count)
+            reports = rows_of(reader, "progress_since", after=after, tick=tick)
+        return list(map(_transition, rows)), list(map(_reported, reports))
+
+    def head(self) -> tuple[int, int]:
+        """The newest seq and progress tick; 0 where there is none."""
+        with self.database.reading() as reader:
+            ((seq, tick),) = rows_of(reader, "head")
+            return seq, tick
+
+    def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
+        """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
+        found: dict[str, dict[Status, int]] = {}
+        with self.database.snapshot() as reader:
+            for name in _queues(reader) if queue is None else [queue]:
+                found[name] = dict.fromkeys(STATUSES, 0)
+                found[name].update(rows_of(reader, "counts", queue=name))
+        return found
+
+    def rates(self, since: float, window: int = 100_000) -> dict[str, dict[Event, int]]:
+        """Moves since `since`, by queue and event, among the `window` newest transitions."""
+        found: dict[str, dict[Event, int]] = {}
+        with self.database.reading() as reader:
+            for name, event, count in rows_of(reader, "rates", since=since, window=window):
+                found.setdefault(name, {})[event] = count
+        return found
+
+    def next_due(self, queue: str) -> float | None:
+        """When the next waiting job is due, in unix seconds; None if none waits."""
+        with self.database.reading() as reader:
+            ((due_at,),) = rows_of(reader, "next_due", queue=queue)
+            return None if due_at is None else float(due_at)
+
+    def owners(self) -> list[tuple[int, str, int, str, float]]:
+        """(id, token, pid, host, started_at) of every process that is known to run jobs."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "owners")
+
+    def cancelling(self, owner: int) -> list[tuple[int, int]]:
+        """(key, starts) of the owner's runs that were asked to cancel."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "cancelling", owner=owner)
+
+
+def rows_of(connection: apsw.Connection, name: str, **bindings: Any) -> list[Row]:
+    """All rows of a named statement."""
+    rows: list[Any] = connection.execute(STATEMENTS[name], bindings).fetchall()
+    return rows
+
+
+def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | None:
+    """The first row of a named statement, None if it has none."""
+    rows = rows_of(connection, name, **bindings)
+    return rows[0] if rows else None
+
+
+def _job(row: Row) -> Job:
+    status: Status = row[3]
+    return Job(
+        id=row[1],
+        queue=row[2],
+        status=status,
+        item_json=row[4],
+        created_at=row[5],
+        due_at=row[6],
+        result_json=row[7],
+        error=JobError.from_json(row[8]),
+        attempt=row[9],
+        max_attempts=row[10],
+        crashes=row[11],
+        priority=row[12],
+        label=row[13],
+        started_at=row[14],
+        finished_at=row[15] if status in TERMINAL else None,
+        progress=Progress(*row[16:20]) if row[20] is not None else None,
+    )
+
+
+def _transition(row: Row) -> Transition:
+    seq, id_, queue, event, source, target, attempt, owner, at, due_at, error, *said = row
+    progress = Progress(*said[:4]) if said and said[4] is not None else None
+    return Transition(
+        seq, id_, queue, event, source, target, attempt, owner, at, due_at,
+        JobError.from_json(error), progress,
+    )  # fmt: skip
+
+
+def _reported(row: Row) -> Reported:
+    tick, seq, id_, queue, status, attempt, *said = row
+    return Reported(tick, seq, id_, queue, status, attempt, Progress(*said))
+
+
+def _queues(connection: apsw.Connection) -> list[str]:
+    return [name for (name,) in rows_of(connection, "queues")]

@@ -1,0 +1,52 @@
+"""Room set aside on the disk, so that what runs can be brought to its end when it is full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+_BYTES: Final = 2 * 1024 * 1024
+
+
+class Reserve:
+    """A file of two megabytes that is deleted when a write finds no room.
+
+    From then on `spent` is true: its room is for outcomes, cancellations and
+    recovery, until `restore` has got it back from the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.spent = False
+
+    def restore(self) -> bool:
+        """Set the room aside again; whether there is enough."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                missing = _BYTES - os.fstat(fd).st_size
+                if missing > 0:
+                    # Written, not only extended: a file with holes sets nothing aside.
+                    os.lseek(fd, 0, os.SEEK_END)
+                    written = 0
+                    while written < missing:
+                        written += os.write(fd, bytes(min(65536, missing - written)))
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            self.spent = True
+            return False
+        self.spent = False
+        return True
+
+    def spend(self) -> bool:
+        """Give the room back to the disk; whether there was any."""
+        self.spent = True
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True

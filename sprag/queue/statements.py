@@ -1,0 +1,25 @@
+"""The named statements of `queries.sql`, and the schema they are written against."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Final
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _load(text: str) -> dict[str, str]:
+    """Name to statement; comments and line breaks go, so that apsw's cache hashes less."""
+    found: dict[str, str] = {}
+    for block in re.split(r"^-- name: ", text, flags=re.MULTILINE)[1:]:
+        name, _, body = block.partition("\n")
+        lines = (line.partition("-- ")[0].strip() for line in body.splitlines())
+        found[name.strip()] = " ".join(line for line in lines if line).rstrip(";")
+    return found
+
+
+SCHEMA: Final = _read("schema.sql")
+STATEMENTS: Final = _load(_read("queries.sql"))

@@ -1,0 +1,99 @@
+"""What is posted to the journal: new jobs, a worker's exchange, any other change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from .commit import Ticket
+from .job import JobError
+from .states import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What jobs of one call have in common. `due_at` None: at once."""
+
+    queue: str
+    priority: int = 0
+    max_attempts: int = 1
+    max_crashes: int = 3
+    backoff: str | None = None
+    label: str | None = None
+    due_at: float | None = None
+    max_queued: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A started job, as the claim returned it. `key` and `starts` fence its outcome."""
+
+    key: int
+    starts: int
+    id: str
+    attempt: int
+    max_attempts: int
+    backoff: str | None
+    item_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run: "complete", "fail", "retry", "release" or "confirm"."""
+
+    run: Run
+    event: Event
+    result: str | None = None
+    error: JobError | None = None
+    due_at: float | None = None
+    # The last progress, stored before the outcome; as in Report.
+    report: Report | None = None
+
+
+Report = tuple[int, int, float | None, float | None, float | None, str | None]
+"""key, starts, current, total, percent, message."""
+
+
+class Enqueue(Ticket):
+    """New jobs: `rows` are ids with their items, as the statement takes them."""
+
+    __slots__ = ("options", "rows")
+
+    def __init__(self, options: Options, rows: Sequence[str]) -> None:
+        super().__init__()
+        self.options = options
+        self.rows = rows
+
+
+class Call(Ticket):
+    """Any other change: `run` is called inside the transaction."""
+
+    __slots__ = ("result", "run")
+
+    def __init__(self, run: Callable[[apsw.Connection, float], Any]) -> None:
+        super().__init__()
+        self.run = run
+        self.result: Any = None
+
+
+class Exchange(Ticket):
+    """A worker's standing ticket: it hands in an outcome and asks for the next run.
+
+    Made once a worker and used again and again. `stopping` withdraws the
+    request, and is set by `Journal.dismiss` alone. `claimed` is the run that the
+    worker has, from the commit of its start to that of its outcome.
+    """
+
+    __slots__ = ("claimed", "outcome", "owner", "queue", "refused", "stopping")
+
+    def __init__(self, queue: str, owner: int) -> None:
+        super().__init__()
+        self.queue = queue
+        self.owner = owner
+        self.outcome: Outcome | None = None
+        self.claimed: Run | None = None
+        self.refused = False
+        self.stopping = False

@@ -1,0 +1,55 @@
+"""Fixtures of all tests, and the promise that they try the installed wheel."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+import sprag
+from sprag.queue import QueueService
+from tests.support import Handler, queue_class
+
+# A tree that works says nothing of a wheel that lacks a file.
+if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE")):
+    raise pytest.UsageError(
+        f"the tests would try {sprag.__file__}, expected the wheel that is installed in "
+        f"{sys.prefix}: use tools/test.py, or set SPRAG_TEST_TREE=1 for a quick look at the tree"
+    )
+
+
+class MakeQueue(Protocol):
+    """`make_queue(handler, **options)`: a queue on the test's file, stopped when the test ends.
+
+    `handler(self, item)` may be plain or async; instead of it, a subclass of QueueService.
+    """
+
+    def __call__(
+        self, handler: Handler | type[QueueService] | None = None, **options: Any
+    ) -> QueueService: ...
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Where the test's database will be."""
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def make_queue(database: Path) -> Iterator[MakeQueue]:
+    """Queues that end with the test."""
+    made: list[QueueService] = []
+
+    def make(handler: Handler | type[QueueService] | None = None, **options: Any) -> QueueService:
+        kind = handler if isinstance(handler, type) else queue_class(handler)
+        queue = kind(**{"database": database, "grace_seconds": 0.0, **options})
+        made.append(queue)
+        return queue
+
+    yield make
+    for queue in reversed(made):
+        queue.stop()

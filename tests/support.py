@@ -1,0 +1,138 @@
+"""What several test modules need: deadlines, things to wait on, raw SQL, child processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from sprag.queue import Job, QueueService, Signal
+
+DEADLINE = 60.0
+"""Seconds after which a test gives up on what should long have happened."""
+
+Handler = Callable[[Any, Any], Any]
+
+
+def queue_class(handler: Handler | None = None, name: str = "work") -> type[QueueService]:
+    """A queue whose `handle_item(self, item)` is `handler`; without one, it gives the item back."""
+    return type("TestQueue", (QueueService,), {"name": name, "handle_item": handler or _echo})
+
+
+def _echo(queue: QueueService, item: Any) -> Any:
+    return item
+
+
+def wait(event: threading.Event, what: str = "the event") -> None:
+    """Return when `event` is set; fail the test after the deadline."""
+    assert event.wait(DEADLINE), f"{what} did not happen within {DEADLINE:g} s"
+
+
+def finished(queue: QueueService, *jobs: Job | str) -> list[Job]:
+    """The jobs, each once it has come to an end."""
+    return [queue.wait(job if isinstance(job, str) else job.id, DEADLINE) for job in jobs]
+
+
+class Gate:
+    """Holds handlers: each that calls `hold()` is counted in and stays until `open()`."""
+
+    def __init__(self) -> None:
+        self._held = threading.Semaphore(0)
+        self._open = threading.Event()
+
+    def hold(self) -> None:
+        self._held.release()
+        wait(self._open, "the gate's opening")
+
+    def wait_held(self, count: int = 1) -> None:
+        """Return when `count` more handlers have arrived."""
+        for _ in range(count):
+            assert self._held.acquire(timeout=DEADLINE), "no handler arrived at the gate"
+
+    def open(self) -> None:
+        self._open.set()
+
+
+class Seen:
+    """A list that threads append to and a test waits on; itself a callback for `subscribe`."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, entry: Any) -> None:
+        with self._changed:
+            self._all.append(entry)
+            self._changed.notify_all()
+
+    @property
+    def all(self) -> list[Any]:
+        """What was seen until now."""
+        with self._changed:
+            return list(self._all)
+
+    def wait_for(self, wanted: Callable[[list[Any]], object]) -> list[Any]:
+        """All that was seen, once `wanted(all)` is true."""
+        with self._changed:
+            met = self._changed.wait_for(lambda: wanted(self._all), DEADLINE)
+            assert met, f"not seen within {DEADLINE:g} s; seen: {self._all[-20:]}"
+            return list(self._all)
+
+    def wait_status(self, job_id: str, status: str) -> Signal:
+        """The first signal that says so of this job."""
+
+        def found(signals: list[Signal]) -> list[Signal]:
+            return [s for s in signals if (s["job_id"], s["status"]) == (job_id, status)]
+
+        return found(self.wait_for(found))[0]
+
+
+@contextmanager
+def raw(path: str | Path) -> Iterator[apsw.Connection]:
+    """A plain connection to the file, as another program would have it."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(int(DEADLINE * 1000))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def sql(path: str | Path, statement: str, bindings: Sequence[Any] | None = None) -> list[Any]:
+    """The rows of one statement, in a connection of its own."""
+    with raw(path) as connection:
+        return connection.execute(statement, bindings).fetchall()
+
+
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, to its end; its exit code is the test's matter."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+
+
+def said(code: str, *arguments: object) -> str:
+    """What a program that must succeed printed, without the white space around it."""
+    done = python(code, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@contextmanager
+def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs beside the test; killed at the end, if it still runs then."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,51 @@
+"""Child: one measurement in a process of its own.
+
+Run as `python -m _bench.child` with the measurement as JSON; prints its figures as one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import inside, large, load, raw
+from .measures import MEASURES, Result
+from .peers import PEERS
+from .product import Product
+from .subjects import Subject
+
+OWN: dict[str, dict[str, Callable[..., Result]]] = {
+    "raw": raw.MEASURES,
+    "sprag": {
+        "in handler": inside.in_handler,
+        "make queued": large.make_queued,
+        "make finished": large.make_finished,
+        "drain part": large.drain_part,
+        "look": large.look,
+        "crash": large.crash,
+        "reopen": large.reopen,
+        "enqueue beside busy": load.enqueue_beside_busy,
+        "memory": load.memory,
+    },
+}
+"""What one subject alone is measured by, as functions of a folder; the rest is for every subject."""
+
+SUBJECTS: dict[str, Callable[[Path, str], Subject]] = {"sprag": Product, **PEERS}
+
+
+def measure(subject: str, name: str, sync: str, folder: Path, options: dict[str, Any]) -> Result:
+    """The figures of one measurement on a file in `folder`."""
+    own = OWN.get(subject, {}).get(name)
+    if own is not None:
+        return own(folder, sync, **options)
+    result: Result = MEASURES[name](SUBJECTS[subject](folder, sync), sync, **options)
+    return result
+
+
+if __name__ == "__main__":
+    wanted = json.loads(sys.argv[1])
+    wanted["folder"] = Path(wanted["folder"])
+    print(json.dumps(measure(**wanted)), flush=True)

@@ -1,0 +1,104 @@
+"""Runner: rounds of child processes, each measurement on a file of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .measures import Result
+from .rows import Case, Group, Sizes
+
+TOOLS = Path(__file__).resolve().parent.parent
+CHILD_SECONDS = 900
+
+Round = dict[str, Result]
+"""The figures of one round of a group, by the names of its cases."""
+
+
+class ChildFailed(Exception):
+    """A measurement broke; its standard error has been shown."""
+
+
+class Runner:
+    """Measures groups in a work folder, where it keeps the large files."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], sizes: Sizes) -> None:
+        self._folder = folder
+        self._environment = {**environment, "PYTHONPATH": str(TOOLS)}
+        self._sizes = sizes
+        self._large: dict[str, Path] = {}
+
+    def run(self, group: Group, rounds: int) -> list[Round]:
+        """All rounds of a group. Its cases take turns, so that noise meets them alike."""
+        found = []
+        for number in range(1, rounds + 1):
+            _say(f"{group.key}, round {number} of {rounds}")
+            with self._copy(group) as shared:
+                found.append({case.name: self._measure(case, shared) for case in group.cases})
+        return found
+
+    def _measure(self, case: Case, shared: Path | None) -> Result:
+        if shared is not None and not case.name.startswith("fresh"):
+            return self._child(case, shared)
+        with self._fresh() as folder:
+            return self._child(case, folder)
+
+    def _child(self, case: Case, folder: Path) -> Result:
+        wanted = {
+            "subject": case.subject, "name": case.measure, "sync": case.sync,
+            "folder": str(folder), "options": case.options,
+        }  # fmt: skip
+        # What came before must not be written out while this is measured.
+        os.sync()
+        done = subprocess.run(
+            [sys.executable, "-m", "_bench.child", json.dumps(wanted)],
+            cwd=folder, env=self._environment, timeout=CHILD_SECONDS, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        if done.stderr:
+            print(done.stderr, file=sys.stderr)
+        if done.returncode != 0:
+            raise ChildFailed(f"{case.measure} of {case.name} at {case.sync} sync failed")
+        result: Result = json.loads(done.stdout.splitlines()[-1])
+        return result
+
+    @contextmanager
+    def _fresh(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            yield Path(name)
+
+    @contextmanager
+    def _copy(self, group: Group) -> Iterator[Path | None]:
+        """A copy of the group's large file in a folder of its own, if it works on one."""
+        if group.file is None:
+            yield None
+            return
+        original = self._make(group.file)
+        with self._fresh() as folder:
+            # No process has the original open: it can be copied as any other file.
+            for file in original.iterdir():
+                if file.is_file():
+                    shutil.copyfile(file, folder / file.name)
+            yield folder
+
+    def _make(self, name: str) -> Path:
+        """The folder of a large file, made at the first call."""
+        if name not in self._large:
+            _say(f"making a file with {self._sizes.million:,} {name} jobs")
+            folder = self._folder / name
+            folder.mkdir()
+            case = Case("sprag", f"make {name}", "normal", {"jobs": self._sizes.million})
+            self._child(case, folder)
+            self._large[name] = folder
+        return self._large[name]
+
+
+def _say(text: str) -> None:
+    print(f"... {text}", file=sys.stderr, flush=True)
