@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from . import errors
@@ -34,6 +35,15 @@ def queue_name(who: str, name: object) -> str:
             f"{who}.name: {name!r} is reserved, as are all names that begin with sprag:"
         )
     return name
+
+
+def database_path(who: str, path: object) -> None:
+    """Nothing, if `path` can be that of a file; SQLite takes UTF-8 alone."""
+    text = str(path) if isinstance(path, str | Path) else ""
+    if text in ("", ":memory:") or "\0" in text or not text.encode(errors="ignore").decode() == text:
+        raise errors.ConfigurationError(
+            f"{who}.database: expected the path of a file, got {path!r}"
+        )
 
 
 def label_text(label: object) -> str | None:

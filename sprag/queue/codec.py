@@ -14,8 +14,9 @@ never makes Python import anything.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
+import functools
+import inspect
 import json
 import math
 import sys
@@ -111,12 +112,12 @@ def _tagged(value: object, path: str, depth: int) -> object:
     kind = type(value)
     if kind in _ATOMS:
         return value
-    if depth <= 0:
-        raise PayloadError(f"{path} is nested more than {MAX_DEPTH} deep", path)
     if isinstance(value, float) and kind is float:
         if not math.isfinite(value):
             raise PayloadError(f"{path} is {value!r}, which JSON cannot express", path)
         return value
+    if depth <= 0:
+        raise PayloadError(f"{path} is nested more than {MAX_DEPTH} deep", path)
     if isinstance(value, dict) and kind is dict:
         return _tagged_dict(value, path, depth)
     if isinstance(value, list) and kind is list:
@@ -162,11 +163,30 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
             "define it at the top level of a module",
             path,
         )
+    if demands := _demands(kind):
+        raise PayloadError(
+            f"{path} could not be made a {name} again: its constructor demands what no field "
+            f"holds, {', '.join(demands)}",
+            path,
+        )
     fields = {
         field.name: _tagged(getattr(value, field.name), f"{path}.{field.name}", depth - 1)
         for field in dataclasses.fields(value)
     }
     return {"$dataclass": name, "fields": fields}
+
+
+@functools.cache
+def _demands(kind: Any) -> tuple[str, ...]:
+    """The arguments without a default that a dataclass's constructor takes beyond its fields."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    return tuple(
+        name
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in fields
+    )
 
 
 def _surrogate_path(value: object, path: str) -> str:
@@ -255,12 +275,14 @@ def _restored(value: Any, path: str) -> Any:
         raise PayloadError(f"{path} has the tag {tag!r}, which this version does not know", path)
     try:
         return reader(_restored(value[tag], path))
-    except (TypeError, ValueError, ArithmeticError, binascii.Error) as error:
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise PayloadError(f"{path} holds no valid {tag[1:]}: {error}", path) from error
 
 
 def _restored_dataclass(value: dict[str, Any], path: str) -> object:
-    name = value["$dataclass"]
+    name, fields = value["$dataclass"], value.get("fields", {})
+    if not (isinstance(name, str) and isinstance(fields, dict)):
+        raise PayloadError(f"{path} holds no valid dataclass", path)
     try:
         kind = _dataclass(name)
     except LookupError as error:
@@ -269,9 +291,7 @@ def _restored_dataclass(value: dict[str, Any], path: str) -> object:
             "module before the queue starts",
             path,
         ) from error
-    stored = {
-        key: _restored(entry, f"{path}.{key}") for key, entry in value.get("fields", {}).items()
-    }
+    stored = {key: _restored(entry, f"{path}.{key}") for key, entry in fields.items()}
     known = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(stored.keys() - known.keys())
     if unknown:
@@ -282,7 +302,7 @@ def _restored_dataclass(value: dict[str, Any], path: str) -> object:
         )
     try:
         made = kind(**{key: entry for key, entry in stored.items() if known[key].init})
-    except TypeError as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise PayloadError(f"{path} cannot be made a {name} again: {error}", path) from error
     for key, entry in stored.items():
         # Past a frozen class's guard: the value comes back as it went in.
@@ -295,7 +315,8 @@ def _dataclass(name: str) -> Any:
     module_name, _, qualname = name.partition(":")
     found: Any = sys.modules.get(module_name)
     for part in qualname.split("."):
-        found = getattr(found, part, None)
+        # Not getattr, which may run a module's __getattr__, and that import something.
+        found = getattr(found, "__dict__", {}).get(part)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise LookupError(name)
     return found

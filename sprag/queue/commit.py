@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Final, Generic, TypeVar
 
 from .interrupts import shielded
 
 
 class Ticket:
-    """Something to be written, and the lock that its poster sleeps on until it is done.
+    """Something to be written, and what its poster sleeps on until it is done.
 
     Whoever writes it says `done`, with an `error` if it failed, or marks it
     `parked`: then its poster sleeps on until `wake_parked`.
     """
 
     __slots__ = ("_leads", "_wake", "done", "error", "parked")
+    patient = False
 
     def __init__(self) -> None:
-        self._wake = threading.Lock()
-        self._wake.acquire()
+        # As fast as a lock, and one call too many only means one look too many.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._leads = False
         self.done = False
         self.parked = False
@@ -34,10 +36,13 @@ class Ticket:
         """Wake the poster of a parked ticket; to be called once."""
         self.parked = False
         self.done = True
-        self._wake.release()
+        self._wake.put(None)
 
 
 T = TypeVar("T", bound=Ticket)
+
+LINGER_SECONDS: Final = 0.0005
+_MOST_VAIN: Final = 7
 
 
 class GroupCommit(Generic[T]):
@@ -46,6 +51,12 @@ class GroupCommit(Generic[T]):
     `write` must leave every ticket done or parked. Should it raise all the
     same, the tickets that are neither are written again by another poster, so
     what it does must bear repetition.
+
+    A ticket that is `patient` does not insist on a transaction of its own:
+    when `write` has said, by `expect`, how many such tickets will be back soon,
+    the first ones wait for the others, `LINGER_SECONDS` at most (as
+    PostgreSQL's commit_delay does), and the last one to come writes for all.
+    Where that wait is in vain, it is not tried again for a while.
     """
 
     def __init__(self, write: Callable[[list[T]], None]) -> None:
@@ -53,30 +64,61 @@ class GroupCommit(Generic[T]):
         self._mutex = threading.Lock()
         self._posted: list[T] = []
         self._busy = False
+        self._quorum = 0
+        self._vain = 0
+        self._pause = 0
+
+    def expect(self, patient: int) -> None:
+        """To be called by `write`: so many patient tickets were answered just now."""
+        self._quorum = patient
 
     def submit(self, ticket: T) -> None:
         """Return when `ticket` is done; raise its error if it has one."""
         ticket.done = False
         with self._mutex:
             self._posted.append(ticket)
-            ticket._leads = not self._busy
-            self._busy = True
+            ticket._leads = not self._busy and not (ticket.patient and self._gathers())
+            self._busy = self._busy or ticket._leads
+            lingers = not self._busy
         try:
+            if lingers:
+                self._linger(ticket)
             while not ticket.done:
                 if ticket._leads:
                     with shielded:
                         self._lead(ticket)
                 else:
-                    ticket._wake.acquire()
+                    ticket._wake.get()
         except BaseException:
             self._withdraw(ticket)
             raise
         if ticket.error is not None:
             raise ticket.error
 
+    def _gathers(self) -> bool:
+        """Whether it is worth a moment to wait for more."""
+        if len(self._posted) >= self._quorum:
+            self._vain = 0
+            return False
+        if self._pause:
+            self._pause -= 1
+            return False
+        return True
+
+    def _linger(self, ticket: T) -> None:
+        try:
+            ticket._wake.get(timeout=LINGER_SECONDS)
+        except Empty:
+            self._vain = min(self._vain + 1, _MOST_VAIN)
+            self._pause = 1 << self._vain
+        with self._mutex:
+            if not self._busy and ticket in self._posted:
+                self._busy = ticket._leads = True
+
     def _lead(self, ticket: T) -> None:
         with self._mutex:
             batch, self._posted = self._posted, []
+            self._quorum = 0
         try:
             self._write(batch)
         except BaseException:
@@ -89,7 +131,7 @@ class GroupCommit(Generic[T]):
             self._pass_on(ticket)
             for other in batch:
                 if other.done and other is not ticket:
-                    other._wake.release()
+                    other._wake.put(None)
 
     def _pass_on(self, ticket: T) -> None:
         """Make the one who has waited longest the next leader."""
@@ -100,7 +142,7 @@ class GroupCommit(Generic[T]):
                 return
             heir = self._posted[0]
             heir._leads = True
-        heir._wake.release()
+        heir._wake.put(None)
 
     def _withdraw(self, ticket: T) -> None:
         """Its poster was interrupted while it waited: nobody wants this ticket any more."""

@@ -31,18 +31,20 @@ log = logging.getLogger("sprag.queue")
 
 Durability = Literal["full", "normal"]
 
-_OPEN: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 _BUSY_SECONDS: Final = 10.0
 # Pages in the WAL (4 KiB each): from the first on, checkpoints run beside the writer; at the
 # second the writer waits for one, so that the file stops growing under a load that never pauses.
 CHECKPOINT_PAGES: Final = 2_000
 WAIT_PAGES: Final = 8_000
+_AGAIN_PAGES: Final = 1_000
+_WARN_PAGES: Final = 32_000
 
 
 class Database:
     """One file, opened for one process.
 
     `vfs` names the SQLite VFS to go through and `flags` adds to the open flags.
+    With `create` false, a file that is missing or empty is refused, not made.
     Raises a `DatabaseError` that says what is wrong with the file.
     """
 
@@ -54,14 +56,17 @@ class Database:
         vfs: str | None = None,
         flags: int = 0,
         busy_seconds: float = _BUSY_SECONDS,
+        create: bool = True,
     ) -> None:
         self.path = path
         self.durability: Durability = durability
         self.vfs = vfs
-        self._flags = _OPEN | flags
+        self._flags = apsw.SQLITE_OPEN_READWRITE | flags
+        if create:
+            self._flags |= apsw.SQLITE_OPEN_CREATE
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
-        _check_place(path)
+        _check_place(path, create)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
         self._mutex = threading.Lock()
@@ -70,6 +75,7 @@ class Database:
         self.wal_pages = 0
         self._checkpointed = 0
         self._wait_pages = WAIT_PAGES
+        self._warn_pages = _WARN_PAGES
         try:
             with self.translated():
                 self.writer = self._connect()
@@ -129,6 +135,11 @@ class Database:
             yield
         except apsw.Error as error:
             raise self.error(error) from error
+        except UnicodeDecodeError as error:
+            # SQLite stores what it is given; another program may have given it no UTF-8.
+            raise errors.DatabaseCorrupt(
+                f"{self.path} holds text that is not valid UTF-8 ({error})", self.path
+            ) from error
 
     def error(self, error: apsw.Error) -> errors.DatabaseError:
         """What an error of SQLite means for a user of this file."""
@@ -186,18 +197,20 @@ class Database:
     def bound_wal(self) -> None:
         """To be called by the writer after a commit: with a WAL that has become long, copy the
         rest of it now, so that the next commit begins it anew."""
-        if self.wal_pages >= self._wait_pages:
-            pages, done = self._checkpoint(self.writer)
-            # A reader that stays in an old snapshot prevents it: try again when the WAL has
-            # grown as much once more, and say so.
-            self._wait_pages = WAIT_PAGES if pages == done else pages + WAIT_PAGES
-            if pages != done:
-                log.warning(
-                    "%s: the write-ahead log has grown to %d MB because some connection keeps "
-                    "reading an old state of the file; it shrinks when that one ends",
-                    self.path,
-                    pages * 4096 // 1_000_000,
-                )
+        if self.wal_pages < self._wait_pages:
+            return
+        pages, done = self._checkpoint(self.writer)
+        # A reader in the midst of something keeps the WAL from beginning anew; one that never
+        # ends keeps it growing.
+        self._wait_pages = self.wal_pages + _AGAIN_PAGES
+        if pages != done and pages >= self._warn_pages:
+            self._warn_pages = 2 * pages
+            log.warning(
+                "%s: the write-ahead log has grown to %d MB because some connection keeps reading "
+                "an old state of the file; it shrinks when that one ends",
+                self.path,
+                pages * 4096 // 1_000_000,
+            )
 
     def _checkpoint(self, connection: apsw.Connection) -> tuple[int, int]:
         """(pages in the WAL, pages of them that are in the database file now)."""
@@ -258,6 +271,9 @@ class Database:
         connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
         with self._mutex:
             self._all.append(connection)
+        # Plans must not depend on values: with a partial index in play SQLite would prepare the
+        # statement anew at each execution, which takes five times as long as running it.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(round(self._busy_seconds * 1000))
         # The last one to close leaves the WAL file in place: creating and deleting it
         # costs syncs of the folder, and a deletion is a write that can go wrong.
@@ -278,12 +294,17 @@ class Database:
             # macOS: without these a sync does not reach the disk.
             "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; "
             "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF"
-        )
+        ).fetchall()  # to the end: apsw stops at each statement that returns a row
 
     def _prepare_file(self, connection: apsw.Connection) -> None:
         """Make a new file ours, or make sure that an old one is."""
         application, format_, tables = self._identity(connection)
         if application == 0 and tables == 0:
+            if not self._flags & apsw.SQLITE_OPEN_CREATE:
+                raise errors.DatabaseRefused(
+                    f"{self.path} is empty, expected a database of sprag; it is left untouched",
+                    self.path,
+                )
             self._create(connection)
             application, format_, tables = self._identity(connection)
         if application != APPLICATION_ID:
@@ -343,6 +364,9 @@ class Database:
             raise
 
     def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages < self.wal_pages:
+            self._wait_pages = WAIT_PAGES
+            self._warn_pages = _WARN_PAGES
         self.wal_pages = pages
         return apsw.SQLITE_OK
 
@@ -358,10 +382,12 @@ def _check_sqlite(path: str) -> None:
         )
 
 
-def _check_place(path: str) -> None:
+def _check_place(path: str, create: bool) -> None:
     folder = Path(path).parent
     if Path(path).is_dir():
         raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
+    if not create and not os.path.lexists(path):
+        raise errors.DatabaseRefused(f"{path} does not exist", path)
     if not folder.is_dir():
         raise errors.DatabaseRefused(
             f"{path} cannot be made: the folder {folder} does not exist", path

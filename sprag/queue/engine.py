@@ -46,11 +46,19 @@ class Engine:
     """Use `Engine.open` and `close`, which count its users."""
 
     def __init__(
-        self, path: str, durability: Durability, vfs: str | None, flags: int, busy_seconds: float
+        self,
+        path: str,
+        durability: Durability,
+        vfs: str | None,
+        flags: int,
+        busy_seconds: float,
+        create: bool,
     ) -> None:
         self.path = path
         self.users = 0
-        self.database = Database(path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds)
+        self.database = Database(
+            path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds, create=create
+        )
         self.folder = Path(f"{path}-sprag")
         self.journal = Journal(self.database, time.time, self._committed)
         self.observers = Observers(self.journal)
@@ -79,9 +87,11 @@ class Engine:
         vfs: str | None = None,
         flags: int = 0,
         busy_seconds: float = 10.0,
+        create: bool = True,
     ) -> Engine:
         """The engine of this file in this process, opened if need be.
 
+        With `create` false, a missing or empty file is refused, not made.
         Raises a DatabaseError, or ConfigurationError where the file is open
         with another durability or VFS.
         """
@@ -89,7 +99,7 @@ class Engine:
         with _registry:
             engine = _engines.get(path)
             if engine is None:
-                engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds)
+                engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds, create)
                 interrupts.install()
             elif (engine.database.durability, engine.database.vfs) != (durability, vfs):
                 raise errors.ConfigurationError(
@@ -176,7 +186,7 @@ class Engine:
                 raise
             except errors.DatabaseError as error:
                 if isinstance(error, errors.WriteUnknown):
-                    self._adrift = True
+                    self.journal.adrift = True
                 if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
                     continue
                 if type(error) is errors.DatabaseError and outcome is not None:
@@ -257,8 +267,8 @@ class Engine:
     def _look(self) -> None:
         if self.dirty and self._every("progress", _PROGRESS_SECONDS):
             self._store_progress()
-        if self._adrift and self.owner is not None:
-            self._adrift = False
+        if self.journal.adrift and self.owner is not None:
+            self.journal.adrift = False
             self.journal.give_back(self.owner, self._workers)
         version = self.database.version()
         if version != self._version:

@@ -27,7 +27,12 @@ class JobError:
 
     @classmethod
     def from_json(cls, text: str | None) -> JobError | None:
-        return None if text is None else cls(**json.loads(text))
+        if text is None:
+            return None
+        said = json.loads(text)
+        if not isinstance(said, dict):  # another program's words
+            return cls("", str(said))
+        return cls(*(str(said.get(key, "")) for key in ("type", "message", "traceback")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from .database import Database
 from .job import JobError
 from .reader import Reader, Row, row_of, rows_of
 from .statements import STATEMENTS
-from .states import STATUSES, TERMINAL, Event, sources
+from .states import STATUSES, TERMINAL, Event, Status, sources
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
 R = TypeVar("R")
@@ -55,6 +55,8 @@ class Journal(Reader):
         self._parking = threading.Lock()
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
+        self.adrift = False
+        """True when runs may have been started that no worker has: `give_back` finds them."""
 
     # ------------------------------------------------------------ writes
 
@@ -123,6 +125,26 @@ class Journal(Reader):
         if row is None:
             status = self.job(id_, queue).status
             raise errors.IllegalMove(id_, status, "requeue", sources("requeue"))
+
+    def cancel_many(self, ids: Sequence[str]) -> list[tuple[str, Status]]:
+        """Like `cancel`, but all in one commit; (id, status) of those that could be cancelled."""
+
+        def run(connection: apsw.Connection, now: float) -> list[tuple[str, Status]]:
+            rows = (row_of(connection, "cancel", id=id_, queue=None, now=now) for id_ in ids)
+            return [(id_, row[2]) for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        moved = self._call(run)
+        self._on_commit([id_ for id_, status in moved if status in TERMINAL])
+        return moved
+
+    def requeue_many(self, ids: Sequence[str]) -> list[str]:
+        """Like `requeue`, but all in one commit; the ids of those that were failed or cancelled."""
+
+        def run(connection: apsw.Connection, now: float) -> list[str]:
+            rows = (row_of(connection, "requeue", id=id_, queue=None, now=now) for id_ in ids)
+            return [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        return self._call(run)
 
     def promote(self, queue: str) -> int:
         """Let waiting jobs whose time has come be claimed; how many were, at most 1,000."""
@@ -269,6 +291,7 @@ class Journal(Reader):
             worker.claimed = None
         for waiting, runs in claims:
             self._deal(waiting, runs)
+        self._commits.expect(sum(len(runs) for _waiting, runs in claims))
         for done in (*enqueues, *calls, *(w for w in workers if not w.parked)):
             done.done = True
         self._on_commit(finished)
@@ -360,6 +383,8 @@ class Journal(Reader):
         remaining = iter(runs)
         with self._parking:
             for seeker in seekers:
+                if seeker.done:
+                    continue  # dismissed while this was being written; its thread has gone
                 run = next(remaining, None)
                 parked = self._parked.setdefault(seeker.queue, [])
                 if run is not None:
@@ -370,6 +395,8 @@ class Journal(Reader):
                 elif not seeker.parked and not seeker.stopping:
                     seeker.parked = True
                     parked.append(seeker)
+        if next(remaining, None) is not None:
+            self.adrift = True
 
 
 class _OneRefused(errors.QueueError):

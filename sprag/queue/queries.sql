@@ -71,6 +71,11 @@ UPDATE job SET waiting = 0
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
               AND due_at <= :now ORDER BY due_at LIMIT 1000);
 
+-- name: next_ready
+-- Since when the job that starts next could have.
+SELECT due_at FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+ORDER BY priority DESC, key LIMIT 1;
+
 -- name: next_due
 -- When the next waiting job of a queue is due; NULL if none waits.
 SELECT min(due_at) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1;
@@ -172,6 +177,10 @@ FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.
 WHERE job.queue = :queue AND job.status = :status AND job.key < :before
 ORDER BY job.key DESC LIMIT :count;
 
+-- name: ids
+-- The ids that begin with :prefix; at most :count.
+SELECT id FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMIT :count;
+
 -- name: history
 -- The transitions of one job, in order.
 SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
@@ -217,6 +226,17 @@ WHERE transition.seq > (
     -- Times follow seq closely but are not its order: a binary search would need that they were.
     SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
+
+-- name: window_start
+-- When the oldest of the :window newest transitions was made; NULL if there is none.
+SELECT (SELECT at FROM transition
+        WHERE seq > (SELECT coalesce(max(seq), 0) - :window FROM transition) ORDER BY seq LIMIT 1);
+
+-- name: held
+-- How many jobs each owner runs.
+SELECT job.owner, count(*) FROM queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+GROUP BY job.owner;
 
 -- name: strays
 -- Jobs whose row is not what their newest transition says; at most :count.

@@ -56,6 +56,11 @@ class Reader:
         shown = rows[:count]
         return Page(tuple(map(_job, shown)), str(shown[-1][0]) if more else None)
 
+    def ids(self, prefix: str, count: int) -> list[str]:
+        """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
+        with self.database.reading() as reader:
+            return [id_ for (id_,) in rows_of(reader, "ids", prefix=prefix, count=count)]
+
     def history(self, id_: str, queue: str | None = None) -> list[Transition]:
         """Every transition of a job, in order. Raises JobNotFound."""
         with self.database.reading() as reader:
@@ -78,6 +83,11 @@ class Reader:
             ((seq, tick),) = rows_of(reader, "head")
             return seq, tick
 
+    def queues(self) -> list[str]:
+        """The names of all queues that have a job."""
+        with self.database.reading() as reader:
+            return _queues(reader)
+
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
         found: dict[str, dict[Status, int]] = {}
@@ -95,6 +105,18 @@ class Reader:
                 found.setdefault(name, {})[event] = count
         return found
 
+    def window_start(self, window: int = 100_000) -> float | None:
+        """When the oldest of the `window` newest transitions was made; None without any."""
+        with self.database.reading() as reader:
+            ((at,),) = rows_of(reader, "window_start", window=window)
+            return None if at is None else float(at)
+
+    def next_ready(self, queue: str) -> float | None:
+        """Since when the job that starts next could have; None if none is ready."""
+        with self.database.reading() as reader:
+            row = row_of(reader, "next_ready", queue=queue)
+            return None if row is None else float(row[0])
+
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""
         with self.database.reading() as reader:
@@ -110,6 +132,46 @@ class Reader:
         """(key, starts) of the owner's runs that were asked to cancel."""
         with self.database.reading() as reader:
             return rows_of(reader, "cancelling", owner=owner)
+
+    def held(self) -> dict[int, int]:
+        """How many jobs each owner runs that runs any."""
+        with self.database.reading() as reader:
+            return dict(rows_of(reader, "held"))
+
+    # ------------------------------------------------------------ what must hold
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file; at most 100 lines, none for a sound one."""
+        with self.database.reading() as reader:
+            lines = [str(line) for (line,) in rows_of(reader, "integrity")]
+        return [] if lines == ["ok"] else lines
+
+    def strays(self, count: int) -> list[Row]:
+        """(id, status, event, status and event of its newest transition) of jobs that are not
+        the fold of their transitions."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "strays", count=count)
+
+    def broken_chains(self, count: int) -> list[Row]:
+        """(seq, id, from_status, where the job was) of transitions that begin elsewhere."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "broken_chains", count=count)
+
+    def orphans(self, count: int) -> list[int]:
+        """The seq of transitions of no job."""
+        with self.database.reading() as reader:
+            return [seq for (seq,) in rows_of(reader, "orphans", count=count)]
+
+    def missing(self) -> int:
+        """How many transitions are gone that were not pruned; negative if there are too many."""
+        with self.database.reading() as reader:
+            ((newest, present, pruned),) = rows_of(reader, "gaps")
+            return int(newest - present - pruned)
+
+    def unowned(self, count: int) -> list[Row]:
+        """(id, owner) of running jobs whose owner is not known."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "unowned", count=count)
 
 
 def rows_of(connection: apsw.Connection, name: str, **bindings: Any) -> list[Row]:

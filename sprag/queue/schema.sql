@@ -1,6 +1,7 @@
 -- Format 1 of a sprag database. docs/design.md tells the story; this is the law.
 -- Every writer keeps it, this package, another language and the sqlite3 shell alike.
--- Times are unix seconds. Another program enqueues with
+-- Times are unix seconds, by default from julianday: many a sqlite3 is older than
+-- unixepoch('subsec'). Another program enqueues with
 --     INSERT INTO job (queue, item) VALUES ('thumbnails', '{"path": "a.jpg"}');
 
 -- Processes that run jobs. Each holds an exclusive lock on the file <database>-sprag/<token>.lock
@@ -18,7 +19,7 @@ CREATE TABLE owner (
 CREATE TABLE job (
     key          INTEGER PRIMARY KEY,                      -- order of acceptance; never leaves the file
     id           TEXT NOT NULL UNIQUE                      -- public: time, then 76 random bits
-                 DEFAULT (printf('%013x', unixepoch('subsec') * 1000000)
+                 DEFAULT (printf('%013x', (julianday('now') - 2440587.5) * 86400000000)
                           || substr(lower(hex(randomblob(10))), 1, 19))
                  CHECK (length(id) = 32),
     queue        TEXT NOT NULL CHECK (queue <> ''),
@@ -35,14 +36,15 @@ CREATE TABLE job (
     max_crashes  INTEGER NOT NULL DEFAULT 3 CHECK (max_crashes >= 1),
     starts       INTEGER NOT NULL DEFAULT 0,               -- with owner, the fence against stale workers
     owner        INTEGER,
-    created_at   REAL NOT NULL DEFAULT (unixepoch('subsec')),
-    due_at       REAL NOT NULL DEFAULT (unixepoch('subsec')),
+    created_at   REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400),
+    due_at       REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400),
     started_at   REAL,
-    moved_at     REAL NOT NULL DEFAULT (unixepoch('subsec')),
+    moved_at     REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400),
     label        TEXT,
-    backoff      TEXT CHECK (json_valid(backoff)),         -- NULL: the queue's own
-    error        TEXT CHECK (json_valid(error)),           -- of the latest move, if that was a failure
-    result       TEXT CHECK (json_valid(result)),
+    -- Older versions of SQLite say that NULL is no valid JSON.
+    backoff      TEXT CHECK (backoff IS NULL OR json_valid(backoff)),  -- NULL: the queue's own
+    error        TEXT CHECK (error IS NULL OR json_valid(error)),      -- of the latest move, if that failed
+    result       TEXT CHECK (result IS NULL OR json_valid(result)),
     item         TEXT NOT NULL CHECK (json_valid(item)),
     CONSTRAINT owned_while_running CHECK ((owner IS NOT NULL) = (status IN ('running', 'cancelling'))),
     CONSTRAINT result_when_completed CHECK ((result IS NOT NULL) = (status = 'completed'))
@@ -64,21 +66,7 @@ CREATE TABLE transition (
     owner        INTEGER,                                  -- who runs it, or ran it until now
     at           REAL NOT NULL,
     due_at       REAL,                                     -- when it may start, if it is queued now
-    error        TEXT,
-    CONSTRAINT legal_move CHECK (CASE event
-        WHEN 'enqueue'  THEN from_status IS NULL                       AND to_status = 'queued'
-        WHEN 'start'    THEN from_status = 'queued'                    AND to_status = 'running'
-        WHEN 'cancel'   THEN from_status = 'queued'                    AND to_status = 'cancelled'
-                          OR from_status = 'running'                   AND to_status = 'cancelling'
-        WHEN 'complete' THEN from_status IN ('running', 'cancelling')  AND to_status = 'completed'
-        WHEN 'fail'     THEN from_status IN ('running', 'cancelling')  AND to_status = 'failed'
-        WHEN 'retry'    THEN from_status = 'running'                   AND to_status = 'queued'
-        WHEN 'release'  THEN from_status = 'running'                   AND to_status = 'queued'
-        WHEN 'recover'  THEN from_status = 'running'                   AND to_status = 'queued'
-        WHEN 'lose'     THEN from_status = 'running'                   AND to_status = 'failed'
-        WHEN 'confirm'  THEN from_status = 'cancelling'                AND to_status = 'cancelled'
-        WHEN 'requeue'  THEN from_status IN ('failed', 'cancelled')    AND to_status = 'queued'
-        ELSE 0 END)
+    error        TEXT
 ) STRICT;
 
 CREATE INDEX transition_by_job ON transition (job);
@@ -117,7 +105,33 @@ CREATE VIEW queue_name (name) AS
     )
     SELECT name FROM found WHERE name IS NOT NULL;
 
--- Every move leaves its row, whoever writes; legal_move refuses any other edge.
+-- The table of moves; and a row of the journal goes on from the job's previous one, and says what
+-- the job says. No CHECK: in INSERT OR IGNORE INTO job, it would leave out the row alone. IS NOT
+-- TRUE: with no from_status, the comparisons are NULL.
+CREATE TRIGGER legal_move BEFORE INSERT ON transition
+WHEN (CASE NEW.event
+    WHEN 'enqueue'  THEN NEW.from_status IS NULL                      AND NEW.to_status = 'queued'
+    WHEN 'start'    THEN NEW.from_status = 'queued'                   AND NEW.to_status = 'running'
+    WHEN 'cancel'   THEN NEW.from_status = 'queued'                   AND NEW.to_status = 'cancelled'
+                      OR NEW.from_status = 'running'                  AND NEW.to_status = 'cancelling'
+    WHEN 'complete' THEN NEW.from_status IN ('running', 'cancelling') AND NEW.to_status = 'completed'
+    WHEN 'fail'     THEN NEW.from_status IN ('running', 'cancelling') AND NEW.to_status = 'failed'
+    WHEN 'retry'    THEN NEW.from_status = 'running'                  AND NEW.to_status = 'queued'
+    WHEN 'release'  THEN NEW.from_status = 'running'                  AND NEW.to_status = 'queued'
+    WHEN 'recover'  THEN NEW.from_status = 'running'                  AND NEW.to_status = 'queued'
+    WHEN 'lose'     THEN NEW.from_status = 'running'                  AND NEW.to_status = 'failed'
+    WHEN 'confirm'  THEN NEW.from_status = 'cancelling'               AND NEW.to_status = 'cancelled'
+    WHEN 'requeue'  THEN NEW.from_status IN ('failed', 'cancelled')   AND NEW.to_status = 'queued'
+    ELSE 0 END) IS NOT TRUE
+  OR NEW.from_status IS NOT (SELECT to_status FROM transition WHERE job = NEW.job
+                             ORDER BY seq DESC LIMIT 1)
+  OR NOT EXISTS (SELECT 1 FROM job
+                 WHERE key = NEW.job AND status = NEW.to_status AND event = NEW.event)
+BEGIN
+    SELECT RAISE(ABORT, 'legal_move: not a move that this job can make');
+END;
+
+-- Every move leaves its row, whoever writes.
 CREATE TRIGGER job_enqueued AFTER INSERT ON job
 BEGIN
     INSERT INTO transition (job, event, from_status, to_status, attempt, owner, at, due_at, error)
@@ -154,6 +168,12 @@ END;
 CREATE TRIGGER job_identity BEFORE UPDATE OF key, id, queue, item, created_at ON job
 BEGIN
     SELECT RAISE(ABORT, 'a job keeps its id, queue, item and time of creation');
+END;
+
+-- Under its other names, which an "UPDATE OF key" does not see.
+CREATE TRIGGER job_key BEFORE UPDATE ON job WHEN NEW.key <> OLD.key
+BEGIN
+    SELECT RAISE(ABORT, 'a job keeps its key');
 END;
 
 CREATE TRIGGER job_begins BEFORE INSERT ON job

@@ -104,7 +104,10 @@ class QueueService:
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
         self._loop: HandlerLoop | None = None
+        self._life = threading.RLock()
+        """Held for the whole of a start or a stop."""
         self._mutex = threading.RLock()
+        """Held while the file is opened."""
         self._restore_signal: Any = None
 
     # ------------------------------------------------------------ for the subclass
@@ -316,7 +319,7 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        with self._mutex:
+        with self._life:
             if self._pool is None:
                 engine = self._open()
                 handler = self.handle_item
@@ -343,20 +346,20 @@ class QueueService:
                 f"stop() of queue {self.name!r} was called inside its own handler and would wait "
                 "for it for ever; the queue goes on"
             )
-        with self._mutex:
+        with self._life:
             pool, self._pool = self._pool, None
-            engine, self._engine = self._engine, None
             loop, self._loop = self._loop, None
+            engine = self._engine
             _started.discard(self)
-            if engine is None or engine.database.forked:
+            if engine is None:
                 return
             try:
-                if pool is not None:
-                    pool.stop(seconds)
+                if not engine.database.forked:
+                    _close(pool, loop, engine, seconds)
             finally:
-                if loop is not None:
-                    loop.close()
-                engine.close()
+                # Not before: handlers in their grace and subscribers still use it, and must not
+                # have to wait for this thread, which waits for them.
+                self._engine = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -441,11 +444,7 @@ class QueueService:
         """Refuse a description that cannot work, before anything is opened."""
         who = type(self).__name__
         checks.queue_name(who, self.name)
-        file: object = self.database
-        if not isinstance(file, str | Path) or str(file) in ("", ":memory:"):
-            raise errors.ConfigurationError(
-                f"{who}.database: expected the path of a file, got {file!r}"
-            )
+        checks.database_path(who, self.database)
         checks.whole(f"{who}.worker_count", self.worker_count, 1, MAX_WORKERS)
         checks.whole(f"{who}.max_attempts", self.max_attempts, 1, 10**6)
         checks.whole(f"{who}.max_crashes", self.max_crashes, 1, 10**6)
@@ -458,6 +457,12 @@ class QueueService:
             )
         checks.seconds(f"{who}.grace_seconds", self.grace_seconds)
         checks.seconds(f"{who}.busy_seconds", self.busy_seconds)
+        checks.whole(f"{who}.open_flags", self.open_flags, 0, 2**31 - 1)
+        vfs: object = self.vfs
+        if vfs is not None and not isinstance(vfs, str):
+            raise errors.ConfigurationError(
+                f"{who}.vfs: expected the name of a VFS or None, got {vfs!r}"
+            )
         Backoff.of(self.backoff)
 
 
@@ -468,6 +473,18 @@ def new_job_id() -> str:
 
 def _on(loop: HandlerLoop, handler: Any) -> Any:
     return lambda item: loop.call(handler, item)
+
+
+def _close(
+    pool: WorkerPool | None, loop: HandlerLoop | None, engine: Engine, seconds: float
+) -> None:
+    try:
+        if pool is not None:
+            pool.stop(seconds)
+    finally:
+        if loop is not None:
+            loop.close()
+        engine.close()
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """The six states of a job and every move between them.
 
-`MOVES` is the one list of moves. The schema's `legal_move` constraint says the
+`MOVES` is the one list of moves. The schema's `legal_move` trigger says the
 same in SQL and a test holds the two together. Nothing here touches a clock, a
 thread or a database.
 """

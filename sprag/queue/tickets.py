@@ -88,6 +88,7 @@ class Exchange(Ticket):
     """
 
     __slots__ = ("claimed", "outcome", "owner", "queue", "refused", "stopping")
+    patient = True
 
     def __init__(self, queue: str, owner: int) -> None:
         super().__init__()

@@ -1,0 +1,36 @@
+"""The program `sprag`, for the person who operates a queue, and for their scripts.
+
+Needs the extra `sprag-queue[cli]` (click and rich), and is imported by nothing in `sprag.queue`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from .exits import NO_EXTRA
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `sprag` with these arguments, by default the command line's; the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        from .program import run  # noqa: PLC0415 - so that a missing extra gets a sentence
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("click", "rich"):
+            raise
+        return _without_extra(error.name, as_json="--json" in given)
+    return run(given)
+
+
+def _without_extra(missing: str, *, as_json: bool) -> int:
+    message = f"the program needs {missing}, which is not installed: pip install 'sprag-queue[cli]'"
+    if as_json:
+        error = {"kind": "extra_missing", "message": message, "exit_code": NO_EXTRA}
+        print(json.dumps({"error": error}), file=sys.stderr)
+    else:
+        print(f"sprag: {message}", file=sys.stderr)
+    return NO_EXTRA

@@ -1,0 +1,205 @@
+"""The live view of a file: counts, rates, what runs with its progress, what ended last."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..queue import Job, JobNotFound, Transition
+from ..queue.engine import Engine
+from ..queue.states import TERMINAL, Status
+from .numbers import Rates, counts_table, measure, rates_table
+from .render import (
+    SHORT_ID,
+    attempts,
+    cell,
+    name_of,
+    progress_bar,
+    progress_words,
+    says,
+    status_text,
+    table,
+    when,
+)
+from .text import duration, one_line, time_of_day
+
+_RATE_SECONDS: Final = 60.0
+_QUEUES: Final = 8
+_LATEST: Final = 12
+_LOOK_BACK: Final = 300
+_WIDE: Final = 110
+_NO_TICK: Final = 1 << 62
+
+
+class Board:
+    """Reads what is to be shown, and shows it. `jobs` given: these instead of all that run."""
+
+    def __init__(self, engine: Engine, queues: Sequence[str], jobs: Sequence[str]) -> None:
+        self._engine = engine
+        self._queues = queues
+        self._ids = jobs
+        self.jobs: list[Job] = []
+        """The jobs of the view, as they were at the last look."""
+        self._names: list[str] = []
+        self._counts: dict[str, dict[Status, int]] = {}
+        self._waits: dict[str, float | None] = {}
+        self._rates = Rates(1.0, {})
+        self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
+        self._seq = max(engine.journal.head()[0] - _LOOK_BACK, 0)
+        self._counting = _Sparing(self._count)
+        self._rating = _Sparing(self._rate)
+
+    def look(self, rows: int) -> None:
+        """Read anew; at most `rows` running jobs. Costly sums are read less often."""
+        journal = self._engine.journal
+        if self._ids:
+            self.jobs = [journal.job(id_) for id_ in self._ids]
+        else:
+            self.jobs = list(journal.page(self._queues, ("running", "cancelling"), rows))
+        self._names = list(self._queues) or journal.queues()
+        now = time.time()
+        ready = {name: journal.next_ready(name) for name in self._names[:_QUEUES]}
+        self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
+        self._counting()
+        self._rating()
+        self._read_latest()
+
+    def frame(self, width: int, height: int) -> RenderableType:
+        """The view for a terminal of this size."""
+        now = time.time()
+        names = [name for name in self._names if name in self._counts][:_QUEUES]
+        parts: list[RenderableType] = [self._heading(now)]
+        if names:
+            span = duration(self._rates.seconds)
+            parts += [
+                counts_table({name: self._counts[name] for name in names}),
+                Text(""),
+                rates_table(names, self._rates, self._waits, span),
+            ]
+        used = 1 + (2 * len(names) + 3 + (len(names) > 1) if names else 0)
+        left = max(height - used - 1, 4)
+        latest = list(self._latest)[: max(left - min(len(self.jobs), left - 4) - 4, 0)]
+        room = max(left - (len(latest) + 2 if latest else 0) - 1, 1)
+        parts += [Text(""), self._running(width, room, now)]
+        if latest:
+            parts += [Text(""), _ended(latest, width)]
+        return Group(*parts)
+
+    def _heading(self, now: float) -> Text:
+        more = len(self._names) - _QUEUES
+        hidden = f", {more} more queues" if more > 0 else ""
+        return Text(
+            f"{time_of_day(now)}  {one_line(self._engine.path)}{hidden}",
+            style="dim", no_wrap=True, overflow="ellipsis",
+        )  # fmt: skip
+
+    def _running(self, width: int, room: int, now: float) -> Table:
+        count = sum(c["running"] + c["cancelling"] for c in self._counts.values())
+        shown = table(expand=True)
+        title = "JOBS" if self._ids else f"RUNNING {count:,}" if count else "NOTHING RUNS"
+        wide = width >= _WIDE
+        shown.add_column(title, no_wrap=True, width=max(SHORT_ID, len(title)))
+        if wide:
+            shown.add_column("", no_wrap=True, max_width=20)
+        shown.add_column("", no_wrap=True, ratio=2)
+        shown.add_column("", no_wrap=True, width=24 if wide else 14)
+        shown.add_column("", no_wrap=True, ratio=3)
+        shown.add_column("", no_wrap=True, justify="right")
+        fits = self.jobs if len(self.jobs) <= room else self.jobs[: room - 1]
+        for job in fits:
+            shown.add_row(
+                Text(job.id[:SHORT_ID]),
+                *([cell(job.queue, "dim")] if wide else []),
+                name_of(job),
+                progress_bar(job.progress) if not job.finished else status_text(job.status),
+                _doing(job),
+                Text(when(job, now), no_wrap=True),
+            )
+        if len(fits) < len(self.jobs):
+            shown.add_row(Text(f"… {max(count, len(self.jobs)) - len(fits):,} more", style="dim"))
+        return shown
+
+    def _count(self) -> None:
+        journal = self._engine.journal
+        self._counts = {name: journal.counts(name)[name] for name in self._names[:_QUEUES]}
+
+    def _rate(self) -> None:
+        self._rates = measure(self._engine.journal, time.time(), _RATE_SECONDS)
+
+    def _read_latest(self) -> None:
+        journal = self._engine.journal
+        head, _tick = journal.head()
+        self._seq = max(self._seq, head - _LOOK_BACK)
+        moves, _reports = journal.news(self._seq, _NO_TICK, _LOOK_BACK)
+        ended = [move for move in moves if self._tells(move)]
+        self._seq = moves[-1].seq if moves else self._seq
+        for move in ended[-_LATEST:]:
+            try:
+                self._latest.appendleft((move, journal.job(move.job_id)))
+            except JobNotFound:
+                self._latest.appendleft((move, None))  # pruned meanwhile
+
+    def _tells(self, move: Transition) -> bool:
+        return (
+            (move.to_status in TERMINAL or move.event in ("retry", "recover", "release"))
+            and (not self._queues or move.queue in self._queues)
+            and (not self._ids or move.job_id in self._ids)
+        )
+
+
+class _Sparing:
+    """Calls `read` again only when ten times as long has passed as it took, a second at least."""
+
+    def __init__(self, read: Callable[[], None]) -> None:
+        self._read = read
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        begin = time.monotonic()
+        if begin >= self._next:
+            self._read()
+            end = time.monotonic()
+            self._next = end + max(0.5, 10 * (end - begin))
+
+
+def _doing(job: Job) -> Text:
+    if job.finished:
+        return says(job)
+    words = progress_words(job.progress) if job.progress is not None else ""
+    if job.status == "cancelling":
+        return cell(f"cancelling {words}", "magenta")
+    if job.attempt > 1 or job.crashes:
+        words = f"{words} (try {attempts(job)})"
+    return cell(words)
+
+
+def _ended(latest: Sequence[tuple[Transition, Job | None]], width: int) -> Table:
+    wide = width >= _WIDE
+    shown = table(expand=True)
+    shown.add_column("LATEST", no_wrap=True, width=SHORT_ID)
+    shown.add_column("", no_wrap=True)
+    if wide:
+        shown.add_column("", no_wrap=True, max_width=20)
+    shown.add_column("", no_wrap=True)
+    shown.add_column("", no_wrap=True, ratio=2)
+    shown.add_column("", no_wrap=True, ratio=3)
+    for move, job in latest:
+        error = f"{move.error.type}: {move.error.message}" if move.error is not None else ""
+        status: Any = (
+            status_text(move.to_status) if move.to_status in TERMINAL else Text(move.event)
+        )
+        shown.add_row(
+            Text(move.job_id[:SHORT_ID]),
+            Text(time_of_day(move.at), style="dim"),
+            *([cell(move.queue, "dim")] if wide else []),
+            status,
+            name_of(job) if job is not None else Text("pruned", style="dim"),
+            cell(error, "red") if error or job is None else says(job),
+        )
+    return shown

@@ -1,0 +1,40 @@
+"""`sprag backup`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ...queue.backup import backup
+from .. import options
+from ..exits import Refusal
+from ..settings import Settings
+from ..text import lines, size
+
+
+@click.command("backup", short_help="Copy the database while work goes on.")
+@click.argument("target", type=click.Path(dir_okay=False))
+@options.shared()
+@options.settings
+def command(settings: Settings, target: str) -> None:
+    """Write a copy of one instant to the new file TARGET, while work goes on.
+
+    Never copy the file by other means while it is in use: what is in its
+    write-ahead log would be missing. Jobs that run now are queued in the copy.
+    JSON: {"path": absolute path, "bytes": n}.
+    """
+    path = str(Path(target).absolute())
+    if os.path.lexists(path):
+        raise Refusal(f"{target} exists already; a backup is a new file", kind="target_exists")
+    if not Path(path).parent.is_dir():
+        raise Refusal(f"{target} cannot be made: its folder does not exist", kind="target_folder")
+    with settings.opened() as engine:
+        backup(engine.database, path)
+    count = Path(path).stat().st_size
+    if settings.as_json:
+        settings.emit({"path": path, "bytes": count})
+    else:
+        sys.stdout.write(lines(f"{target}: {size(count)}") + "\n")

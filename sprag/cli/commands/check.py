@@ -1,0 +1,173 @@
+"""`sprag check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from ...queue import DatabaseCorrupt, DatabaseError
+from ...queue.journal import Journal
+from .. import options
+from ..exits import FAILED, OK
+from ..owners import Owner, owners_of
+from ..render import table
+from ..settings import Settings
+from ..text import age, lines, moment, one_line
+
+_MOST: Final = 20
+_STATE_STYLES: Final = {"alive": "green", "dead": "yellow", "unknown": "red", "gone": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that must not be. `kind` is the rule that does not hold."""
+
+    kind: str
+    message: str
+    job_id: str | None = None
+    seq: int | None = None
+
+
+@click.command("check", short_help="Check the file, its invariants, and who runs its jobs.")
+@options.shared()
+@options.settings
+def command(settings: Settings) -> int:
+    """Check that the file is sound, that every job is what its journal says, and which
+    processes run jobs.
+
+    Exit code 1 if anything is wrong, with what to do about it. A dead owner is
+    not wrong: workers recover its jobs. Reads the whole file, while work goes on.
+    JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
+    "seq"}, …], "owners": [{"id", "state": "alive", "dead", "unknown" or "gone",
+    "jobs": how many it runs, "pid", "host", "started_at", "advice"}, …]}.
+    """
+    owners: list[Owner] = []
+    try:
+        with settings.opened() as engine:
+            problems = list(_problems(engine.journal))
+            try:
+                owners = owners_of(engine)
+                problems += _stranded(owners)
+            except DatabaseError as error:
+                problems.append(Problem("owners", str(error)))
+    except DatabaseCorrupt as error:
+        problems = [Problem("integrity", str(error))]
+    if settings.as_json:
+        settings.emit(
+            {
+                "ok": not problems,
+                "problems": [asdict(problem) for problem in problems],
+                "owners": [owner.shape() for owner in owners],
+            }
+        )
+    else:
+        _show(settings, problems, owners)
+    return FAILED if problems else OK
+
+
+def _problems(journal: Journal) -> Iterator[Problem]:
+    """What is wrong with the file. A damaged one may fail under any of the questions."""
+    for kind, ask in _QUESTIONS.items():
+        try:
+            yield from ask(journal)
+        except DatabaseError as error:
+            yield Problem(kind, f"cannot be checked: {error}")
+
+
+def _integrity(journal: Journal) -> Iterator[Problem]:
+    for line in journal.integrity():
+        yield Problem("integrity", line)
+
+
+def _strays(journal: Journal) -> Iterator[Problem]:
+    for id_, status, event, last_status, last_event in journal.strays(_MOST):
+        last = f"{last_event} to {last_status}" if last_event else "missing"
+        yield Problem(
+            "strays",
+            f"the job is {status} by {event}, its newest transition is {last}",
+            job_id=id_,
+        )
+
+
+def _broken_chains(journal: Journal) -> Iterator[Problem]:
+    for seq, id_, source, previous in journal.broken_chains(_MOST):
+        begins, was = source or "nothing", previous or "nothing"
+        message = f"the transition begins at {begins}, the job was at {was}"
+        yield Problem("broken_chains", message, job_id=id_, seq=seq)
+
+
+def _orphans(journal: Journal) -> Iterator[Problem]:
+    for seq in journal.orphans(_MOST):
+        yield Problem("orphans", "the transition is of no job", seq=seq)
+
+
+def _gaps(journal: Journal) -> Iterator[Problem]:
+    missing = journal.missing()
+    if missing > 0:
+        yield Problem("gaps", f"{missing:,} transitions are missing that were not pruned")
+    elif missing < 0:
+        yield Problem("gaps", f"{-missing:,} transitions too many are counted as pruned")
+
+
+_QUESTIONS: Final[dict[str, Callable[[Journal], Iterator[Problem]]]] = {
+    "integrity": _integrity,
+    "strays": _strays,
+    "broken_chains": _broken_chains,
+    "orphans": _orphans,
+    "gaps": _gaps,
+}
+
+
+def _stranded(owners: Sequence[Owner]) -> list[Problem]:
+    return [
+        Problem("owners", f"owner {owner.id} is {owner.state}: {owner.advice}")
+        for owner in owners
+        if owner.state in ("unknown", "gone")
+    ]
+
+
+def _show(settings: Settings, problems: Sequence[Problem], owners: Sequence[Owner]) -> None:
+    if problems:
+        settings.show(Text(f"{len(problems)} problems", style="bold red"))
+    else:
+        settings.show(Text("sound", style="green"))
+    for problem in problems:
+        where: list[Any] = [problem.kind]
+        where += [f"job {problem.job_id}"] if problem.job_id else []
+        where += [f"seq {problem.seq}"] if problem.seq else []
+        settings.show(Text(lines(f"- {', '.join(where)}: {problem.message}")))
+    if any(problem.kind != "owners" for problem in problems):
+        settings.show(
+            Text(
+                "Stop the workers, keep the file and its -wal as they are, and restore a backup. "
+                "Without one, `sprag list` and `sprag backup` may still read what is left."
+            )
+        )
+    if owners:
+        settings.show(Text(""), _owners_table(owners))
+    for owner in owners:
+        if owner.state == "dead":
+            settings.show(Text(f"owner {owner.id} is dead: {owner.advice}"))
+
+
+def _owners_table(owners: Sequence[Owner]) -> Any:
+    now = time.time()
+    shown = table()
+    for title in ("OWNER", "STATE", "JOBS", "PROCESS", "HOST", "SINCE"):
+        shown.add_column(title, no_wrap=True, justify="right" if title == "JOBS" else "left")
+    for owner in owners:
+        since = owner.started_at
+        shown.add_row(
+            str(owner.id),
+            Text(owner.state, style=_STATE_STYLES[owner.state]),
+            str(owner.jobs),
+            "" if owner.pid is None else str(owner.pid),
+            Text(one_line(owner.host or "")),
+            "" if since is None else f"{moment(since)}, {age(since, now)}",
+        )
+    return shown

@@ -1,0 +1,58 @@
+"""`sprag counts`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.text import Text
+
+from .. import options
+from ..numbers import counts_table, measure, rates_table
+from ..settings import Settings
+from ..text import duration
+
+
+@click.command("counts", short_help="Count jobs by state, with rates.")
+@options.queues
+@click.option("--within", type=options.span, default="5m", show_default=True,
+              help="Rates over this time until now.")  # fmt: skip
+@options.shared()
+@options.settings
+def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
+    """Count the jobs of each queue by state, and how fast they move.
+
+    WAIT is how long the job that starts next has been ready.
+    JSON: {"seconds": the time that moves were counted over, "queues": {name:
+    {"counts": {status: n, …}, "moves": {event: n, …}, "wait": seconds or
+    null}, …}}.
+    """
+    if within <= 0:
+        raise click.BadParameter("expected more than no time", param_hint="--within")
+    now = time.time()
+    with settings.opened() as engine:
+        journal = engine.journal
+        rates = measure(journal, now, within)
+        names = list(dict.fromkeys(queues)) or journal.queues()
+        counts = {name: journal.counts(name)[name] for name in names}
+        ready = {name: journal.next_ready(name) for name in names}
+    waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
+    if settings.as_json:
+        settings.emit(
+            {
+                "seconds": rates.seconds,
+                "queues": {
+                    name: {
+                        "counts": counts[name],
+                        "moves": rates.moves.get(name, {}),
+                        "wait": waits[name],
+                    }
+                    for name in names
+                },
+            }
+        )
+    elif not names:
+        settings.say("no jobs")
+    else:
+        span = duration(rates.seconds)
+        settings.show(counts_table(counts), Text(""), rates_table(names, rates, waits, span))

@@ -1,0 +1,117 @@
+"""`sprag enqueue`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from ...queue import PayloadError, QueueService
+from ...queue.codec import decode
+from .. import options
+from ..exits import USAGE, Refusal
+from ..settings import Settings
+from ..shapes import job_shape
+from ..text import one_line, shortened
+
+
+@click.command("enqueue", short_help="Enqueue a job whose item is JSON.")
+@click.argument("queue")
+@click.argument("item")
+@click.option("--lines", is_flag=True, help="ITEM is '-': one job for each line, in one commit.")
+@click.option("--delay", type=options.span, help="Not before so much time has passed, as in 10m.")
+@click.option("--at", "run_at", type=options.moment, metavar="TIME",
+              help="Not before this local time, as in 2030-12-31T23:59.")  # fmt: skip
+@click.option("--priority", type=int, default=0, show_default=True, help="Higher starts first.")
+@click.option("--label", help="A name for people.")
+@click.option("--max-attempts", type=int, help="How often it may be tried.  [default: 1]")
+@click.option("--backoff", type=options.span, help="The wait between attempts.")
+@click.option("--max-crashes", type=int,
+              help="How many processes may die under it.  [default: 3]")  # fmt: skip
+@click.option("--id", "job_id", metavar="ID",
+              help="Its id. Repeating a call with the same id stores one job.")  # fmt: skip
+@click.option("--tags/--no-tags", default=None,
+              help='Whether {"$tuple": [1, 2]}, as in `show`, is a tuple or a dict.')  # fmt: skip
+@options.shared()
+@options.settings
+def command(
+    settings: Settings, /, queue: str, item: str, lines: bool, tags: bool | None,
+    job_id: str | None, **given: Any,
+) -> None:  # fmt: skip
+    """Enqueue a job into QUEUE. ITEM is JSON, or '-' for standard input.
+
+    Prints the job's id. The database is made if there is none. What the
+    queue's class sets (max_attempts, max_queued and so on) is not known here.
+    JSON: {"jobs": [job, …]}.
+    """
+    if lines and (item != "-" or job_id is not None):
+        raise click.UsageError("--lines reads standard input: expected '-' as ITEM, and no --id")
+    texts = _texts(item, lines=lines)
+    items = [_value(text, where, tags) for where, text in texts]
+    if not os.path.lexists(settings.path):
+        settings.say(f"{settings.path} did not exist and is made")
+    service = QueueService(name=queue, database=settings.path)
+    try:
+        if not service.jobs(limit=1).jobs:
+            settings.say(f"{queue} is a new queue of this file")
+        if job_id is not None:
+            jobs = [service.enqueue(items[0], job_id=job_id, **given)]
+        else:
+            jobs = service.enqueue_many(items, **given)
+    finally:
+        service.stop()
+    if settings.as_json:
+        settings.emit({"jobs": [job_shape(job) for job in jobs]})
+    else:
+        for job in jobs:
+            sys.stdout.write(f"{job.id}\n")
+
+
+def _texts(item: str, *, lines: bool) -> list[tuple[str, str]]:
+    """What is to be parsed, each with a name for errors."""
+    if item != "-":
+        return [("ITEM", item)]
+    try:
+        text = sys.stdin.buffer.read().decode() if sys.stdin is not None else ""
+    except UnicodeDecodeError as error:
+        raise Refusal(f"standard input is not UTF-8: {error}", kind="usage", code=USAGE) from error
+    if not lines:
+        return [("standard input", text)]
+    numbered = enumerate(text.split("\n"), start=1)
+    return [(f"line {number}", line) for number, line in numbered if line.strip()]
+
+
+def _value(text: str, where: str, tags: bool | None) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(
+            f"{where} is not JSON: {error}. Text needs quotation marks of its own, as in "
+            f"'\"text\"'; got {one_line(shortened(text, 100))!r}",
+            kind="usage",
+            code=USAGE,
+        ) from error
+    if tags is None and _tagged(value):
+        raise Refusal(
+            f'{where} has an object whose first key begins with "$": say --tags if it means what '
+            "`sprag show` prints so (a tuple, bytes, a date …), --no-tags if it is plain data",
+            kind="usage",
+            code=USAGE,
+        )
+    if not tags:
+        return value
+    try:
+        return decode(text)
+    except PayloadError as error:
+        raise Refusal(f"{where}: {error}", kind="usage", code=USAGE) from error
+
+
+def _tagged(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_tagged, value))
+    if isinstance(value, dict):
+        return next(iter(value), "").startswith("$") or any(map(_tagged, value.values()))
+    return False

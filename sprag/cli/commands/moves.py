@@ -1,0 +1,175 @@
+"""`sprag cancel` and `sprag requeue`: move jobs that are named, or all that match."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from ...queue import IllegalMove, QueueError
+from ...queue.checks import cursor
+from ...queue.engine import Engine
+from ...queue.states import Event, Status, sources
+from .. import options
+from ..exits import FAILED, OK, Refusal, refusal_of
+from ..lookup import find
+from ..settings import Settings
+from ..text import lines, one_line
+
+Moved = tuple[str, Status]
+
+_BATCH: Final = 200
+
+
+@click.command("cancel", short_help="Cancel jobs: queued ones at once, running ones give way.")
+@click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
+@options.queues
+@options.statuses("queued", "running", default="with --queue alone: queued")
+@options.yes
+@options.shared()
+@options.settings
+def cancel(
+    settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
+    yes: bool,
+) -> int:  # fmt: skip
+    """Cancel these JOBs, or with --queue or --status all that match.
+
+    A queued job is cancelled at once. A running one is asked to give way and is
+    "cancelling" until its handler looks; one that never looks is completed.
+    JSON: {"jobs": [{"id", "status"}, …], "errors": [{"kind", "message",
+    "job_id"}, …]}, with the state that each job is in now. Exit code 1 if there
+    is an error.
+    """
+    if jobs:
+        return _move_named(settings, _CANCEL, jobs, queues, statuses)
+    return _move_all(settings, _CANCEL, queues, statuses, yes=yes)
+
+
+@click.command("requeue", short_help="Run failed or cancelled jobs again.")
+@click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
+@options.queues
+@options.statuses("failed", "cancelled", default="with --queue alone: failed")
+@options.yes
+@options.shared()
+@options.settings
+def requeue(
+    settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
+    yes: bool,
+) -> int:  # fmt: skip
+    """Run these JOBs again, or with --queue or --status all that match.
+
+    They get fresh attempts and keep their history. JSON and exit code are those
+    of `sprag cancel`.
+    """
+    if jobs:
+        return _move_named(settings, _REQUEUE, jobs, queues, statuses)
+    return _move_all(settings, _REQUEUE, queues, statuses, yes=yes)
+
+
+def _cancel(engine: Engine, id_: str) -> Moved:
+    engine.cancel(id_)
+    status = engine.journal.job(id_).status
+    if status in ("completed", "failed"):
+        raise IllegalMove(id_, status, "cancel", sources("cancel"))
+    return id_, status
+
+
+def _requeue(engine: Engine, id_: str) -> Moved:
+    engine.journal.requeue(id_)
+    return id_, engine.journal.job(id_).status
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    event: Event
+    by_default: Status
+    one: Callable[[Engine, str], Moved]
+    many: Callable[[Engine, Sequence[str]], list[Moved]]
+
+
+_CANCEL: Final = _Move(
+    "cancel", "queued", _cancel, lambda engine, ids: engine.journal.cancel_many(ids)
+)
+_REQUEUE: Final = _Move(
+    "requeue",
+    "failed",
+    _requeue,
+    lambda engine, ids: [(id_, "queued") for id_ in engine.journal.requeue_many(ids)],
+)
+
+
+def _move_named(
+    settings: Settings,
+    move: _Move,
+    references: Sequence[str],
+    queues: Sequence[str],
+    statuses: Sequence[Status],
+) -> int:
+    if queues or statuses:
+        raise click.UsageError("expected JOBs or a filter (--queue, --status), got both")
+    moved: list[Moved] = []
+    refused: list[dict[str, Any]] = []
+    with settings.opened() as engine:
+        for reference in references:
+            try:
+                moved.append(move.one(engine, find(engine.journal, reference).id))
+            except (QueueError, Refusal) as error:
+                refusal = error if isinstance(error, Refusal) else refusal_of(error)
+                if refusal.code != FAILED:
+                    raise
+                settings.say(f"sprag: {refusal}")
+                refused.append({"kind": refusal.kind, "message": str(refusal), "job_id": reference})
+    if settings.as_json:
+        settings.emit(_shape(moved, refused))
+    for id_, status in [] if settings.as_json else moved:
+        sys.stdout.write(f"{id_} {status}\n")
+    return FAILED if refused else OK
+
+
+def _move_all(
+    settings: Settings, move: _Move, queues: Sequence[str], statuses: Sequence[Status], *, yes: bool
+) -> int:
+    if not (queues or statuses):
+        raise click.UsageError("expected JOBs, or a filter: --queue, --status or both")
+    chosen = statuses or (move.by_default,)
+    with settings.opened() as engine:
+        names = queues or engine.journal.queues()
+        by_name = {name: engine.journal.counts(name)[name] for name in names}
+        count = sum(counts[status] for counts in by_name.values() for status in chosen)
+        where = ", ".join(map(one_line, queues)) or "all queues"
+        if count:
+            question = (
+                f"{move.event.capitalize()} {count:,} {' and '.join(chosen)} jobs of {where}?"
+            )
+            settings.confirm(question, yes=yes)
+        moved = [
+            done for batch in _batches(engine, names, chosen) for done in move.many(engine, batch)
+        ]
+    if settings.as_json:
+        settings.emit(_shape(moved, []))
+    else:
+        by_status = {status: sum(1 for _, now in moved if now == status) for _, status in moved}
+        told = ", ".join(f"{number:,} {status}" for status, number in by_status.items())
+        sys.stdout.write(lines(told or f"no {' or '.join(chosen)} jobs in {where}") + "\n")
+    return OK
+
+
+def _batches(
+    engine: Engine, queues: Sequence[str], statuses: Sequence[Status]
+) -> Iterator[list[str]]:
+    """The ids of all that match, newest first: each job once, none that comes later."""
+    before: str | None = None
+    while queues:
+        page = engine.journal.page(queues, statuses, _BATCH, cursor(before))
+        yield [job.id for job in page]
+        before = page.next
+        if before is None:
+            return
+
+
+def _shape(moved: Sequence[Moved], refused: list[dict[str, Any]]) -> dict[str, Any]:
+    jobs = [{"id": id_, "status": status} for id_, status in moved]
+    return {"jobs": jobs, "errors": refused}

@@ -1,0 +1,130 @@
+"""`sprag show`."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import click
+from rich.text import Text
+
+from ...queue import Job, Transition
+from .. import options
+from ..lookup import find
+from ..render import cell, progress_bar, progress_words, status_text, table
+from ..settings import Settings
+from ..shapes import job_shape, transition_shape
+from ..text import age, duration, lines, moment, one_line, pretty, shortened
+
+_LINES: Final = 60
+_CHARS: Final = 6_000
+_MOVES: Final = 40
+
+
+@click.command("show", short_help="Show one job: facts, item, result, error, timeline.")
+@click.argument("job", type=options.job)
+@click.option("--full", is_flag=True, help="Leave nothing out, however long it is.")
+@options.shared()
+@options.settings
+def command(settings: Settings, job: str, full: bool) -> None:
+    """Show one job with everything that happened to it.
+
+    JSON: {"job": {"id", "queue", "label", "status", "item", "result",
+    "error": {"type", "message", "traceback"}, "progress": {"current", "total",
+    "percent", "message"}, "attempt", "max_attempts", "crashes", "priority",
+    "cancel_requested", "created_at", "due_at", "started_at", "finished_at"},
+    "history": [{"seq", "event", "from_status", "to_status", "attempt",
+    "owner", "at", "due_at", "error"}, …]}.
+    """
+    with settings.opened() as engine:
+        found = find(engine.journal, job)
+        history = engine.journal.history(found.id)
+    if settings.as_json:
+        settings.emit(
+            {"job": job_shape(found), "history": [transition_shape(move) for move in history]}
+        )
+        return
+    now = time.time()
+    _facts(settings, found, now)
+    _block(settings, "item", pretty(found.item_json), full)
+    if found.result_json is not None:
+        _block(settings, "result", pretty(found.result_json), full)
+    if found.error is not None:
+        text = found.error.traceback.rstrip() or f"{found.error.type}: {found.error.message}"
+        _block(settings, "error", lines(text), full, "red")
+    _timeline(settings, history, full)
+
+
+def _facts(settings: Settings, job: Job, now: float) -> None:
+    facts = table()
+    facts.show_header = False
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("job", Text(job.id, style="bold"))
+    facts.add_row("queue", Text(one_line(job.queue)))
+    if job.label:
+        facts.add_row("label", Text(one_line(job.label)))
+    facts.add_row("status", status_text(job.status))
+    facts.add_row("attempt", f"{job.attempt} of {job.max_attempts}")
+    if job.crashes:
+        facts.add_row("crashes", f"{job.crashes} (its process died under it)")
+    if job.priority:
+        facts.add_row("priority", str(job.priority))
+    facts.add_row("enqueued", _time(job.created_at, now))
+    if job.status == "queued" and job.due_at > job.created_at:
+        facts.add_row("due", _time(job.due_at, now))
+    if job.started_at is not None:
+        facts.add_row("started", _time(job.started_at, now))
+    if job.finished_at is not None:
+        ran = f", ran {duration(job.finished_at - job.started_at)}" if job.started_at else ""
+        facts.add_row("ended", _time(job.finished_at, now) + ran)
+    if job.progress is not None:
+        facts.add_row("progress", Text(one_line(progress_words(job.progress))))
+        facts.add_row("", progress_bar(job.progress, 40))
+    settings.show(facts)
+
+
+def _time(at: float, now: float) -> str:
+    return f"{moment(at)}, {age(at, now)}"
+
+
+def _block(settings: Settings, title: str, text: str, full: bool, style: str = "") -> None:
+    shown = text
+    if not full:
+        cut = text.split("\n")
+        shown = shortened("\n".join(cut[:_LINES]), _CHARS)
+    settings.show(Text(""), Text(title, style="dim"), Text(shown, style=style))
+    if len(shown) < len(text):
+        settings.say(f"… {len(text) - len(shown):,} more characters; --full shows them")
+
+
+def _timeline(settings: Settings, history: list[Transition], full: bool) -> None:
+    shown = table()
+    for title in ("SEQ", "TIME", "AFTER", "EVENT", "STATUS", "TRY", "OWNER", "SAYS"):
+        shown.add_column(title, no_wrap=True, justify="right" if title == "AFTER" else "left")
+    left_out = 0 if full else max(len(history) - _MOVES, 0)
+    before: Transition | None = None
+    for place, move in enumerate(history):
+        if not 1 <= place <= left_out:
+            shown.add_row(
+                str(move.seq),
+                moment(move.at),
+                f"+{duration(move.at - before.at)}" if before is not None else "",
+                move.event,
+                status_text(move.to_status),
+                str(move.attempt),
+                "" if move.owner is None else str(move.owner),
+                _remark(move),
+            )
+        before = move
+    settings.show(Text(""), Text("timeline", style="dim"), shown)
+    if left_out:
+        settings.say(f"… {left_out:,} moves after the first are left out; --full shows them")
+
+
+def _remark(move: Transition) -> Text:
+    if move.error is not None:
+        return cell(f"{move.error.type}: {move.error.message}", "red")
+    if move.due_at is not None and move.due_at > move.at + 0.001:
+        return Text(f"due {duration(move.due_at - move.at)} later")
+    return Text("")

@@ -1,0 +1,180 @@
+"""`sprag work`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from ...queue import QueueService, Signal
+from .. import options
+from ..exits import INTERRUPTED, USAGE, Refusal
+from ..load import Found, load
+from ..settings import Settings
+from ..text import lines, moment, one_line
+
+log = logging.getLogger("sprag.cli")
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@click.command("work", short_help="Run the jobs of queues until told to stop.")
+@click.argument("paths", nargs=-1, required=True, metavar="MODULE:QUEUE...")
+@click.option("--workers", "-w", type=click.IntRange(1, 1000), metavar="N",
+              help="How many jobs run at once. [default: the class's worker_count]")  # fmt: skip
+@click.option("--grace", type=options.span, metavar="SPAN",
+              help="How long running jobs may then go on. [default: the class's]")  # fmt: skip
+@click.option("--verbose", "-v", is_flag=True, help="Log every move of every job.")
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True)
+@options.shared()
+@options.settings
+def command(
+    settings: Settings, paths: Sequence[str], workers: int | None, grace: float | None,
+    verbose: bool, log_level: str,
+) -> None:  # fmt: skip
+    """Run the queues at these import paths, as in
+
+        sprag work examples.thumbnails:ThumbnailQueue
+
+    Modules are looked for in the working directory first; a module alone will
+    do where it defines one queue. Each class is made without arguments, with
+    --database or SPRAG_DATABASE if given, else with its own.
+
+    SIGTERM or Ctrl-C stop in order: no job is started, running ones have the
+    grace, then they go back to the queue without losing an attempt; exit code
+    0. A second Ctrl-C ends the process at once, and what ran is recovered
+    later. The log goes to standard error; with --json, an object a line:
+    {"at", "level", "logger", "message", "traceback"}.
+    """
+    _log_to_stderr(log_level, as_json=settings.as_json)
+    services = [_service(settings, path, load(path), workers, grace) for path in paths]
+    names = [service.name for service in services]
+    if len(set(names)) != len(names):
+        raise Refusal(f"one queue twice: {', '.join(names)}", kind="usage", code=USAGE)
+    requests = _StopRequests()
+    try:
+        for service in services:
+            service.start()
+            if verbose:
+                service.subscribe(_log_move)
+            log.info(
+                "queue %s runs with %d workers on %s (process %d)",
+                service.name,
+                service.worker_count,
+                Path(service.database).absolute(),
+                os.getpid(),
+            )
+        told = requests.wait()
+        log.info("stopping (%s): no job is started any more; Ctrl-C ends at once", told)
+    finally:
+        _together(service.stop for service in services)
+    log.info("stopped")
+
+
+def _service(
+    settings: Settings, path: str, found: Found, workers: int | None, grace: float | None
+) -> QueueService:
+    given: dict[str, Any] = {"database": settings.database, "worker_count": workers,
+                             "grace_seconds": grace}  # fmt: skip
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if isinstance(found, QueueService):
+        if chosen:
+            raise Refusal(
+                f"{path} is an instance with settings of its own (its database is "
+                f"{found.database}): leave out --database, SPRAG_DATABASE, --workers and --grace, "
+                "or name its class",
+                kind="usage",
+                code=USAGE,
+            )
+        return found
+    try:
+        return found(**chosen)
+    except TypeError as error:
+        raise Refusal(
+            f"{path} cannot be made as {found.__name__}("
+            f"{', '.join(f'{name}=…' for name in chosen)}): {error}. Make an instance in its "
+            "module, and name that",
+            kind="usage",
+            code=USAGE,
+        ) from error
+
+
+class _StopRequests:
+    """Turns SIGTERM and SIGINT into requests; a Ctrl-C after the first request ends it all."""
+
+    def __init__(self) -> None:
+        # Made for signal handlers: a put() in the middle of a get() is fine.
+        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._stopping = False
+        signal.signal(signal.SIGTERM, self._ask)
+        # Ignored from the start on, as under nohup or in a script's background: it stays so.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._ask)
+
+    def wait(self) -> str:
+        """The name of the first signal, once there is one."""
+        return self._asked.get()
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._stopping:
+            # No lock file is unlocked by hand: the kernel does that, and recovery sees a death.
+            os._exit(INTERRUPTED)
+        self._stopping = True
+        self._asked.put(signal.Signals(number).name)
+
+
+def _together(stops: Iterable[Callable[[], object]]) -> None:
+    """Stop all at the same time, so that each has its whole grace and none waits for another."""
+    threads = [threading.Thread(target=stop, name="sprag-stop") for stop in stops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _log_move(signal_: Signal) -> None:
+    if signal_["event"] != "progress":
+        log.info("job %s of %s: %s, %s at attempt %d", signal_["job_id"], signal_["queue"],
+                 signal_["event"], signal_["status"], signal_["attempt"])  # fmt: skip
+
+
+def _log_to_stderr(level: str, *, as_json: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if as_json else _PlainLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+class _PlainLines(logging.Formatter):
+    """One line a record, with tracebacks below it. What a job says cannot look like a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{moment(record.created)} {record.levelname.lower():7} {record.name}"
+        text = f"{head}: {one_line(record.getMessage())}"
+        if record.exc_info:
+            trace = lines(self.formatException(record.exc_info))
+            text += "".join(f"\n    {line}" for line in trace.split("\n"))
+        return text
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        return json.dumps(
+            {
+                "at": record.created,
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+                "traceback": trace,
+            }
+        )

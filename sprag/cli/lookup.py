@@ -1,0 +1,32 @@
+"""From what a person typed to the job that is meant."""
+
+from __future__ import annotations
+
+from ..queue import Job, JobNotFound
+from ..queue.journal import Journal
+from .exits import Refusal
+from .text import moment
+
+_DIGITS = 32
+_SHOWN = 5
+
+
+def find(journal: Journal, reference: str) -> Job:
+    """The job of this id, or the only one whose id begins so. Raises JobNotFound, Refusal."""
+    if len(reference) == _DIGITS:
+        return journal.job(reference)
+    ids = journal.ids(reference, _SHOWN + 1)
+    if not ids:
+        raise JobNotFound(f"{reference}…", None)
+    if len(ids) == 1:
+        return journal.job(ids[0])
+    jobs = [journal.job(id_) for id_ in ids[:_SHOWN]]
+    named = [f"  {job.id}  {job.queue}, {job.status}, {moment(job.created_at)}" for job in jobs]
+    if len(ids) > _SHOWN:
+        named.append("  and more")
+    raise Refusal(
+        f"several jobs begin with {reference}; which one is meant?\n" + "\n".join(named),
+        kind="job_ambiguous",
+        job_id=reference,
+        job_ids=ids,
+    )

@@ -1,0 +1,123 @@
+"""The options that several commands share, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from ..queue import STATUSES
+from ..queue.states import Status
+from .settings import DEFAULT_DATABASE, Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
+_REFERENCE: Final = re.compile(r"[0-9a-f]{4,32}", re.ASCII)
+# 20300101 is a date, not a moment of August 1970.
+_FIRST_TIME: Final = 100_000_000
+
+
+def span(text: str) -> float:
+    """A span of time in seconds: 90s, 15m, 12h, 7d, 2w, 1h30m, or a bare number of seconds."""
+    given = text.strip().lower()
+    if _SPAN.fullmatch(given):
+        return sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(given))
+    if _NUMBER.fullmatch(given):
+        return float(given)
+    raise click.BadParameter(f"expected a span such as 90s, 15m, 12h, 7d or 1h30m, got {text!r}")
+
+
+def moment(text: str) -> float:
+    """A point in time in unix seconds: ISO 8601, local unless it says otherwise, or a number."""
+    given = text.strip()
+    if _NUMBER.fullmatch(given) and float(given) >= _FIRST_TIME:
+        return float(given)
+    try:
+        return datetime.fromisoformat(given).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise click.BadParameter(
+            f"expected a time such as 2030-12-31T23:59 or unix seconds, got {text!r}"
+        ) from error
+
+
+def job(text: str) -> str:
+    """A job's id, or the first digits of it."""
+    given = text.strip().lower()
+    if _REFERENCE.fullmatch(given):
+        return given
+    raise click.BadParameter(
+        f"expected a job's id, 32 hexadecimal digits, or at least its first 4, got {text!r}"
+    )
+
+
+def shared(*, top: bool = False) -> Callable[[F], F]:
+    """--database and --json, which may stand before and after the command's name."""
+
+    def keep_database(
+        context: click.Context, _parameter: click.Parameter, value: str | None
+    ) -> None:
+        if value:
+            context.ensure_object(Settings).database = value
+
+    def keep_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            context.ensure_object(Settings).as_json = True
+
+    def decorate(command: F) -> F:
+        database = click.option(
+            "--database",
+            "-d",
+            metavar="FILE",
+            # Asked for once, at the top, or it would overrule `sprag -d FILE command`.
+            envvar="SPRAG_DATABASE" if top else None,
+            expose_value=False,
+            is_eager=True,
+            callback=keep_database,
+            help=f"The database; else $SPRAG_DATABASE, else {DEFAULT_DATABASE}.",
+        )
+        as_json = click.option(
+            "--json",
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=keep_json,
+            help="Answer, and complain, in JSON.",
+        )
+        return database(as_json(command))
+
+    return decorate
+
+
+def queues(command: F) -> F:
+    """--queue, which may be repeated."""
+    return click.option(
+        "--queue", "-q", "queues", multiple=True, metavar="NAME", help="Of this queue. Repeatable."
+    )(command)
+
+
+def statuses(*allowed: Status, default: str = "all") -> Callable[[F], F]:
+    """--status, which may be repeated; by default one of all six."""
+    choice = click.Choice(allowed or STATUSES)
+    return click.option(
+        "--status",
+        "-s",
+        "statuses",
+        multiple=True,
+        type=choice,
+        help=f"In this state ({default}). Repeatable.",
+    )
+
+
+def yes(command: F) -> F:
+    """--yes"""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+settings: Final = click.make_pass_decorator(Settings, ensure=True)

@@ -1,0 +1,168 @@
+"""The program's commands by theme, and how every error ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import click
+
+from .. import __version__
+from ..queue import QueueError
+from . import options
+from .commands import backup, check, counts, enqueue, jobs, moves, prune, recover, show, watch, work
+from .exits import CLOSED_PIPE, INTERRUPTED, MEANINGS, OK, USAGE, Refusal, refusal_of
+from .text import lines
+
+_THEMES: Final[dict[str, tuple[click.Command, ...]]] = {
+    "Look": (jobs.command, show.command, watch.command, counts.command),
+    "Change jobs": (enqueue.command, moves.cancel, moves.requeue),
+    "Run jobs": (work.command, recover.command),
+    "Keep the file": (check.command, backup.command, prune.command),
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; the exit code. Whatever goes wrong is said on stderr."""
+    _harden_streams()
+    as_json = "--json" in arguments
+    try:
+        code = program.main(list(arguments), "sprag", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    except click.UsageError as error:
+        return _complain(_usage(error), as_json=as_json)
+    except click.ClickException as error:
+        return _complain(Refusal(error.format_message()), as_json=as_json)
+    except Refusal as error:
+        return _complain(error, as_json=as_json)
+    except QueueError as error:
+        return _complain(refusal_of(error), as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return CLOSED_PIPE
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.flush()
+        return _complain(Refusal(str(error), kind="system"), as_json=as_json)
+    return code if isinstance(code, int) else OK
+
+
+class _Program(click.Group):
+    """A group whose help shows the commands by theme."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        for theme, commands in _THEMES.items():
+            with formatter.section(theme):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(90)) for command in commands]
+                )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in MEANINGS.items()])
+        with formatter.section("Environment"):
+            formatter.write_dl(
+                [
+                    ("SPRAG_DATABASE", "the database, where --database does not name it"),
+                    ("NO_COLOR", "set to anything: no colours"),
+                ]
+            )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click would end the program with 1, which is for jobs and checks that failed.
+            raise _Unread from error
+
+
+class _Unread(Refusal):
+    """Nobody reads the output any more."""
+
+    def __init__(self) -> None:
+        super().__init__("", code=CLOSED_PIPE)
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(
+            f"sprag {__version__} (SQLite {apsw.sqlite_lib_version()}, "
+            f"Python {platform.python_version()})"
+        )
+        ctx.exit()
+
+
+@click.group(
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@options.shared(top=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def program() -> None:
+    """Operate the queues of one sprag database.
+
+    A job is named by its id or by enough of its first digits. Times are local;
+    with --json they are unix seconds. Commands that look never make a file.
+    """
+
+
+for _commands in _THEMES.values():
+    for _command in _commands:
+        program.add_command(_command)
+
+
+def _usage(error: click.UsageError) -> Refusal:
+    message = error.format_message()
+    if error.ctx is not None:
+        message += f"\nTry '{error.ctx.command_path} --help'."
+    return Refusal(message, kind="usage", code=USAGE)
+
+
+def _complain(refusal: Refusal, *, as_json: bool) -> int:
+    if isinstance(refusal, _Unread):
+        _discard_output()
+    elif as_json:
+        error = {"kind": refusal.kind, "message": str(refusal), "exit_code": refusal.code}
+        error.update((name, value) for name, value in refusal.facts.items() if name not in error)
+        print(json.dumps({"error": error}, default=str), file=sys.stderr)
+    else:
+        print(f"sprag: {lines(str(refusal))}", file=sys.stderr)
+    return refusal.code
+
+
+def _harden_streams() -> None:
+    """Make sure that there are streams, and that no character is too much for them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+            setattr(sys, name, stream)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """What is buffered cannot be written any more: do not let Python try at its exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)

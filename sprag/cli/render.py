@@ -1,0 +1,105 @@
+"""How jobs look in a terminal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..queue import Job, Progress
+from ..queue.states import Status
+from .text import age, duration, number, one_line, shortened
+
+STATUS_STYLES: Final[dict[Status, str]] = {
+    "queued": "cyan",
+    "running": "yellow",
+    "cancelling": "magenta",
+    "completed": "green",
+    "failed": "bold red",
+    "cancelled": "dim",
+}
+
+# An id's time part. It names a job as long as no other was made in the same microsecond.
+SHORT_ID: Final = 13
+# Longer texts are cut before rich measures them, which takes its time.
+_MOST: Final = 300
+
+
+def table(*, expand: bool = False) -> Table:
+    """An empty table in the style of all."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=expand)
+
+
+def status_text(status: Status) -> Text:
+    """A status in its colour."""
+    return Text(status, style=STATUS_STYLES.get(status, ""))
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Foreign text for one line of a table, cut off where its column ends."""
+    return Text(one_line(shortened(text, _MOST)), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def name_of(job: Job) -> Text:
+    """What a person knows the job by: its label, else its item."""
+    return cell(job.label) if job.label else cell(job.item_json, "dim")
+
+
+def says(job: Job) -> Text:
+    """The one thing worth knowing of a job in its state."""
+    if job.error is not None:
+        style = "red" if job.status == "failed" else "dim red"
+        return cell(f"{job.error.type}: {job.error.message}", style)
+    if job.status == "completed":
+        return cell("" if job.result_json in (None, "null") else f"→ {job.result_json}", "dim")
+    if job.progress is not None and not job.finished:
+        return cell(progress_words(job.progress))
+    return cell("")
+
+
+def when(job: Job, now: float) -> str:
+    """Since when the job is what it is, or when it is due."""
+    if job.finished_at is not None:
+        return age(job.finished_at, now)
+    if job.status == "queued":
+        return (
+            f"due {age(job.due_at, now)}"
+            if job.due_at > now
+            else f"waits {duration(now - job.due_at)}"
+        )
+    return f"runs {duration(now - (job.started_at or now))}"
+
+
+def took(job: Job) -> str:
+    """How long its last run was, or nothing."""
+    if job.started_at is None or job.finished_at is None:
+        return ""
+    return duration(job.finished_at - job.started_at)
+
+
+def attempts(job: Job) -> str:
+    """As in 1/3, and how often its process died, as in 1/3 †2."""
+    deaths = f" †{job.crashes}" if job.crashes else ""
+    return f"{job.attempt}/{job.max_attempts}{deaths}"
+
+
+def progress_words(progress: Progress) -> str:
+    """As in "45% 9/20 Resizing"."""
+    words = []
+    if isinstance(progress.percent, int | float):
+        words.append(f"{progress.percent:.0f}%")
+    if progress.current is not None:
+        total = f"/{number(progress.total)}" if progress.total is not None else ""
+        words.append(f"{number(progress.current)}{total}")
+    if progress.message:
+        words.append(str(progress.message))
+    return " ".join(words)
+
+
+def progress_bar(progress: Progress | None, width: int | None = None) -> ProgressBar | Text:
+    """A bar, where the job says how far it is."""
+    if progress is None or not isinstance(progress.percent, int | float):
+        return Text("")
+    return ProgressBar(total=100, completed=progress.percent, width=width)
