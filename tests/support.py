@@ -40,6 +40,14 @@ def finished(queue: QueueService, *jobs: Job | str) -> list[Job]:
     return [queue.wait(job if isinstance(job, str) else job.id, DEADLINE) for job in jobs]
 
 
+def until_interrupted(queue: QueueService, *_: Any) -> None:
+    """A handler, or the end of one, that looks again and again whether it is to give way."""
+    pause = threading.Event()
+    while True:
+        queue.check_cancelled()
+        pause.wait(0.001)
+
+
 class Gate:
     """Holds handlers: each that calls `hold()` is counted in and stays until `open()`."""
 

@@ -5,28 +5,21 @@
     python3 tools/bench.py --only drain-full,idle-full      some rows
 
 Makes its own environment with huey, persist-queue, litequeue and the wheel of the tree. Prints a
-table of ratios with the bars that docs and changelog promise. Each measurement is a process of its
+table of ratios, each with the bar that it is held against. Each measurement is a process of its
 own with a file of its own, the subjects take turns in every round, and each ratio is the median of
 the rounds' ratios. Whether a bar is met never decides the exit code; 0 says that all was measured.
 """
 
-import _venv
-
-if __name__ == "__main__":
-    _venv.enter("bench", _venv.requirements("bench"))
-
 import argparse
 import json
 import shutil
-import sqlite3
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
-import apsw
-
+import _venv
 from _bench import rows, table
+from _bench.plan import Group, Sizes
 from _bench.process import in_memory, machine
 from _bench.runner import ChildFailed, Round, Runner
 
@@ -35,31 +28,46 @@ LARGE_BYTES = 6_000_000_000
 
 
 def main() -> int:
-    """Run what the command line asks for."""
-    keys = [group.key for group in rows.groups(rows.Sizes())]
+    """Run what the command line asks for; the exit code."""
+    keys = [group.key for group in rows.groups(Sizes())]
     options = _parse(keys)
-    sizes = rows.Sizes.quick() if options.quick else rows.Sizes()
+    sizes = Sizes.quick() if options.quick else Sizes()
     rounds = options.rounds or (2 if options.quick else 5)
     chosen = [group for group in rows.groups(sizes) if group.key in (options.only or keys)]
     problem = _problem(options.dir, large=any(group.file for group in chosen) and not options.quick)
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
-    verdicts: list[table.Verdict] = []
-    measured: dict[str, list[Round]] = {}
-    with tempfile.TemporaryDirectory(dir=options.dir, prefix="sprag-bench-") as folder:
-        runner = Runner(Path(folder), _venv.environment(), sizes)
+    # One at a time: two would disturb each other's figures, and replace each other's wheel.
+    with (
+        _venv.exclusive("bench"),
+        tempfile.TemporaryDirectory(dir=options.dir, prefix="sprag-bench-") as folder,
+    ):
+        python = _venv.ensure("bench", _venv.requirements("bench"))
+        _venv.install_sprag(python)
+        runner = Runner(python, Path(folder), _venv.environment(), sizes)
         try:
-            for group in chosen:
-                measured[group.key] = runner.run(group, rounds)
-                verdicts += [table.judge(bar, measured[group.key]) for bar in group.bars]
+            measured = {group.key: runner.run(group, rounds) for group in chosen}
+            about = [machine(), runner.versions()]
         except ChildFailed as error:
             print(error, file=sys.stderr)
             return 1
-    _report(verdicts, rounds, quick=options.quick)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+    verdicts = _judge(chosen, measured)
+    about.append(f"{rounds} rounds; * is the best of the others; what is in brackets is not judged")
+    if options.quick:
+        about.append("QUICK LOOK: smaller sizes, few rounds; these are not the figures to quote")
+    print("\n".join([*about, "", table.render(verdicts)]))
     if options.json is not None:
-        options.json.write_text(json.dumps(_record(verdicts, measured), indent=1) + "\n")
+        record = {"about": about, "bars": table.record(verdicts), "rounds": measured}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
     return 0
+
+
+def _judge(groups: list[Group], measured: dict[str, list[Round]]) -> list[table.Verdict]:
+    return [table.judge(bar, measured[group.key]) for group in groups for bar in group.bars]
 
 
 def _parse(keys: list[str]) -> argparse.Namespace:
@@ -105,48 +113,6 @@ def _problem(folder: Path, *, large: bool) -> str | None:
             "jobs; name another with --dir, or leave these rows out with --only."
         )
     return None
-
-
-def _report(verdicts: list[table.Verdict], rounds: int, *, quick: bool) -> None:
-    print(machine())
-    print(_versions())
-    print(
-        f"{rounds} rounds; * marks the best of the others; in brackets: for reference, not judged"
-    )
-    if quick:
-        print("QUICK LOOK: smaller sizes, few rounds; these are not the figures to quote")
-    print()
-    print(table.render(verdicts))
-
-
-def _versions() -> str:
-    peers = ", ".join(f"{name} {version(name)}" for name in ("huey", "persist-queue", "litequeue"))
-    return (
-        f"SQLite {apsw.sqlite_lib_version()} (apsw {version('apsw')}) for sprag and raw, "
-        f"{sqlite3.sqlite_version} (Python's own) for {peers}"
-    )
-
-
-def _record(verdicts: list[table.Verdict], measured: dict[str, list[Round]]) -> object:
-    return {
-        "machine": machine(),
-        "versions": _versions(),
-        "bars": [
-            {
-                "work": verdict.bar.work,
-                "limit": verdict.bar.limit,
-                "at_least": verdict.bar.at_least,
-                "unit": verdict.bar.unit,
-                "measured": verdict.measured,
-                "met": verdict.met,
-                "noisy": verdict.noisy,
-                "best": verdict.best,
-                "rounds": list(verdict.rounds),
-            }
-            for verdict in verdicts
-        ],
-        "rounds": measured,
-    }
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..queue import Job, JobNotFound, Transition
 from ..queue.engine import Engine
-from ..queue.states import TERMINAL, Status
+from ..queue.states import OWNED, TERMINAL, Status
 from .numbers import Rates, counts_table, measure, rates_table
 from .render import (
     SHORT_ID,
@@ -27,7 +27,7 @@ from .render import (
     table,
     when,
 )
-from .text import duration, one_line, time_of_day
+from .text import brief, one_line, time_of_day
 
 _RATE_SECONDS: Final = 60.0
 _QUEUES: Final = 8
@@ -76,7 +76,7 @@ class Board:
         names = [name for name in self._names if name in self._counts][:_QUEUES]
         parts: list[RenderableType] = [self._heading(now)]
         if names:
-            span = duration(self._rates.seconds)
+            span = brief(self._rates.seconds)
             parts += [
                 counts_table({name: self._counts[name] for name in names}),
                 Text(""),
@@ -119,7 +119,7 @@ class Board:
                 name_of(job),
                 progress_bar(job.progress) if not job.finished else status_text(job.status),
                 _doing(job),
-                Text(when(job, now), no_wrap=True),
+                Text(_since(job, now), no_wrap=True),
             )
         if len(fits) < len(self.jobs):
             shown.add_row(Text(f"… {max(count, len(self.jobs)) - len(fits):,} more", style="dim"))
@@ -166,6 +166,12 @@ class _Sparing:
             self._read()
             end = time.monotonic()
             self._next = end + max(0.5, 10 * (end - begin))
+
+
+def _since(job: Job, now: float) -> str:
+    if job.status in OWNED and job.started_at is not None:
+        return brief(now - job.started_at)
+    return when(job, now)
 
 
 def _doing(job: Job) -> Text:

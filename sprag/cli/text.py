@@ -56,9 +56,18 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY:,}d{whole % _DAY // _HOUR}h"
 
 
+def brief(seconds: float) -> str:
+    """Like `duration`, but in one unit: 5s, 3m, 2h, 4d."""
+    seconds = max(seconds, 0.0)
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("m", _MINUTE)):
+        if seconds >= length:
+            return f"{min(seconds, 1e14) // length:,.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
 def age(at: float, now: float) -> str:
-    """When something was or will be, seen from `now`: "3m20s ago", "in 5s"."""
-    return f"in {duration(at - now)}" if at > now else f"{duration(now - at)} ago"
+    """When something was or will be, seen from `now`: "3m ago", "in 5s"."""
+    return f"in {brief(at - now)}" if at > now else f"{brief(now - at)} ago"
 
 
 def moment(at: float) -> str:

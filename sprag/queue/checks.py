@@ -40,7 +40,7 @@ def queue_name(who: str, name: object) -> str:
 def database_path(who: str, path: object) -> None:
     """Nothing, if `path` can be that of a file; SQLite takes UTF-8 alone."""
     text = str(path) if isinstance(path, str | Path) else ""
-    if text in ("", ":memory:") or "\0" in text or not text.encode(errors="ignore").decode() == text:
+    if text in ("", ":memory:") or "\0" in text or text.encode(errors="ignore").decode() != text:
         raise errors.ConfigurationError(
             f"{who}.database: expected the path of a file, got {path!r}"
         )

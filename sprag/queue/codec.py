@@ -31,6 +31,7 @@ from .errors import PayloadError, PayloadTooLarge
 
 MAX_DEPTH: Final = 100
 
+_from_json: Final = json.JSONDecoder().decode
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 _to_json: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
@@ -43,6 +44,8 @@ def encode(value: object, limit: int, root: str = "item") -> str:
     `root` names the value in errors. Raises PayloadError with the path of what
     cannot be stored, PayloadTooLarge above the limit.
     """
+    if value is None:
+        return "null"  # what most handlers return
     try:
         text = _to_json(value if _is_plain(value, MAX_DEPTH) else _tagged(value, root, MAX_DEPTH))
     except ValueError as error:
@@ -72,8 +75,10 @@ def decode(text: str) -> Any:
     Raises PayloadError when the text is not JSON, or names a dataclass that is
     not imported or has changed beyond what its defaults can fill in.
     """
+    if text == "null":
+        return None
     try:
-        value = json.loads(text)
+        value = _from_json(text)
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"stored payload is not JSON: {error}", "") from error
     # Only tagged objects need work, and they cannot hide: a tag is text with a "$".

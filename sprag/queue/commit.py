@@ -42,7 +42,7 @@ class Ticket:
 T = TypeVar("T", bound=Ticket)
 
 LINGER_SECONDS: Final = 0.0005
-_MOST_VAIN: Final = 7
+_MOST_VAIN: Final = 5
 
 
 class GroupCommit(Generic[T]):
@@ -75,6 +75,8 @@ class GroupCommit(Generic[T]):
     def submit(self, ticket: T) -> None:
         """Return when `ticket` is done; raise its error if it has one."""
         ticket.done = False
+        while ticket._wake.qsize():
+            ticket._wake.get()
         with self._mutex:
             self._posted.append(ticket)
             ticket._leads = not self._busy and not (ticket.patient and self._gathers())
@@ -110,7 +112,7 @@ class GroupCommit(Generic[T]):
             ticket._wake.get(timeout=LINGER_SECONDS)
         except Empty:
             self._vain = min(self._vain + 1, _MOST_VAIN)
-            self._pause = 1 << self._vain
+            self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
         with self._mutex:
             if not self._busy and ticket in self._posted:
                 self._busy = ticket._leads = True

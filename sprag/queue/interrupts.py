@@ -2,8 +2,9 @@
 
 Python runs signal handlers in the main thread, between any two bytecodes. A
 KeyboardInterrupt between COMMIT and waking those whose jobs it started would
-leave them asleep. `shielded` puts SIGINT off until the block has ended, where
-the handler is Python's default one; an application's own is left alone.
+leave them asleep. `shielded` puts off what this package's own handlers raise
+until the block has ended: that of SIGINT, where it was Python's default, and
+that of SIGTERM in `with queue:`. An application's handlers are left alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class _Shield:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._pending = False
+        self._pending: BaseException | None = None
 
     def __enter__(self) -> None:
         if threading.get_ident() == _main.ident:
@@ -35,19 +36,23 @@ class _Shield:
     ) -> None:
         if threading.get_ident() == _main.ident:
             self._depth -= 1
-            if self._pending and not self._depth:
-                self._pending = False
-                raise KeyboardInterrupt
+            pending = self._pending
+            if pending is not None and not self._depth:
+                self._pending = None
+                raise pending
 
-    def interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        """The handler of SIGINT: as Python's own, but for the delay."""
-        if self._depth:
-            self._pending = True
-        else:
-            raise KeyboardInterrupt
+    def interrupt(self, error: BaseException) -> None:
+        """Raise `error` here, or at the end of the block that must not be torn."""
+        if not self._depth:
+            raise error
+        self._pending = error
 
 
 shielded: Final = _Shield()
+
+
+def _keyboard_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    shielded.interrupt(KeyboardInterrupt())
 
 
 def install() -> None:
@@ -55,4 +60,4 @@ def install() -> None:
     if threading.current_thread() is _main and (
         signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ):
-        signal.signal(signal.SIGINT, shielded.interrupt)
+        signal.signal(signal.SIGINT, _keyboard_interrupt)

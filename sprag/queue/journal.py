@@ -28,6 +28,8 @@ from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
 R = TypeVar("R")
 
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 _Any = Enqueue | Call | Exchange
 
 
@@ -60,18 +62,19 @@ class Journal(Reader):
 
     # ------------------------------------------------------------ writes
 
-    def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> None:
-        """Accept jobs, all or none. Ids that exist are passed over.
+    def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float:
+        """Accept jobs, all or none; their time of creation. Ids that exist are passed over.
 
         Raises QueueFull, or a DatabaseError; WriteUnknown names the ids.
         """
         if not ids:
-            return
+            return self.clock()
         ticket = Enqueue(options, [id_ + item for id_, item in zip(ids, items, strict=True)])
         try:
             self._commits.submit(ticket)
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
+        return ticket.at
 
     def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
         """Store `outcome`, if there is one, and return the next run of the ticket's queue.
@@ -240,7 +243,8 @@ class Journal(Reader):
         """Write a batch in one transaction; where that fails for a reason of one ticket's own,
         each in one of its own."""
         try:
-            self._transact(batch)
+            with self.database.turn:
+                self._transact(batch)
         except _ENVIRONMENT as error:
             self._fail(batch, error)
         except (apsw.Error, errors.QueueError) as error:
@@ -335,35 +339,30 @@ class Journal(Reader):
         connection: apsw.Connection, now: float, owner: int, outcomes: Sequence[Outcome]
     ) -> int:
         rows = [
-            (
-                outcome.run.key,
-                outcome.run.starts,
-                outcome.event,
-                outcome.result,
-                outcome.error.to_json() if outcome.error is not None else None,
-                outcome.due_at,
-            )
-            for outcome in outcomes
+            (run.key, run.starts, event, result, error and error.to_json(), due_at)
+            for run, event, result, error, due_at, _report in outcomes
         ]
-        bindings = {"outcomes": json.dumps(rows), "owner": owner, "now": now}
+        bindings = {"outcomes": _to_json(rows), "owner": owner, "now": now}
         connection.execute(STATEMENTS["finish"], bindings)
         return connection.changes()
 
     @staticmethod
     def _report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -> None:
         connection.execute(STATEMENTS["next_tick"])
-        connection.execute(STATEMENTS["report"], {"reports": json.dumps(reports), "owner": owner})
+        connection.execute(STATEMENTS["report"], {"reports": _to_json(reports), "owner": owner})
 
     @staticmethod
     def _accept(writer: apsw.Connection, now: float, enqueues: list[Enqueue]) -> None:
         """Insert new jobs, those with the same options in one statement."""
         groups: dict[Options, list[str]] = {}
         for ticket in enqueues:
+            ticket.at = now
             if ticket.options.max_queued is None:
                 groups.setdefault(ticket.options, []).extend(ticket.rows)
-            elif full := _overflow(writer, ticket.options, len(ticket.rows)):
-                ticket.error = full
-            else:
+                continue
+            # Set either way: this may be the second attempt at a batch.
+            ticket.error = _overflow(writer, ticket.options, len(ticket.rows))
+            if ticket.error is None:
                 # At once, so that the next one's count includes it.
                 _insert(writer, now, ticket.options, ticket.rows)
         for options, rows in groups.items():
@@ -376,7 +375,7 @@ class Journal(Reader):
         bindings = {
             "queue": queue, "owner": seekers[0].owner, "count": len(seekers), "now": now,
         }  # fmt: skip
-        return [Run(*row) for row in writer.execute(STATEMENTS["claim"], bindings)]
+        return list(map(Run._make, writer.execute(STATEMENTS["claim"], bindings)))
 
     def _deal(self, seekers: list[Exchange], runs: list[Run]) -> None:
         """Hand out what was claimed, wake who was parked, park who got nothing."""

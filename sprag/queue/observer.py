@@ -27,6 +27,7 @@ Callback = Callable[[Signal], object]
 
 _PAGE: Final = 500
 _RETRY_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 1.0
 
 
 class Subscription:
@@ -66,15 +67,15 @@ class Subscription:
         if not self._news.is_set():
             self._news.set()
 
-    def close(self) -> None:
-        """Call back no more. Returns when a call that is under way has ended, but at once
-        inside the callback itself."""
+    def close(self, timeout: float | None = None) -> None:
+        """Call back no more. Returns when a call that is under way has ended, or after `timeout`
+        seconds; at once inside the callback itself."""
         if not self._closed.is_set():
             self._closed.set()
             self._news.set()
             self._on_close(self)
         if threading.current_thread() is not self._thread and self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +172,7 @@ class Observers:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._mutex = threading.Lock()
+        self._closed = False
         self._subscriptions: list[Subscription] = []
         self._waiters: dict[str, list[threading.Event]] = {}
 
@@ -220,10 +222,16 @@ class Observers:
             if not events:
                 del self._waiters[id_]
 
+    def check_open(self) -> None:
+        """Raise QueueClosed if nobody is told of anything any more."""
+        if self._closed:
+            raise errors.QueueClosed("the queue was stopped")
+
     def close(self) -> None:
         """End all subscriptions and wake all who wait."""
+        self._closed = True
         for subscription in tuple(self._subscriptions):
-            subscription.close()
+            subscription.close(_CLOSE_SECONDS)
         self.changed()
 
     def _forget(self, subscription: Subscription) -> None:

@@ -34,6 +34,7 @@ from .coroutines import HandlerLoop
 from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
+from .interrupts import shielded
 from .job import Job, Page, Transition
 from .observer import Callback, Subscription
 from .pool import WorkerPool
@@ -104,6 +105,7 @@ class QueueService:
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
         self._loop: HandlerLoop | None = None
+        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._life = threading.RLock()
         """Held for the whole of a start or a stop."""
         self._mutex = threading.RLock()
@@ -173,8 +175,17 @@ class QueueService:
                 "job_id: expected 32 hexadecimal digits, as new_job_id() makes them, "
                 f"got {job_id!r}"
             )
-        self._enqueue(options, [job_id], [text])
-        job = self._open().journal.job(job_id)
+        full: errors.QueueFull | None = None
+        try:
+            self._enqueue(options, [job_id], [text])
+        except errors.QueueFull as error:
+            full = error
+        try:
+            job = self._open().journal.job(job_id)
+        except errors.JobNotFound:
+            if full is not None:  # or it was there already, and the repetition needed no room
+                raise full from None
+            raise
         if (job.queue, job.item_json) != (self.name, text):
             raise errors.JobExists(job_id, job.queue)
         return job
@@ -239,9 +250,12 @@ class QueueService:
         try:
             while True:
                 event.clear()
+                engine.observers.check_open()
                 job = engine.journal.job(id_, self.name)
                 if job.finished:
                     return job
+                if self._engine is not engine:
+                    raise errors.QueueClosed(f"queue {self.name!r} was stopped; {id_} goes on")
                 engine.keep_watch()
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -286,6 +300,7 @@ class QueueService:
             checks.whole("after", after, 0, 2**63 - 1)
         engine = self._open()
         subscription = engine.observers.subscribe(callback, self.name, after)
+        self._subscriptions.add(subscription)
         engine.keep_watch()
         return subscription
 
@@ -355,11 +370,13 @@ class QueueService:
                 return
             try:
                 if not engine.database.forked:
-                    _close(pool, loop, engine, seconds)
+                    _close(pool, loop, self._subscriptions, engine, seconds)
             finally:
                 # Not before: handlers in their grace and subscribers still use it, and must not
                 # have to wait for this thread, which waits for them.
                 self._engine = None
+                # Other queues may have the file open: whoever waits here for a job looks up.
+                engine.observers.changed()
 
     def __enter__(self) -> Self:
         self.start()
@@ -403,8 +420,7 @@ class QueueService:
     def _enqueue(self, options: Options, ids: Sequence[str], texts: Sequence[str]) -> list[Job]:
         engine = self._open()
         engine.accepts()
-        engine.journal.enqueue(options, ids, texts)
-        now = engine.journal.clock()
+        now = engine.journal.enqueue(options, ids, texts)
         due_at = now if options.due_at is None else max(options.due_at, now)
         return [
             Job(
@@ -476,7 +492,11 @@ def _on(loop: HandlerLoop, handler: Any) -> Any:
 
 
 def _close(
-    pool: WorkerPool | None, loop: HandlerLoop | None, engine: Engine, seconds: float
+    pool: WorkerPool | None,
+    loop: HandlerLoop | None,
+    subscriptions: Iterable[Subscription],
+    engine: Engine,
+    seconds: float,
 ) -> None:
     try:
         if pool is not None:
@@ -484,11 +504,13 @@ def _close(
     finally:
         if loop is not None:
             loop.close()
+        for subscription in tuple(subscriptions):
+            subscription.close()
         engine.close()
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+    shielded.interrupt(SystemExit(128 + signal.SIGTERM))
 
 
 def _stop_all() -> None:

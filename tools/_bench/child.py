@@ -5,8 +5,11 @@ Run as `python -m _bench.child` with the measurement as JSON; prints its figures
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ OWN: dict[str, dict[str, Callable[..., Result]]] = {
         "memory": load.memory,
     },
 }
-"""What one subject alone is measured by, as functions of a folder; the rest is for every subject."""
+"""Measures of one subject alone, as functions of a folder; all others are for every subject."""
 
 SUBJECTS: dict[str, Callable[[Path, str], Subject]] = {"sprag": Product, **PEERS}
 
@@ -45,7 +48,17 @@ def measure(subject: str, name: str, sync: str, folder: Path, options: dict[str,
     return result
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure what the command line says. A failure ends the process even if threads are stuck."""
     wanted = json.loads(sys.argv[1])
     wanted["folder"] = Path(wanted["folder"])
-    print(json.dumps(measure(**wanted)), flush=True)
+    try:
+        print(json.dumps(measure(**wanted)), flush=True)
+    except Exception:  # noqa: BLE001 - whatever it was, it is shown with what every thread does
+        traceback.print_exc()
+        faulthandler.dump_traceback()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -80,7 +80,8 @@ def _builder(folder: Path) -> apsw.Connection:
 
 
 def _finish(connection: apsw.Connection, wanted: dict[str, int]) -> None:
-    found = dict(connection.execute("SELECT status, count(*) FROM job GROUP BY status").fetchall())
+    counted = "SELECT status, count(*) FROM job GROUP BY status"
+    found: dict[object, object] = {row[0]: row[1] for row in connection.execute(counted)}
     expect("jobs of the file", found, wanted)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -12,17 +12,14 @@ through the file with a cursor, which comes back to a job that was given up only
 from __future__ import annotations
 
 import importlib
-import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from .subjects import SYNCHRONOUS, WORKERS, Handler, Subject, expect
-
-POLL_SECONDS = 0.001
-"""Pause of a worker of a queue that can only be polled: far shorter than anybody's, in its favour."""
+from .connection import number, set_synchronous, settings_of
+from .stores import LiteQueue, PersistQueue, Store
+from .subjects import WORKERS, Handler, Subject, expect
 
 
 class Huey:
@@ -39,11 +36,15 @@ class Huey:
         self._huey: Any = huey.SqliteHuey(
             "bench", filename=str(self._path), results=outcomes, store_none=outcomes
         )
-        _set_synchronous(self._huey.storage.conn, sync)
+        set_synchronous(self._huey.storage.conn, sync)
         self._tally = Tally()
         self._results = outcomes
         self._handler: Handler = lambda: None
-        self._task: Any = self._huey.task(name="job")(lambda: self._handler())
+
+        def job() -> None:
+            self._handler()
+
+        self._task: Any = self._huey.task()(job)
         self._huey.signal("complete")(lambda signal, task: self._tally.settled())
         self._consumer: Any = None
 
@@ -68,25 +69,12 @@ class Huey:
 
     def check(self, jobs: int) -> None:
         self._tally.check(jobs)
-        expect("tasks left", _count(self._path, "SELECT count(*) FROM task"), 0)
-        results = _count(self._path, "SELECT count(*) FROM kv")
+        expect("tasks left", number(self._path, "SELECT count(*) FROM task"), 0)
+        results = number(self._path, "SELECT count(*) FROM kv")
         expect("results stored", results, jobs if self._results else 0)
 
     def settings(self) -> Sequence[tuple[str, int]]:
-        return [_settings(self._huey.storage.conn)]
-
-
-class Store(Protocol):
-    """A queue without a consumer of its own; a job that was taken is settled when it is done."""
-
-    def put(self) -> None: ...
-    def put_many(self, count: int) -> None: ...
-    def take(self) -> Any:
-        """The next job as the store gives it, or None after a short wait."""
-
-    def settle(self, taken: Any) -> None: ...
-    def left(self) -> int: ...
-    def connections(self) -> list[sqlite3.Connection]: ...
+        return [settings_of(self._huey.storage.conn)]
 
 
 class Threaded:
@@ -98,7 +86,7 @@ class Threaded:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         for connection in store.connections():
-            _set_synchronous(connection, sync)
+            set_synchronous(connection, sync)
 
     def enqueue(self) -> None:
         self._store.put()
@@ -136,93 +124,7 @@ class Threaded:
         expect("jobs left", self._store.left(), 0)
 
     def settings(self) -> Sequence[tuple[str, int]]:
-        return [_settings(connection) for connection in self._store.connections()]
-
-
-class PersistQueue:
-    """persist-queue: a blocking get(), two connections, a lock of its own around each.
-
-    SQLiteAckQueue marks the row in get() and again in ack(); SQLiteQueue deletes it in get(),
-    which leaves nothing to settle. With `cursor` each thread asks for the item after its last one,
-    which spares the scan over those that are acknowledged. There is no call for many items.
-    """
-
-    def __init__(self, folder: Path, *, acknowledged: bool, cursor: bool = False) -> None:
-        module = importlib.import_module("persistqueue")
-        self._empty: type[Exception] = module.Empty
-        self._path = folder / "data.db"
-        self._acknowledged = acknowledged
-        self._cursor = threading.local() if cursor else None
-        make = module.SQLiteAckQueue if acknowledged else module.SQLiteQueue
-        self._queue: Any = make(str(folder), multithreading=True)
-
-    def put(self) -> None:
-        self._queue.put({"n": 1})
-
-    def put_many(self, count: int) -> None:
-        for _ in range(count):
-            self.put()
-
-    def take(self) -> Any:
-        last = getattr(self._cursor, "last", None)
-        options = {} if last is None else {"id": last, "next_in_order": True}
-        try:
-            taken = self._queue.get(timeout=0.25, raw=True, **options)
-        except self._empty:
-            return None
-        if self._cursor is not None:
-            self._cursor.last = taken["pqid"]
-        return taken
-
-    def settle(self, taken: Any) -> None:
-        if self._acknowledged:
-            self._queue.ack(id=taken["pqid"])
-
-    def left(self) -> int:
-        if self._acknowledged:
-            return _count(self._path, "SELECT count(*) FROM ack_queue_default WHERE status <> 5")
-        return _count(self._path, "SELECT count(*) FROM queue_default")
-
-    def connections(self) -> list[sqlite3.Connection]:
-        return [self._queue._putter, self._queue._getter]
-
-
-class LiteQueue:
-    """litequeue: pop() and done() on one connection, which its callers must keep apart themselves.
-
-    It sets synchronous=NORMAL by itself, which is overridden here. It has no way to wait.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "lite.db"
-        self._queue: Any = importlib.import_module("litequeue").LiteQueue(str(self._path))
-        self._lock = threading.Lock()
-
-    def put(self) -> None:
-        with self._lock:
-            self._queue.put('{"n": 1}')
-
-    def put_many(self, count: int) -> None:
-        with self._lock, self._queue.transaction():
-            for _ in range(count):
-                self._queue.put('{"n": 1}')
-
-    def take(self) -> Any:
-        with self._lock:
-            message = self._queue.pop()
-        if message is None:
-            time.sleep(POLL_SECONDS)
-        return message
-
-    def settle(self, taken: Any) -> None:
-        with self._lock:
-            self._queue.done(taken.message_id)
-
-    def left(self) -> int:
-        return _count(self._path, "SELECT count(*) FROM Queue WHERE status <> 2")
-
-    def connections(self) -> list[sqlite3.Connection]:
-        return [self._queue.conn]
+        return [settings_of(connection) for connection in self._store.connections()]
 
 
 class Tally:
@@ -246,28 +148,6 @@ class Tally:
 
     def check(self, jobs: int) -> None:
         expect("jobs settled", self._settled, jobs)
-
-
-def _set_synchronous(connection: sqlite3.Connection, sync: str) -> None:
-    connection.execute(f"PRAGMA synchronous={SYNCHRONOUS[sync]}")
-    # macOS: without these a sync does not reach the disk; sprag sets them too.
-    connection.execute("PRAGMA fullfsync=ON")
-    connection.execute("PRAGMA checkpoint_fullfsync=ON")
-
-
-def _settings(connection: sqlite3.Connection) -> tuple[str, int]:
-    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
-    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    return str(journal), int(synchronous)
-
-
-def _count(path: Path, sql: str) -> int:
-    """One number from a peer's file, read with a connection of our own."""
-    connection = sqlite3.connect(path)
-    try:
-        return int(connection.execute(sql).fetchone()[0])
-    finally:
-        connection.close()
 
 
 DURABLE: dict[str, Callable[[Path, str], Subject]] = {

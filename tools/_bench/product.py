@@ -24,7 +24,7 @@ class BenchQueue(QueueService):
     worker_count = WORKERS
     handler: Callable[[BenchQueue], object]
 
-    def handle_item(self, item: Any) -> None:
+    def handle_item(self, item: Any) -> None:  # noqa: ARG002 - what a no-op gets does not matter
         self.handler(self)
 
 

@@ -3,75 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 from .peers import DURABLE, PEERS, REFERENCES
-
-Unit = Literal["x", "us", "ms", "s", "MB", "writes"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One measurement of a round; `label` names its figures to the bars."""
-
-    subject: str
-    measure: str
-    sync: str
-    options: dict[str, Any] = field(default_factory=dict)
-    label: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.label or self.subject
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A figure and its limit.
-
-    With `against`, it is the ratio of `ours` to the best of those cases; the `references` are
-    shown beside it. Without, it is the figure itself, in `unit`.
-    """
-
-    work: str
-    metric: str
-    limit: float
-    at_least: bool
-    ours: str = "sprag"
-    against: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    unit: Unit = "x"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Cases that run one after the other in each round, and the bars they answer.
-
-    Each case has a folder of its own; with `file`, all cases of a round share a copy of that large
-    file. A case labelled "fresh" stays outside of it.
-    """
-
-    key: str
-    cases: tuple[Case, ...]
-    bars: tuple[Bar, ...]
-    file: Literal["finished", "queued"] | None = None
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much of everything; `quick` is for a look, not for a verdict."""
-
-    jobs: int = 5000
-    calls: int = 20
-    samples: int = 200
-    loops: int = 200_000
-    million: int = 1_000_000
-    memory: int = 100_000
-
-    @classmethod
-    def quick(cls) -> Sizes:
-        return cls(jobs=1000, calls=5, samples=60, loops=50_000, million=100_000, memory=20_000)
+from .plan import Bar, Case, Group, Sizes
 
 
 def groups(sizes: Sizes) -> tuple[Group, ...]:
@@ -234,9 +168,9 @@ def _inside(sizes: Sizes) -> Group:
 def _finished(sizes: Sizes) -> Group:
     file = f"{sizes.million:,} finished"
     drains = tuple(
-        Case("sprag", "drain", sync, {"jobs": sizes.jobs}, f"{place}, {sync}")
+        Case("sprag", "drain", sync, {"jobs": sizes.jobs}, f"{place}, {sync}", place == "empty")
         for sync in ("full", "normal")
-        for place in ("fresh", "large")
+        for place in ("empty", "large")
     )
     return Group(
         "finished",
@@ -250,7 +184,7 @@ def _finished(sizes: Sizes) -> Group:
             *(
                 Bar(
                     f"{file}: drain, {sync} / empty file", "rate", 0.9, at_least=True,
-                    ours=f"large, {sync}", against=(f"fresh, {sync}",),
+                    ours=f"large, {sync}", against=(f"empty, {sync}",),
                 )
                 for sync in ("full", "normal")
             ),
@@ -273,15 +207,15 @@ def _queued(sizes: Sizes) -> Group:
             Case(
                 "sprag", "drain part", sync,
                 {"queued": 0 if place == "large" else sizes.jobs, "handle": handle},
-                f"{place}, {sync}",
+                f"{place}, {sync}", place == "small",
             )
             for sync in ("full", "normal")
-            for place in ("fresh", "large")
+            for place in ("small", "large")
         ),
         tuple(
             Bar(
                 f"{sizes.million:,} queued: drain, {sync} / {sizes.jobs:,} queued", "rate", 0.9,
-                at_least=True, ours=f"large, {sync}", against=(f"fresh, {sync}",),
+                at_least=True, ours=f"large, {sync}", against=(f"small, {sync}",),
             )
             for sync in ("full", "normal")
         ),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .measures import Result
-from .rows import Case, Group, Sizes
+from .plan import Case, Group, Sizes
 
 TOOLS = Path(__file__).resolve().parent.parent
 CHILD_SECONDS = 900
@@ -27,9 +27,12 @@ class ChildFailed(Exception):
 
 
 class Runner:
-    """Measures groups in a work folder, where it keeps the large files."""
+    """Measures groups with one Python, in a work folder where it keeps the large files."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], sizes: Sizes) -> None:
+    def __init__(
+        self, python: Path, folder: Path, environment: dict[str, str], sizes: Sizes
+    ) -> None:
+        self._python = str(python)
         self._folder = folder
         self._environment = {**environment, "PYTHONPATH": str(TOOLS)}
         self._sizes = sizes
@@ -45,7 +48,7 @@ class Runner:
         return found
 
     def _measure(self, case: Case, shared: Path | None) -> Result:
-        if shared is not None and not case.name.startswith("fresh"):
+        if shared is not None and not case.apart:
             return self._child(case, shared)
         with self._fresh() as folder:
             return self._child(case, folder)
@@ -55,19 +58,30 @@ class Runner:
             "subject": case.subject, "name": case.measure, "sync": case.sync,
             "folder": str(folder), "options": case.options,
         }  # fmt: skip
+        what = f"{case.measure} of {case.name} at {case.sync} sync"
         # What came before must not be written out while this is measured.
         os.sync()
-        done = subprocess.run(
-            [sys.executable, "-m", "_bench.child", json.dumps(wanted)],
-            cwd=folder, env=self._environment, timeout=CHILD_SECONDS, capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-        if done.stderr:
-            print(done.stderr, file=sys.stderr)
-        if done.returncode != 0:
-            raise ChildFailed(f"{case.measure} of {case.name} at {case.sync} sync failed")
-        result: Result = json.loads(done.stdout.splitlines()[-1])
+        result: Result = json.loads(self._module("child", what, folder, json.dumps(wanted)))
         return result
+
+    def versions(self) -> str:
+        """What is measured, in one line."""
+        return self._module("versions", "asking for versions", self._folder)
+
+    def _module(self, name: str, what: str, folder: Path, *arguments: str) -> str:
+        """The last line that a module of this package prints, run as a process of its own."""
+        try:
+            done = subprocess.run(
+                [self._python, "-m", f"_bench.{name}", *arguments],
+                cwd=folder, env=self._environment, timeout=CHILD_SECONDS, capture_output=True,
+                text=True, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ChildFailed(f"{what} took more than {CHILD_SECONDS} s") from error
+        if done.returncode != 0:
+            print(done.stderr, file=sys.stderr)
+            raise ChildFailed(f"{what} failed")
+        return done.stdout.splitlines()[-1]
 
     @contextmanager
     def _fresh(self) -> Iterator[Path]:

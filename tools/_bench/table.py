@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .rows import Bar, Unit
+from .plan import Bar, Unit
 from .runner import Round
 
 NOISY = 1.5
@@ -75,6 +75,25 @@ def render(verdicts: Sequence[Verdict]) -> str:
         for line in lines
     ]
     return "\n".join([rows[0], rule, *rows[1:]])
+
+
+def record(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+    """The table as data, in seconds, bytes and jobs a second."""
+    return [
+        {
+            "work": verdict.bar.work,
+            "limit": verdict.bar.limit,
+            "at_least": verdict.bar.at_least,
+            "unit": verdict.bar.unit,
+            "measured": verdict.measured,
+            "met": verdict.met,
+            "noisy": verdict.noisy,
+            "best": verdict.best,
+            "rounds": list(verdict.rounds),
+            "medians": verdict.medians,
+        }
+        for verdict in verdicts
+    ]
 
 
 def _cells(verdict: Verdict) -> tuple[str, str, str, str, str, str]:

@@ -135,7 +135,7 @@ def _show(settings: Settings, problems: Sequence[Problem], owners: Sequence[Owne
     if problems:
         settings.show(Text(f"{len(problems)} problems", style="bold red"))
     else:
-        settings.show(Text("sound", style="green"))
+        settings.show(Text("sound: the file, its jobs and its journal agree", style="green"))
     for problem in problems:
         where: list[Any] = [problem.kind]
         where += [f"job {problem.job_id}"] if problem.job_id else []

@@ -19,12 +19,13 @@ from ..shapes import job_shape
 from ..text import one_line
 
 _WIDE: Final = 110
+_LIMIT: Final = 20
 
 
 @click.command("list", short_help="List jobs, newest first.")
 @options.queues
 @options.statuses()
-@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=20, show_default=True,
+@click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=_LIMIT, show_default=True,
               help="At most so many.")  # fmt: skip
 @click.option("--after", metavar="CURSOR", help="Go on where a page ended: the `next` of it.")
 @options.shared()
@@ -55,16 +56,17 @@ def command(
         named = ", ".join(known) if known else "none"
         settings.say(f"no jobs; queues of this file: {named}")
     if page.next is not None:
-        again = [f"--queue={name}" for name in queues]
+        again = [f"--database={settings.database}"] if settings.database else []
+        again += [f"--queue={name}" for name in queues]
         again += [f"--status={status}" for status in statuses]
-        words = shlex.join([*again, f"--limit={limit}", f"--after={page.next}"])
-        settings.say(f"more: sprag list {words}")
+        again += [f"--limit={limit}"] if limit != _LIMIT else []
+        settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
 
 
 def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
     now = time.time()
     wide = settings.out.width >= _WIDE
-    shown = table()
+    shown = table(expand=settings.for_eyes)
     shown.add_column("JOB", no_wrap=True)
     shown.add_column("STATUS", no_wrap=True)
     if not one_queue:

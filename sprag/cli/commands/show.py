@@ -14,16 +14,17 @@ from ..lookup import find
 from ..render import cell, progress_bar, progress_words, status_text, table
 from ..settings import Settings
 from ..shapes import job_shape, transition_shape
-from ..text import age, duration, lines, moment, one_line, pretty, shortened
+from ..text import age, duration, lines, moment, one_line, pretty, shortened, time_of_day
 
 _LINES: Final = 60
 _CHARS: Final = 6_000
 _MOVES: Final = 40
+_SOON: Final = 0.001
 
 
 @click.command("show", short_help="Show one job: facts, item, result, error, timeline.")
 @click.argument("job", type=options.job)
-@click.option("--full", is_flag=True, help="Leave nothing out, however long it is.")
+@click.option("--full", is_flag=True, help="All of it, and each attempt's traceback.")
 @options.shared()
 @options.settings
 def command(settings: Settings, job: str, full: bool) -> None:
@@ -53,6 +54,8 @@ def command(settings: Settings, job: str, full: bool) -> None:
         text = found.error.traceback.rstrip() or f"{found.error.type}: {found.error.message}"
         _block(settings, "error", lines(text), full, "red")
     _timeline(settings, history, full)
+    if full:
+        _earlier_errors(settings, history)
 
 
 def _facts(settings: Settings, job: Job, now: float) -> None:
@@ -99,16 +102,17 @@ def _block(settings: Settings, title: str, text: str, full: bool, style: str = "
 
 
 def _timeline(settings: Settings, history: list[Transition], full: bool) -> None:
-    shown = table()
-    for title in ("SEQ", "TIME", "AFTER", "EVENT", "STATUS", "TRY", "OWNER", "SAYS"):
+    shown = table(expand=settings.for_eyes)
+    for title in ("SEQ", "TIME", "AFTER", "EVENT", "STATUS", "TRY", "OWNER"):
         shown.add_column(title, no_wrap=True, justify="right" if title == "AFTER" else "left")
+    shown.add_column("SAYS", no_wrap=True, ratio=1)
     left_out = 0 if full else max(len(history) - _MOVES, 0)
     before: Transition | None = None
     for place, move in enumerate(history):
         if not 1 <= place <= left_out:
             shown.add_row(
                 str(move.seq),
-                moment(move.at),
+                time_of_day(move.at),
                 f"+{duration(move.at - before.at)}" if before is not None else "",
                 move.event,
                 status_text(move.to_status),
@@ -117,14 +121,22 @@ def _timeline(settings: Settings, history: list[Transition], full: bool) -> None
                 _remark(move),
             )
         before = move
-    settings.show(Text(""), Text("timeline", style="dim"), shown)
+    title = f"timeline from {moment(history[0].at)}"
+    settings.show(Text(""), Text(title, style="dim"), shown)
     if left_out:
         settings.say(f"… {left_out:,} moves after the first are left out; --full shows them")
+
+
+def _earlier_errors(settings: Settings, history: list[Transition]) -> None:
+    for move in history[:-1]:
+        if move.error is not None and move.error.traceback:
+            title = f"error of attempt {move.attempt}, seq {move.seq}"
+            _block(settings, title, lines(move.error.traceback.rstrip()), True, "red")
 
 
 def _remark(move: Transition) -> Text:
     if move.error is not None:
         return cell(f"{move.error.type}: {move.error.message}", "red")
-    if move.due_at is not None and move.due_at > move.at + 0.001:
+    if move.due_at is not None and move.due_at > move.at + _SOON:
         return Text(f"due {duration(move.due_at - move.at)} later")
     return Text("")

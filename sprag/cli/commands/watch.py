@@ -28,6 +28,8 @@ from ..text import one_line, time_of_day
 
 _FRAME_SECONDS: Final = 0.1
 _STILL_SECONDS: Final = 1.0
+# What is left at the end must fit above the shell's prompt.
+_PROMPT_LINES: Final = 3
 _PATIENCE_SECONDS: Final = 0.2
 # How many signals may lie ready before the reader of the journal waits for the printer.
 _AHEAD: Final = 1000
@@ -106,7 +108,7 @@ def _show_live(
                     live.update(board.frame(*console.size), refresh=True)
     finally:
         # The terminal shows again what was there before; this stays below it.
-        settings.show(board.frame(*console.size))
+        settings.show(board.frame(console.width, console.height - _PROMPT_LINES))
 
 
 def _print_signals(

@@ -1,0 +1,561 @@
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from collections import OrderedDict, defaultdict, namedtuple
+from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from uuid import UUID
+
+import apsw
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sprag.queue import PayloadError, PayloadTooLarge
+from sprag.queue.codec import MAX_DEPTH, decode, encode
+
+LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Frozen:
+    size: Any = 1
+
+
+@dataclass(slots=True)
+class Slotted:
+    first: Any
+    second: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    value: Any
+
+
+@dataclass
+class Defaults:
+    name: str
+    numbers: list[Any] = field(default_factory=list)
+    kept: Any = field(default=None, repr=False, compare=True)
+
+
+@dataclass
+class Counted:
+    """A field that the constructor does not take, as after work on the object."""
+
+    value: Any
+    seen: Any = field(default=0, init=False)
+
+
+@dataclass(kw_only=True)
+class KeywordsOnly:
+    left: Any
+    right: Any = ()
+
+
+class Outer:
+    @dataclass
+    class Inner:
+        value: Any
+
+
+DATACLASSES: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: Frozen(a),
+    lambda a, b: Slotted(a, b),
+    lambda a, b: Both(a),
+    lambda a, b: Defaults("x", [a], b),
+    lambda a, b: KeywordsOnly(left=a, right=b),
+    lambda a, b: Outer.Inner(a),
+]
+
+
+def counted(value: Any, seen: Any) -> Counted:
+    made = Counted(value)
+    made.seen = seen
+    return made
+
+
+def offsets() -> st.SearchStrategy[timezone]:
+    return st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+# Surrogates are no text; SQLite ends text at a NUL, but JSON escapes it.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+SPECIAL = st.sampled_from(["$", "$tuple", "$dict", "$dataclass", "fields", "$$", '"$', "\x00"])
+ATOMS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(10**400), 10**400),
+    st.floats(allow_nan=False, allow_infinity=False),
+    TEXT,
+    SPECIAL,
+    st.binary(max_size=20),
+    st.datetimes(),
+    st.datetimes(timezones=offsets()),
+    st.dates(),
+    st.times(),
+    st.timedeltas(),
+    st.decimals(allow_nan=False),
+    st.uuids(),
+    st.builds(PurePosixPath, TEXT),
+    st.builds(PureWindowsPath, TEXT),
+    st.builds(Path, TEXT.filter(lambda text: "\x00" not in text)),
+)
+HASHABLE = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple),
+        st.frozensets(inner, max_size=3),
+        inner.map(Both),
+    ),
+    max_leaves=6,
+)
+
+
+def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.lists(inner, max_size=4),
+        st.lists(inner, max_size=4).map(tuple),
+        st.dictionaries(TEXT | SPECIAL, inner, max_size=4),
+        st.dictionaries(HASHABLE, inner, max_size=4),
+        st.sets(HASHABLE, max_size=4),
+        st.builds(
+            lambda make, a, b: make(a, b), st.sampled_from([*DATACLASSES, counted]), inner, inner
+        ),
+    )
+
+
+VALUES = st.recursive(ATOMS | HASHABLE, containers, max_leaves=20)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and of the same types all the way down; 1, 1.0 and True are three things."""
+    if type(one) is not type(other) or one != other:
+        return False
+    match one:
+        case list() | tuple():
+            return all(map(same, one, other))
+        case dict():
+            pairs = zip(one.items(), other.items(), strict=True)
+            return all(same(a[0], b[0]) and same(a[1], b[1]) for a, b in pairs)
+        case set() | frozenset():
+            return sorted(map(repr, map(type, one))) == sorted(map(repr, map(type, other)))
+        case datetime():
+            return bool(one.utcoffset() == other.utcoffset())
+        case float() | Decimal():
+            return repr(one) == repr(other)
+    if hasattr(one, "__dataclass_fields__"):
+        return all(same(getattr(one, x), getattr(other, x)) for x in one.__dataclass_fields__)
+    return True
+
+
+@pytest.fixture(scope="module")
+def sqlite() -> apsw.Connection:
+    return apsw.Connection(":memory:")
+
+
+@given(VALUES)
+@example([-0.0, 1, 1.0, True, 10**4000, 5e-324, 1.7976931348623157e308])
+@example({"$tuple": [1]})
+@example({"$dict": []})
+@example({"$dataclass": "os:stat_result", "fields": {}})
+@example({"a": {"$unknown": 1}})
+@example({1: "one", "1": "text", (1,): "tuple", None: 0, b"": 0, Both(3): 0})
+@example([(), {}, [], set(), frozenset(), b"", "", None])
+@example([Decimal("1E+5"), Decimal("-0"), Decimal("NaN").is_nan(), timedelta.max, timedelta.min])
+@example([datetime.max, datetime.min.replace(tzinfo=UTC), date.max, time.max])
+@example(["\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "\u2028\x00\x7f"])
+@example(counted(1, [2]))
+def test_a_value_comes_back_as_it_went_in(sqlite: apsw.Connection, value: Any) -> None:
+    text = encode(value, LIMIT)
+    back = decode(text)
+    assert same(back, value)
+    # What came back is stored in the same words.
+    assert encode(back, LIMIT) == text
+    # The sqlite3 shell can read it.
+    assert sqlite.execute("SELECT json_valid(?)", (text,)).get == 1
+
+
+@given(st.recursive(ATOMS.filter(lambda x: type(x) in (str, int, bool, type(None))), containers))
+def test_the_text_is_strict_json(value: Any) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(encode(value, LIMIT), parse_constant=refuse)
+
+
+def test_plain_json_is_stored_as_it_is() -> None:
+    value = {"path": "bücher/a.jpg", "sizes": [1, 2.5, None, True], "deep": {"": []}}
+    text = encode(value, LIMIT)
+    assert text == '{"path":"bücher/a.jpg","sizes":[1,2.5,null,true],"deep":{"":[]}}'
+    assert decode(text) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ((800, 600), '{"$tuple":[800,600]}'),
+        ({2, 1}, '{"$set":[1,2]}'),
+        (frozenset("b"), '{"$frozenset":["b"]}'),
+        (b"\x00\xff", '{"$bytes":"AP8="}'),
+        (datetime(2024, 2, 29, 1, 2, 3, tzinfo=UTC), '{"$datetime":"2024-02-29T01:02:03+00:00"}'),
+        (date(2024, 2, 29), '{"$date":"2024-02-29"}'),
+        (time(1, 2), '{"$time":"01:02:00"}'),
+        (timedelta(1, 2, 3), '{"$timedelta":[1,2,3]}'),
+        (Decimal("1.10"), '{"$decimal":"1.10"}'),
+        (UUID(int=1), '{"$uuid":"00000000-0000-0000-0000-000000000001"}'),
+        (Path("a/b"), '{"$path":"a/b"}'),
+        ({1: 2}, '{"$dict":[[1,2]]}'),
+        ({"$x": 1, "y": 2}, '{"$dict":[["$x",1],["y",2]]}'),
+        (Frozen(3), f'{{"$dataclass":"{__name__}:Frozen","fields":{{"size":3}}}}'),
+        (Outer.Inner(3), f'{{"$dataclass":"{__name__}:Outer.Inner","fields":{{"value":3}}}}'),
+    ],
+)
+def test_each_type_has_one_readable_form(value: Any, text: str) -> None:
+    assert encode(value, LIMIT) == text
+    assert same(decode(text), value)
+
+
+def test_a_set_is_stored_in_the_same_order_every_time() -> None:
+    words = [f"w{n}" for n in range(50)]
+    assert encode(set(words), LIMIT) == encode(set(reversed(words)), LIMIT)
+
+
+@given(VALUES)
+def test_no_data_can_be_taken_for_a_tag(value: Any) -> None:
+    # The text of a payload, parsed and sent again as data, comes back as that data.
+    data = json.loads(encode(value, LIMIT))
+    assert decode(encode(data, LIMIT)) == data
+
+
+# ---------------------------------------------------------------- refusals
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class IntColor(enum.IntEnum):
+    RED = 1
+
+
+class MyText(str):
+    __slots__ = ()
+
+
+class MyDict(dict[str, int]):
+    pass
+
+
+class MyDatetime(datetime):
+    pass
+
+
+Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped form is meant
+
+LONE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (object(), "item"),
+        ([1, {"sizes": [2, object()]}], "item[1]['sizes'][1]"),
+        ({"a": (1, {3: object()})}, "item['a'][1][3]"),
+        ({"a": Slotted(1, [object()])}, "item['a'].second[0]"),
+        ({1: Both(object)}, "item[1].value"),
+        ({object: 1}, f"key {object!r} of item"),
+        ({"deep": {Color.RED: 1}}, f"key {Color.RED!r} of item['deep']"),
+        ([Color.RED], "item[0]"),
+        ([IntColor.RED], "item[0]"),
+        ([MyText("x")], "item[0]"),
+        ({MyText("x"): 1}, "key 'x' of item"),
+        ([MyDict()], "item[0]"),
+        ([MyDatetime.now(UTC)], "item[0]"),
+        ([OrderedDict()], "item[0]"),
+        ([defaultdict(list)], "item[0]"),
+        ([Point(1, 2)], "item[0]"),
+        ([bytearray(b"x")], "item[0]"),
+        ([1j], "item[0]"),
+        ([range(3)], "item[0]"),
+        ([x for x in [iter([1])]], "item[0]"),
+        ([len], "item[0]"),
+        ([ValueError("x")], "item[0]"),
+        ([Frozen], "item[0]"),
+        ([float("nan")], "item[0]"),
+        ({"a": float("inf")}, "item['a']"),
+        ((1, -float("inf")), "item[1]"),
+        ({float("nan"): 1}, "key nan of item"),
+        ([LONE], "item[0]"),
+        ({"a": {"b": [1, LONE]}}, "item['a']['b'][1]"),
+        ({"a": {LONE: 1}}, f"key {LONE!r} of item['a']"),
+        ((1, [LONE]), "item[1][0]"),
+        (LONE, "item"),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_a_refusal_names_the_path_of_the_offending_value(value: Any, path: str) -> None:
+    with pytest.raises(PayloadError) as refusal:
+        encode(value, LIMIT)
+    assert refusal.value.path == path
+    assert str(refusal.value).startswith(path)
+    # A message is shown and stored: it is valid text itself.
+    str(refusal.value).encode()
+
+
+def test_the_path_begins_with_the_root_that_was_given() -> None:
+    with pytest.raises(PayloadError) as refusal:
+        encode([object()], LIMIT, "items[3]")
+    assert refusal.value.path == "items[3][0]"
+    with pytest.raises(PayloadTooLarge) as too_large:
+        encode("x" * 100, 50, "result")
+    assert too_large.value.path == "result"
+
+
+def test_a_refusal_says_what_is_expected() -> None:
+    with pytest.raises(PayloadError, match="is of type builtins.complex.*expected JSON types"):
+        encode(1j, LIMIT)
+    with pytest.raises(PayloadError, match="is nan, which JSON cannot express"):
+        encode(float("nan"), LIMIT)
+    with pytest.raises(PayloadError, match="lone surrogate"):
+        encode(LONE, LIMIT)
+
+
+def test_an_int_of_too_many_digits_is_refused() -> None:
+    most = sys.get_int_max_str_digits()
+    assert decode(encode(10 ** (most - 1), LIMIT)) == 10 ** (most - 1)
+    with pytest.raises(PayloadError, match="cannot be stored"):
+        encode({"n": [10**most]}, LIMIT)
+    with pytest.raises(PayloadError, match="cannot be stored"):
+        encode({"n": (10**most,)}, LIMIT)
+
+
+def test_a_dataclass_that_cannot_be_found_again_is_refused() -> None:
+    @dataclass
+    class Local:
+        value: int = 1
+
+    with pytest.raises(PayloadError, match="define it at the top level of a module") as refusal:
+        encode([Local()], LIMIT)
+    assert refusal.value.path == "item[0]"
+
+
+def test_a_dataclass_under_another_one_s_name_is_refused() -> None:
+    impostor = dataclass(type("Frozen", (), {"__module__": __name__, "__qualname__": "Frozen"}))
+    with pytest.raises(PayloadError, match="cannot be found again"):
+        encode(impostor(), LIMIT)
+
+
+# ---------------------------------------------------------------- depth and size
+
+
+def nested(kind: Callable[[list[Any]], Any], depth: int, core: Any = 1) -> Any:
+    value = core
+    for _ in range(depth):
+        value = kind([value])
+    return value
+
+
+WRAPPERS: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "dict": lambda values: {"k": values[0]},
+    "pairs": lambda values: {1: values[0]},
+    "dataclass": lambda values: Slotted(values[0]),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPERS)
+def test_a_hundred_levels_are_stored_and_one_more_is_refused(
+    sqlite: apsw.Connection, kind: str
+) -> None:
+    value = nested(WRAPPERS[kind], MAX_DEPTH)
+    text = encode(value, LIMIT)
+    assert decode(text) == value
+    assert sqlite.execute("SELECT json_valid(?)", (text,)).get == 1
+    with pytest.raises(PayloadError, match="nested more than 100 deep"):
+        encode(nested(WRAPPERS[kind], MAX_DEPTH + 1), LIMIT)
+
+
+def test_the_deepest_level_may_hold_any_number() -> None:
+    for core in (1, 1.5, "x", None):
+        for kind in (list, tuple):
+            value = nested(kind, MAX_DEPTH, core)
+            assert decode(encode(value, LIMIT)) == value
+
+
+def test_what_contains_itself_is_refused() -> None:
+    ring: list[Any] = []
+    ring.append(ring)
+    loop: dict[str, Any] = {"a": [1]}
+    loop["a"].append((loop,))
+    for value in (ring, loop, Slotted(ring)):
+        with pytest.raises(PayloadError, match="nested more than 100 deep"):
+            encode(value, LIMIT)
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10, "ä" * 10, "€" * 10, "😀" * 10, ["ä", 1, "😀"], {"ä": b"1"}, ("€",)]
+)
+def test_the_size_is_counted_in_bytes_of_utf_8(value: Any) -> None:
+    size = len(encode(value, LIMIT).encode())
+    assert encode(value, size)
+    with pytest.raises(PayloadTooLarge) as refusal:
+        encode(value, size - 1)
+    assert (refusal.value.size, refusal.value.limit) == (size, size - 1)
+    assert "max_payload_bytes" in str(refusal.value)
+
+
+# ---------------------------------------------------------------- stored text that is hostile
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "nope",
+        "[" * 100_000,
+        '{"$nonsense": 1}',
+        '{"$": 1}',
+        '{"$tuple": 5}',
+        '{"$set": [[1]]}',
+        '{"$set": 1}',
+        '{"$frozenset": [{}]}',
+        '{"$bytes": "not base64!"}',
+        '{"$bytes": 5}',
+        '{"$bytes": "ä"}',
+        '{"$datetime": "yesterday"}',
+        '{"$datetime": 5}',
+        '{"$date": []}',
+        '{"$time": "25:00"}',
+        '{"$timedelta": 5}',
+        '{"$timedelta": [1, "a"]}',
+        '{"$timedelta": [1e300]}',
+        '{"$decimal": "x"}',
+        '{"$decimal": {}}',
+        '{"$uuid": 5}',
+        '{"$uuid": "5"}',
+        '{"$uuid": null}',
+        '{"$path": 5}',
+        '{"$path": []}',
+        '{"$dict": 5}',
+        '{"$dict": [1]}',
+        '{"$dict": [[1, 2, 3]]}',
+        '{"$dict": [[[], 1]]}',
+        '{"$dataclass": 5}',
+        '{"$dataclass": null, "fields": {}}',
+        '{"$dataclass": ""}',
+        '{"$dataclass": ":"}',
+        '{"$dataclass": "os"}',
+        '{"$dataclass": "os:"}',
+        '{"$dataclass": "os:system", "fields": {"command": "true"}}',
+        '{"$dataclass": "os:path.join"}',
+        '{"$dataclass": "builtins:dict"}',
+        '{"$dataclass": "no.such.module:Thing", "fields": {}}',
+        f'{{"$dataclass": "{__name__}:Frozen.__init__"}}',
+        f'{{"$dataclass": "{__name__}:Frozen", "fields": []}}',
+        f'{{"$dataclass": "{__name__}:Frozen", "fields": 5}}',
+        f'{{"$dataclass": "{__name__}:Frozen", "fields": {{"gone": 1}}}}',
+        f'{{"$dataclass": "{__name__}:Frozen", "fields": {{"__class__": 1}}}}',
+        f'{{"$dataclass": "{__name__}:Slotted", "fields": {{}}}}',
+        f'{{"$dataclass": "{__name__}:Slotted"}}',
+        f'{{"$dataclass": "{__name__}:Picky", "fields": {{"value": -1}}}}',
+        '{"$tuple": [' + '{"$tuple": [' * 900 + "]}" * 900 + "]}",
+    ],
+    ids=lambda text: text[:100],
+)
+def test_text_that_is_no_payload_is_refused_with_a_typed_error(text: str) -> None:
+    with pytest.raises(PayloadError):
+        decode(text)
+
+
+@dataclass
+class Picky:
+    value: int = 1
+
+    def __post_init__(self) -> None:
+        if self.value < 0:
+            raise ValueError("value is below 0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"$dataclass": "this:Zen", "fields": {}}',
+        '{"$dataclass": "antigravity:x"}',
+        '{"$dataclass": "xml.dom.pulldom:PullDOM"}',
+        # A lazy name of a module that is there would be an import as well.
+        '{"$dataclass": "tests.queue.test_codec:lazy"}',
+    ],
+)
+def test_stored_data_never_imports_anything(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def module_getattr(name: str) -> Any:
+        asked.append(name)
+        raise AttributeError(name)
+
+    monkeypatch.setattr(sys.modules[__name__], "__getattr__", module_getattr, raising=False)
+    before = set(sys.modules)
+    with pytest.raises(PayloadError, match="not imported in this process"):
+        decode(text.replace("tests.queue.test_codec", __name__))
+    assert set(sys.modules) == before
+    assert asked == []
+
+
+# ---------------------------------------------------------------- dataclasses that change
+
+
+def test_a_new_field_with_a_default_is_filled_in() -> None:
+    text = f'{{"$dataclass": "{__name__}:Defaults", "fields": {{"name": "old"}}}}'
+    assert decode(text) == Defaults("old", [], None)
+
+
+def test_a_field_that_is_gone_is_named() -> None:
+    text = f'[{{"$dataclass": "{__name__}:Frozen", "fields": {{"size": 1, "b": 2, "a": 3}}}}]'
+    with pytest.raises(PayloadError, match="has no more: a, b") as refusal:
+        decode(text)
+    assert refusal.value.path == "payload[0]"
+
+
+def test_a_new_field_without_a_default_is_named() -> None:
+    text = f'{{"$dataclass": "{__name__}:Slotted", "fields": {{"second": 1}}}}'
+    with pytest.raises(PayloadError, match="first"):
+        decode(text)
+
+
+@dataclass
+class WithInitVar:
+    value: int
+    factor: InitVar[int] = 2
+
+    def __post_init__(self, factor: int) -> None:
+        self.value *= factor
+
+
+def test_fields_come_back_past_what_the_constructor_does_to_them() -> None:
+    assert WithInitVar(3).value == 6
+    assert decode(encode(WithInitVar(3), LIMIT)).value == 6
+    assert same(decode(encode(counted(1, {"n": (2,)}), LIMIT)), counted(1, {"n": (2,)}))
+
+
+@dataclass
+class NeedsInitVar:
+    value: int
+    factor: InitVar[int]
+
+
+def test_a_dataclass_that_could_not_be_made_again_is_refused_at_once() -> None:
+    with pytest.raises(PayloadError, match="factor"):
+        encode(NeedsInitVar(1, 2), LIMIT)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import apsw
+import pytest
+
+import sprag
+from sprag.queue import statements
+from sprag.queue.statements import SCHEMA, STATEMENTS
+
+# These look at everything: counts and rates of moves, and the checks of a whole file.
+WHOLE = {
+    "counts", "rates", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
+}  # fmt: skip
+
+
+@pytest.fixture
+def empty() -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(":memory:")
+    connection.execute(SCHEMA)
+    yield connection
+    connection.close()
+
+
+def plan(connection: apsw.Connection, name: str) -> list[str]:
+    statement = STATEMENTS[name]
+    bindings = dict.fromkeys(re.findall(r":([a-z_]+)", statement))
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings)
+    return [row[3] for row in rows]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_prepares_against_the_schema(empty: apsw.Connection, name: str) -> None:
+    # A plan is made of a prepared statement, and runs nothing.
+    plan(empty, name)
+
+
+def test_no_statement_is_left_without_a_use() -> None:
+    package = Path(sprag.__file__).parent
+    code = "\n".join(file.read_text(encoding="utf-8") for file in package.rglob("*.py"))
+    unused = [name for name in STATEMENTS if f'"{name}"' not in code]
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - WHOLE))
+def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection, name: str) -> None:
+    scans = [step for step in plan(empty, name) if re.match(r"SCAN (job|transition)\b", step)]
+    # The newest transition is the first step of a scan from the end.
+    newest = "(SELECT job FROM transition ORDER BY seq DESC LIMIT 1)"
+    assert scans == ["SCAN transition"] * STATEMENTS[name].count(newest)
+
+
+@pytest.mark.parametrize("name", ["claim", "next_due", "page", "promote", "prune", "transitions"])
+def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, name: str) -> None:
+    assert [step for step in plan(empty, name) if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("claim", "job_ready"),
+        ("promote", "job_waiting"),
+        ("next_due", "job_waiting"),
+        ("page", "job_by_status"),
+        ("prune", "job_by_status"),
+        ("recover", "job_by_status"),
+        ("history", "transition_by_job"),
+        ("progress_since", "progress_by_tick"),
+    ],
+)
+def test_an_index_serves_what_it_was_made_for(
+    empty: apsw.Connection, name: str, index: str
+) -> None:
+    assert any(re.search(rf"USING (COVERING )?INDEX {index}\b", step) for step in plan(empty, name))
+
+
+def test_a_statement_has_neither_comment_nor_line_break() -> None:
+    for statement in STATEMENTS.values():
+        assert "\n" not in statement
+        assert "-- " not in statement
+        assert not statement.endswith(";")
+
+
+def test_every_name_stands_once_and_all_are_found() -> None:
+    text = resources.files("sprag.queue").joinpath("queries.sql").read_text(encoding="utf-8")
+    names = re.findall(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    assert names == list(STATEMENTS)
+    assert len(names) == len(set(names))
+
+
+def test_the_loader_takes_a_block_up_to_the_next_name() -> None:
+    text = """-- What this file is.
+
+-- name: first
+-- Says one.
+SELECT 1  -- a number
+FROM (SELECT 2);
+
+-- name: second
+DELETE FROM job;
+"""
+    assert statements._load(text) == {
+        "first": "SELECT 1 FROM (SELECT 2)",
+        "second": "DELETE FROM job",
+    }

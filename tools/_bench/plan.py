@@ -1,0 +1,74 @@
+"""Plan: the words in which a row of the table is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Unit = Literal["x", "us", "ms", "s", "MB", "writes"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement of a round; `label` names its figures to the bars.
+
+    `apart` gives it a fresh file where the others of its group share one.
+    """
+
+    subject: str
+    measure: str
+    sync: str
+    options: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+    apart: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.label or self.subject
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure and its limit.
+
+    With `against`, it is the ratio of `ours` to the best of those cases; the `references` are
+    shown beside it. Without, it is the figure itself, in `unit`.
+    """
+
+    work: str
+    metric: str
+    limit: float
+    at_least: bool
+    ours: str = "sprag"
+    against: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    unit: Unit = "x"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that run one after the other in each round, and the bars they answer.
+
+    Each case has a fresh file; with `file`, those of a round share a copy of that large file.
+    """
+
+    key: str
+    cases: tuple[Case, ...]
+    bars: tuple[Bar, ...]
+    file: Literal["finished", "queued"] | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything; `quick` is for a look, not for a verdict."""
+
+    jobs: int = 5000
+    calls: int = 50
+    samples: int = 200
+    loops: int = 200_000
+    million: int = 1_000_000
+    memory: int = 100_000
+
+    @classmethod
+    def quick(cls) -> Sizes:
+        return cls(jobs=1000, calls=5, samples=60, loops=50_000, million=100_000, memory=20_000)
