@@ -55,7 +55,7 @@ class ThumbnailQueue(QueueService):
 
         self.report_progress(current=0, total=steps, message="reading")
         folder.mkdir(parents=True, exist_ok=True)
-        pass
+        self._forget_partial(folder)
         with Image.open(source) as file:
             size = list(file.size)
             _prepare(file, sizes[0])

@@ -28,6 +28,8 @@ sys.path.insert(0, sys.argv[1])
 from _demo import app, arguments
 
 class Gated(app.ThumbnailQueue):
+    grace_seconds = 3600
+
     def handle_item(self, item):
         if "gate" in os.path.basename(item["source"]):
             print("at the gate", flush=True)

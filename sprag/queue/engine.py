@@ -70,7 +70,6 @@ class Engine:
         self._lock: OwnerLock | None = None
         self._recovery = Recovery(self.journal, self.folder)
         self._reserve: Reserve | None = None
-        self._adrift = False
         self._mutex = threading.Lock()
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -267,13 +266,12 @@ class Engine:
     def _look(self) -> None:
         if self.dirty and self._every("progress", _PROGRESS_SECONDS):
             self._store_progress()
-        if self.journal.adrift and self.owner is not None:
-            self.journal.adrift = False
+        if self.owner is not None:
             self.journal.give_back(self.owner, self._workers)
         version = self.database.version()
         if version != self._version:
-            self._version = version
             self._changed()
+            self._version = version
         now = self.journal.clock()
         for queue, due in tuple(self._due.items()):
             if due is not None and due <= now:

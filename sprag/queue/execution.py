@@ -55,8 +55,11 @@ def _outcome_of(
     # An item or result that cannot be stored will not do better the next time.
     final = isinstance(error, PayloadError) or run.attempt >= run.max_attempts
     if final:
-        log.error("job %s of %s failed at attempt %d of %d: %s: %s", run.id, job.queue,
-                  run.attempt, run.max_attempts, told.type, told.message, exc_info=error)  # fmt: skip
+        log.error(
+            "job %s of %s failed at attempt %d of %d: %s: %s",
+            run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
+            exc_info=error,
+        )  # fmt: skip
         return Outcome(run, "fail", error=told, report=job.report())
     own = Backoff.from_json(run.backoff) if run.backoff is not None else backoff
     wait = own.delay(run.attempt)

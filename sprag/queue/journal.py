@@ -188,17 +188,22 @@ class Journal(Reader):
         return moved
 
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
-        """Release the jobs of an owner that none of its workers has; their ids.
-
-        For starts whose commit was reported as failed, and was not.
-        """
+        """If starts are `adrift`, release the jobs of the owner that none of its workers has;
+        their ids."""
+        if not self.adrift:
+            return []
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
             kept = [worker.claimed.key for worker in workers if worker.claimed is not None]
             return _give_back(connection, now, owner, kept)
 
-        return self._call(run)
+        self.adrift = False
+        try:
+            return self._call(run)
+        except errors.DatabaseError:
+            self.adrift = True
+            raise
 
     def leave(self, owner: int) -> list[str]:
         """The last act of an owner: release what it has, and be forgotten."""

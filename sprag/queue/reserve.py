@@ -25,13 +25,8 @@ class Reserve:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                missing = _BYTES - os.fstat(fd).st_size
-                if missing > 0:
-                    # Written, not only extended: a file with holes sets nothing aside.
-                    os.lseek(fd, 0, os.SEEK_END)
-                    written = 0
-                    while written < missing:
-                        written += os.write(fd, bytes(min(65536, missing - written)))
+                if os.fstat(fd).st_size < _BYTES:
+                    _allocate(fd)
                     os.fsync(fd)
             finally:
                 os.close(fd)
@@ -50,3 +45,13 @@ class Reserve:
         except OSError:
             return False
         return True
+
+
+def _allocate(fd: int) -> None:
+    """Blocks for the whole file: one with holes sets nothing aside."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, _BYTES)  # at once, also when it fails
+        return
+    left = _BYTES
+    while left:
+        left -= os.write(fd, bytes(min(65536, left)))

@@ -375,8 +375,9 @@ class QueueService:
                 # Not before: handlers in their grace and subscribers still use it, and must not
                 # have to wait for this thread, which waits for them.
                 self._engine = None
-                # Other queues may have the file open: whoever waits here for a job looks up.
-                engine.observers.changed()
+                if not engine.database.forked:
+                    # Others may keep the file open: whoever waits for a job here looks up.
+                    engine.observers.changed()
 
     def __enter__(self) -> Self:
         self.start()

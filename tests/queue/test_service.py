@@ -929,6 +929,42 @@ def test_stopping_what_never_started_is_fine(make_queue: MakeQueue, database: Pa
     assert not database.exists()
 
 
+def test_a_stop_lets_what_is_being_read_or_written_come_to_its_end(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    jobs = queue.enqueue_many(range(300), delay=1000)
+    ended = threading.Event()
+
+    def use() -> int:
+        stored = 0
+        while not ended.is_set():
+            try:
+                queue.jobs(limit=300)
+                queue.enqueue(1, delay=1000)
+                stored += 1
+                queue.history(jobs[0].id)
+            except QueueClosed:
+                continue
+        return stored
+
+    def stop_again_and_again() -> None:
+        for _ in range(60):
+            queue.stop()
+        ended.set()
+
+    results: list[Any] = []
+    threads = [
+        *(threading.Thread(target=lambda: results.append(use())) for _ in range(3)),
+        threading.Thread(target=stop_again_and_again),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    # Any other error would have ended a thread, and failed the test as an unhandled one.
+    assert len(results) == 3
+    assert queue.counts()["queued"] >= 300 + sum(results)
+
+
 def test_a_queue_s_subscriptions_end_with_it(make_queue: MakeQueue) -> None:
     queue, other = make_queue(), make_queue(name="other")
     other.counts()  # keeps the file open
