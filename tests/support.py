@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,15 @@ def _echo(queue: QueueService, item: Any) -> Any:
 def wait(event: threading.Event, what: str = "the event") -> None:
     """Return when `event` is set; fail the test after the deadline."""
     assert event.wait(DEADLINE), f"{what} did not happen within {DEADLINE:g} s"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """For what makes no signal: look until it is so, or the deadline has passed."""
+    deadline = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        pause.wait(0.005)
 
 
 def finished(queue: QueueService, *jobs: Job | str) -> list[Job]:

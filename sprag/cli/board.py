@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from ..queue import Job, JobNotFound, Transition
 from ..queue.engine import Engine
 from ..queue.states import OWNED, TERMINAL, Status
 from .numbers import Rates, counts_table, measure, rates_table
+from .owners import Owner, owners_of
 from .render import (
     SHORT_ID,
     attempts,
@@ -52,8 +53,10 @@ class Board:
         self._rates = Rates(1.0, {})
         self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
         self._seq = max(engine.journal.head()[0] - _LOOK_BACK, 0)
+        self._owners: list[Owner] = []
         self._counting = _Sparing(self._count)
         self._rating = _Sparing(self._rate)
+        self._asking = _Sparing(self._ask_owners)
 
     def look(self, rows: int) -> None:
         """Read anew; at most `rows` running jobs. Costly sums are read less often."""
@@ -68,6 +71,7 @@ class Board:
         self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
         self._counting()
         self._rating()
+        self._asking()
         self._read_latest()
 
     def frame(self, width: int, height: int) -> RenderableType:
@@ -83,9 +87,11 @@ class Board:
                 rates_table(names, self._rates, self._waits, span),
             ]
         used = 1 + (2 * len(names) + 3 + (len(names) > 1) if names else 0)
-        left = max(height - used - 1, 4)
-        latest = list(self._latest)[: max(left - min(len(self.jobs), left - 4) - 4, 0)]
-        room = max(left - (len(latest) + 2 if latest else 0) - 1, 1)
+        left = height - used
+        # The jobs have what they need, but for a third; a blank and a title go with both lists.
+        rows = max(left - len(self.jobs) - 4, left // 3 - 2, 0)
+        latest = list(self._latest)[:rows]
+        room = max(left - 2 - (len(latest) + 2 if latest else 0), 1)
         parts += [Text(""), self._running(width, room, now)]
         if latest:
             parts += [Text(""), _ended(latest, width)]
@@ -94,10 +100,20 @@ class Board:
     def _heading(self, now: float) -> Text:
         more = len(self._names) - _QUEUES
         hidden = f", {more} more queues" if more > 0 else ""
-        return Text(
-            f"{time_of_day(now)}  {one_line(self._engine.path)}{hidden}",
-            style="dim", no_wrap=True, overflow="ellipsis",
-        )  # fmt: skip
+        path = one_line(self._engine.path)
+        text = Text(f"{time_of_day(now)}  ", style="dim", no_wrap=True, overflow="ellipsis")
+        text.append_text(self._workers())
+        return text.append(f"  {path}{hidden}")
+
+    def _workers(self) -> Text:
+        """Who runs jobs: where nobody does, nothing will move."""
+        states = Counter(owner.state for owner in self._owners)
+        if set(states) <= {"alive"}:
+            alive = states["alive"]
+            what = f"{alive} {'process runs' if alive == 1 else 'processes run'} jobs"
+            return Text(what if alive else "no process runs jobs", "" if alive else "yellow")
+        named = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        return Text(f"processes: {named}; see `sprag check`", "red")
 
     def _running(self, width: int, room: int, now: float) -> Table:
         count = sum(c["running"] + c["cancelling"] for c in self._counts.values())
@@ -128,6 +144,9 @@ class Board:
     def _count(self) -> None:
         journal = self._engine.journal
         self._counts = {name: journal.counts(name)[name] for name in self._names[:_QUEUES]}
+
+    def _ask_owners(self) -> None:
+        self._owners = owners_of(self._engine)
 
     def _rate(self) -> None:
         self._rates = measure(self._engine.journal, time.time(), _RATE_SECONDS)

@@ -24,12 +24,11 @@ def load(path: str) -> Found:
     the working directory first. Raises Refusal.
     """
     module_name, colon, name = path.partition(":")
+    written_as_file = "/" in path or module_name.endswith(".py")
     words = [*module_name.split("."), *(name.split(".") if colon else ())]
-    if not all(word.isidentifier() for word in words):
-        raise _wrong(
-            f"expected an import path such as {_EXAMPLE}, got {path!r}"
-            + (": write modules with dots and without .py" if "/" in path or ".py" in path else "")
-        )
+    if written_as_file or not all(word.isidentifier() for word in words):
+        hint = ": write modules with dots and without .py" if written_as_file else ""
+        raise _wrong(f"expected an import path such as {_EXAMPLE}, got {path!r}{hint}")
     module = _module(module_name)
     return _named(module, name, path) if name else _only(module)
 

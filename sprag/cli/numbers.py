@@ -38,13 +38,13 @@ class Rates:
         return sum(counted.get(event, 0) for event in events) / self.seconds
 
 
-def measure(journal: Journal, now: float, seconds: float) -> Rates:
-    """The moves of the last `seconds`, or of less time where there were too many to count."""
+def measure(journal: Journal, now: float, seconds: float, window: int = _WINDOW) -> Rates:
+    """The moves of the last `seconds`, or of less time if there were more than `window`."""
     since = now - seconds
-    oldest = journal.window_start(_WINDOW)
-    if oldest is not None and oldest > since and journal.head()[0] > _WINDOW:
+    oldest = journal.window_start(window)
+    if oldest is not None and oldest > since and journal.head()[0] > window:
         since = oldest
-    return Rates(max(now - since, 0.001), journal.rates(since, _WINDOW))
+    return Rates(max(now - since, 0.001), journal.rates(since, window))
 
 
 def counts_table(counts: Mapping[str, Mapping[Status, int]]) -> Table:

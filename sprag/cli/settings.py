@@ -22,6 +22,7 @@ DEFAULT_DATABASE: Final = "sprag.db"
 _BUSY_SECONDS: Final = 5.0
 # Where nobody looks at it, a table is as wide as it needs to be.
 _PIPE_WIDTH: Final = 10_000
+_PIECE: Final = 1000
 
 
 class Settings:
@@ -56,13 +57,19 @@ class Settings:
             return
         with self.out.capture() as captured:
             self.out.print(*parts, sep="\n")
-        for line in captured.get().splitlines():
-            sys.stdout.write(line.rstrip() + "\n")
+        self.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
     def emit(self, document: Any) -> None:
         """Print one JSON document in one line."""
         # ASCII alone, so that no encoding and no terminal can go wrong.
-        sys.stdout.write(json.dumps(document) + "\n")
+        self.write(json.dumps(document) + "\n")
+
+    def write(self, text: str) -> None:
+        """Print text as it is."""
+        # In pieces that a pipe takes whole: with PYTHONUNBUFFERED, Python takes no notice of
+        # what a write leaves over, nor of the reader being gone.
+        for start in range(0, len(text), _PIECE):
+            sys.stdout.write(text[start : start + _PIECE])
 
     def say(self, message: str) -> None:
         """A remark on standard error, for people alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from .database import Database
@@ -18,7 +19,8 @@ def backup(database: Database, target: str) -> None:
     """
     if os.path.lexists(target):
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
-    partial = f"{target}.partial"
+    # A name of its own: what is cleaned up below is never another's.
+    partial = f"{target}.{secrets.token_hex(4)}.partial"
     try:
         database.backup(partial)
         copy = Database(partial, "full", vfs=database.vfs)

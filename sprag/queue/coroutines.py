@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from . import running
 from .errors import JobReleased
 from .running import RunningJob, running_job
+
+log = logging.getLogger("sprag.queue")
 
 
 class HandlerLoop:
@@ -56,10 +59,21 @@ class HandlerLoop:
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
 
+    def _ran_to_its_stop(self) -> bool:
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            # asyncio lets these out of a handler's own tasks; whoever awaits such a task has them
+            # too, and the other jobs go on.
+            log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=True)
+            return False
+        return True
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._ran_to_its_stop():
+                pass
             pending = asyncio.all_tasks(self._loop)
             for task in pending:
                 task.cancel()

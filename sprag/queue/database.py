@@ -85,8 +85,13 @@ class Database:
         self._warn_pages = _WARN_PAGES
         try:
             with self.translated():
-                self.writer = self._connect()
+                self.writer = self._connect(ours=False)
+                # A file that may be another application's: not even its log may be copied into
+                # it when this connection turns out to be the only one, and closes.
+                self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_log(path)))
                 self._prepare_file(self.writer)
+                self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+                _keep_log(self.writer)
                 self._pragmas(self.writer)
                 self.writer.set_wal_hook(self._count_pages)
                 self.watch = self._reader()
@@ -248,6 +253,10 @@ class Database:
             connection = self._connect()
             try:
                 connection.execute("VACUUM INTO ?", (target,))
+            except apsw.Error as error:
+                raise type(self.error(error))(
+                    f"{self.path} cannot be copied to {target}: {error}", target
+                ) from error
             finally:
                 with self._mutex:
                     if connection in self._all:
@@ -288,7 +297,7 @@ class Database:
         if self.closed:
             raise errors.QueueClosed(f"{self.path} is closed")
 
-    def _connect(self) -> apsw.Connection:
+    def _connect(self, *, ours: bool = True) -> apsw.Connection:
         connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
         with self._mutex:
             self._all.append(connection)
@@ -296,10 +305,8 @@ class Database:
         # statement anew at each execution, which takes five times as long as running it.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(round(self._busy_seconds * 1000))
-        # The last one to close leaves the WAL file in place: creating and deleting it
-        # costs syncs of the folder, and a deletion is a write that can go wrong.
-        persist = ctypes.c_int(1)
-        connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
+        if ours:
+            _keep_log(connection)
         return connection
 
     def _reader(self) -> apsw.Connection:
@@ -393,6 +400,20 @@ class Database:
         return apsw.SQLITE_OK
 
 
+def _keep_log(connection: apsw.Connection) -> None:
+    # The last one to close leaves the WAL file in place: creating and deleting it costs
+    # syncs of the folder, and a deletion is a write that can go wrong.
+    persist = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
+
+
+def _has_log(path: str) -> bool:
+    try:
+        return os.stat(f"{path}-wal").st_size > 0
+    except OSError:
+        return False
+
+
 def _check_sqlite(path: str) -> None:
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
     if version < SQLITE_MINIMUM:
@@ -408,6 +429,11 @@ def _check_place(path: str, create: bool) -> None:
     folder = Path(path).parent
     if Path(path).is_dir():
         raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
+    if Path(path).is_file() and 0 < Path(path).stat().st_size < 512:
+        # Too short for a first page: SQLite takes some such files for empty ones.
+        raise errors.DatabaseRefused(
+            f"{path} is not a SQLite database; it is left untouched", path
+        )
     if not create and not os.path.lexists(path):
         raise errors.DatabaseRefused(f"{path} does not exist", path)
     if not folder.is_dir():
@@ -421,5 +447,10 @@ def _check_place(path: str, create: bool) -> None:
             "use a local disk",
             path,
         )
+    check_link(path)
+
+
+def check_link(path: str) -> None:
+    """Raise DatabaseRefused for a link that leads nowhere."""
     if os.path.lexists(path) and not Path(path).exists():
         raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from . import errors, interrupts
-from .database import Database, Durability
+from .database import Database, Durability, check_link
 from .execution import describe
 from .journal import Journal
 from .observer import Observers
@@ -94,6 +94,7 @@ class Engine:
         Raises a DatabaseError, or ConfigurationError where the file is open
         with another durability or VFS.
         """
+        check_link(path)
         path = os.path.realpath(path)
         with _registry:
             engine = _engines.get(path)

@@ -3,6 +3,7 @@ raises."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 import traceback
@@ -34,6 +35,13 @@ def execute(
     token = running.enter(job)
     try:
         result = handler(decode(job.run.item_json))
+        if inspect.iscoroutine(result):
+            result.close()
+            raise PayloadError(
+                "result is a coroutine, which nobody awaits: expected handle_item itself to be "
+                "an `async def`",
+                "result",
+            )
         text = encode(result, max_result_bytes, "result")
     except BaseException as error:  # noqa: BLE001  # the one place: any end is an outcome
         return _outcome_of(error, job, backoff, clock)

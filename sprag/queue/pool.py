@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import running
 from .backoff import Backoff
 from .engine import Engine
 from .errors import DatabaseError, JobReleased, QueueClosed
@@ -56,8 +57,9 @@ class WorkerPool:
             thread.start()
 
     def runs_here(self) -> bool:
-        """Whether the calling thread is one of the workers."""
-        return threading.current_thread() in self._threads
+        """Whether the caller is part of a handler that a worker has called."""
+        job = running.current()
+        return job is not None and self._jobs.get(job.run.key) is job
 
     def stop(self, grace_seconds: float) -> list[str]:
         """Start no more jobs, wait for those that run, then release the rest; the ids of jobs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -112,6 +111,7 @@ _INT: Final = 2**53
 _MESSAGE: Final = 1000
 
 _current: Final[ContextVar[RunningJob | None]] = ContextVar("sprag_running_job", default=None)
+current: Final = _current.get
 enter: Final = _current.set
 leave: Final = _current.reset
 
@@ -131,5 +131,5 @@ def running_job() -> RunningJob:
 def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name}: expected a number, got {value!r}")
-    if not math.isfinite(value) or abs(value) > _INT:
+    if not abs(value) <= _INT:  # also refuses nan
         raise ValueError(f"{name}: expected a number up to 2**53, got {value!r}")

@@ -399,9 +399,10 @@ class QueueService:
         try:
             self.stop()
         finally:
-            if self._restore_signal and signal.getsignal(signal.SIGTERM) is _leave:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._restore_signal = None
+            if threading.current_thread() is threading.main_thread():
+                if self._restore_signal and signal.getsignal(signal.SIGTERM) is _leave:
+                    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                self._restore_signal = None
 
     # ------------------------------------------------------------ helpers
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +48,7 @@ class Sprag(Protocol):
 @pytest.fixture
 def sprag(
     database: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sprag]:
+) -> Sprag:
     monkeypatch.setenv("SPRAG_DATABASE", str(database))
     monkeypatch.delenv("COLUMNS", raising=False)
 

@@ -80,7 +80,9 @@ def line_with(process: subprocess.Popen[str], words: str, *, error: bool = True)
 class Screen:
     """A terminal of some size, and the program in it."""
 
-    def __init__(self, *arguments: object, columns: int = 100, rows: int = 30, **changes: str) -> None:
+    def __init__(
+        self, *arguments: object, columns: int = 100, rows: int = 30, **changes: str
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         with interruptible():
@@ -96,8 +98,13 @@ class Screen:
         deadline = time.monotonic() + DEADLINE
         while not wanted(self.output):
             left = deadline - time.monotonic()
-            assert left > 0 and self._read(left), f"not in the terminal: {self.output!r}"
+            more = left > 0 and self._read(left)
+            assert more, f"not in the terminal: {self.output!r}"
         return self.output
+
+    def type(self, text: str) -> None:
+        """What a person would type."""
+        os.write(self._master, text.encode())
 
     def end(self) -> tuple[int, str]:
         """The exit code, and all that was sent to the terminal."""

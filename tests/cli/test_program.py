@@ -130,7 +130,10 @@ def test_the_queue_needs_neither_the_program_nor_what_that_needs() -> None:
     assert not [name for name in loaded if name.startswith("sprag.cli")]
 
 
-def test_a_reader_that_leaves_early_ends_it_quietly(database: Path, make_queue: MakeQueue) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_ends_it_quietly(
+    database: Path, make_queue: MakeQueue, unbuffered: str
+) -> None:
     queue = make_queue(name="many")
     queue.enqueue_many(["x" * 100] * 5000)
     queue.stop()
@@ -138,7 +141,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly(database: Path, make_queue: 
     for form in ([], ["--json"]):
         with subprocess.Popen(
             [*command, *form], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=terminal.environment(),
+            env=terminal.environment(PYTHONUNBUFFERED=unbuffered),
         ) as process:  # fmt: skip
             assert process.stdout is not None
             assert process.stderr is not None

@@ -38,6 +38,7 @@ from tests.support import (
     sql,
     until_interrupted,
     wait,
+    wait_until,
 )
 
 
@@ -478,15 +479,6 @@ def ready(queue: QueueService, *jobs: Job) -> bool:
         queue.database, f"SELECT count(*) FROM job WHERE id IN ({marks}) AND waiting = 0", ids
     )
     return bool(count == len(jobs))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """For what makes no signal: look until it is so, or the deadline has passed."""
-    deadline = time.monotonic() + DEADLINE
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        pause.wait(0.005)
 
 
 # ---------------------------------------------------------------- another try

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -37,4 +36,4 @@ def command(settings: Settings, target: str) -> None:
     if settings.as_json:
         settings.emit({"path": path, "bytes": count})
     else:
-        sys.stdout.write(lines(f"{target}: {size(count)}") + "\n")
+        settings.write(lines(f"{target}: {size(count)}") + "\n")

@@ -67,7 +67,7 @@ def command(
         settings.emit({"jobs": [job_shape(job) for job in jobs]})
     else:
         for job in jobs:
-            sys.stdout.write(f"{job.id}\n")
+            settings.write(f"{job.id}\n")
 
 
 def _texts(item: str, *, lines: bool) -> list[tuple[str, str]]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import click
 from rich.text import Text
 
-from ...queue import STATUSES, Page
+from ...queue import STATUSES, Job, Page
 from ...queue.checks import cursor
 from ...queue.states import Status
 from .. import options
-from ..render import SHORT_ID, attempts, name_of, says, status_text, table, took, when
+from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import job_shape
-from ..text import one_line
 
 _WIDE: Final = 110
+_NARROW: Final = 60
 _LIMIT: Final = 20
 
 
@@ -63,40 +65,46 @@ def command(
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    title: str
+    cell: Callable[[Job], Text]
+    ratio: int | None = None
+    """Its share of the room that the others leave."""
+
+
 def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
     now = time.time()
-    wide = settings.out.width >= _WIDE
+    width = settings.out.width
+    columns = [_Column("JOB", _short_id if settings.for_eyes else _id)]
+    columns.append(_Column("STATUS", lambda job: status_text(job.status)))
+    if not one_queue and width >= _NARROW:
+        columns.append(_Column("QUEUE", lambda job: cell(job.queue)))
+    if width >= _NARROW:
+        columns.append(_Column("WHEN", lambda job: Text(when(job, now))))
+    if width >= _WIDE:
+        columns.append(_Column("TOOK", lambda job: Text(took(job))))
+        columns.append(_Column("TRY", lambda job: Text(attempts(job))))
+        columns += [_Column("WHAT", name_of, 1), _Column("SAYS", says, 2)]
+    else:
+        columns.append(_Column("WHAT", _name_or_news, 1))
     shown = table(expand=settings.for_eyes)
-    shown.add_column("JOB", no_wrap=True)
-    shown.add_column("STATUS", no_wrap=True)
-    if not one_queue:
-        shown.add_column("QUEUE", no_wrap=True, max_width=20)
-    shown.add_column("WHEN", no_wrap=True)
-    if wide:
-        shown.add_column("TOOK", no_wrap=True)
-        shown.add_column("TRY", no_wrap=True)
-    shown.add_column("WHAT", no_wrap=True, ratio=1)
-    if wide:
-        shown.add_column("SAYS", no_wrap=True, ratio=2)
+    for column in columns:
+        shown.add_column(column.title, no_wrap=True, ratio=column.ratio)
     for job in page:
-        queue = [] if one_queue else [Text(one_line(job.queue))]
-        facts = [Text(took(job)), Text(attempts(job))] if wide else []
-        # Where there is room for one only: what a job says of its failure or its progress.
-        words = (
-            [name_of(job), says(job)]
-            if wide
-            else [says(job) if _telling(job.status, says(job)) else name_of(job)]
-        )
-        shown.add_row(
-            Text(job.id[:SHORT_ID] if settings.for_eyes else job.id),
-            status_text(job.status),
-            *queue,
-            Text(when(job, now)),
-            *facts,
-            *words,
-        )
+        shown.add_row(*(column.cell(job) for column in columns))
     settings.show(shown)
 
 
-def _telling(status: Status, words: Text) -> bool:
-    return bool(words.plain) and status != "completed"
+def _id(job: Job) -> Text:
+    return Text(job.id)
+
+
+def _short_id(job: Job) -> Text:
+    return Text(job.id[:SHORT_ID])
+
+
+def _name_or_news(job: Job) -> Text:
+    """Where there is room for one only: why it failed or how far it is, else what it is."""
+    news = says(job)
+    return news if news.plain and job.status != "completed" else name_of(job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -125,7 +124,7 @@ def _move_named(
     if settings.as_json:
         settings.emit(_shape(moved, refused))
     for id_, status in [] if settings.as_json else moved:
-        sys.stdout.write(f"{id_} {status}\n")
+        settings.write(f"{id_} {status}\n")
     return FAILED if refused else OK
 
 
@@ -153,7 +152,7 @@ def _move_all(
     else:
         by_status = {status: sum(1 for _, now in moved if now == status) for _, status in moved}
         told = ", ".join(f"{number:,} {status}" for status, number in by_status.items())
-        sys.stdout.write(lines(told or f"no {' or '.join(chosen)} jobs in {where}") + "\n")
+        settings.write(lines(told or f"no {' or '.join(chosen)} jobs in {where}") + "\n")
     return OK
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import click
@@ -50,4 +49,4 @@ def command(
     if settings.as_json:
         settings.emit({"deleted": total, "queues": deleted})
     else:
-        sys.stdout.write(f"deleted {total:,} {'job' if total == 1 else 'jobs'}\n")
+        settings.write(f"deleted {total:,} {'job' if total == 1 else 'jobs'}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +53,7 @@ def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> No
         return
     for one, moved in recovered:
         for job in moved:
-            sys.stdout.write(lines(f"{job['id']} {job['queue']} {job['status']}") + "\n")
+            settings.write(lines(f"{job['id']} {job['queue']} {job['status']}") + "\n")
         settings.say(f"owner {one.id}: {len(moved)} {'job' if len(moved) == 1 else 'jobs'}")
     if not recovered:
         settings.say("no owner is dead")

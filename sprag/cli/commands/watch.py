@@ -157,7 +157,7 @@ class _Printer:
         if self._settings.as_json:
             self._settings.emit(told)
         elif told["event"] != "progress" or self._may_report(told["job_id"]):
-            sys.stdout.write(f"{self._line(told)}\n")
+            self._settings.write(f"{self._line(told)}\n")
         if told["status"] in TERMINAL:
             self._reported.pop(told["job_id"], None)
         sys.stdout.flush()

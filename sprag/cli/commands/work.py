@@ -50,7 +50,7 @@ def command(
     do where it defines one queue. Each class is made without arguments, with
     --database or SPRAG_DATABASE if given, else with its own.
 
-    SIGTERM or Ctrl-C stop in order: no job is started, running ones have the
+    SIGTERM, SIGHUP or Ctrl-C stop in order: no job is started, running ones have the
     grace, then they go back to the queue without losing an attempt; exit code
     0. A second Ctrl-C ends the process at once, and what ran is recovered
     later. The log goes to standard error; with --json, an object a line:
@@ -110,16 +110,17 @@ def _service(
 
 
 class _StopRequests:
-    """Turns SIGTERM and SIGINT into requests; a Ctrl-C after the first request ends it all."""
+    """Turns SIGTERM, SIGINT and SIGHUP into requests; a Ctrl-C after the first one ends it all."""
 
     def __init__(self) -> None:
         # Made for signal handlers: a put() in the middle of a get() is fine.
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = False
         signal.signal(signal.SIGTERM, self._ask)
-        # Ignored from the start on, as under nohup or in a script's background: it stays so.
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._ask)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            # Ignored from the start on, as under nohup or in a script's background: it stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._ask)
 
     def wait(self) -> str:
         """The name of the first signal, once there is one."""

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sprag.queue import Job, QueueService
+from tests.cli import terminal
+from tests.cli.conftest import Sprag
+from tests.cli.terminal import line_with
+from tests.conftest import MakeQueue
+from tests.support import DEADLINE, finished
+
+MODULE = """
+    import threading
+    from sprag import QueueService
+
+    class Quick(QueueService):
+        name = "quick"
+        def handle_item(self, item):
+            return item * 2
+
+    class Slow(QueueService):
+        name = "slow"
+        worker_count = 1
+        def handle_item(self, item):
+            print("started", flush=True)
+            pause = threading.Event()
+            while item != "stubborn" or not pause.wait(0.01):
+                self.check_cancelled()
+                if pause.wait(0.01) or item == "short":
+                    return "done"
+
+    class Deaf(QueueService):
+        name = "deaf"
+        def handle_item(self, item):
+            print("started", flush=True)
+            threading.Event().wait()
+
+    class Failing(QueueService):
+        name = "failing"
+        def handle_item(self, item):
+            raise ValueError("line\\n2026-01-01 error \\x1b[2J")
+
+    class Needy(QueueService):
+        def __init__(self, password):
+            super().__init__(name="needy")
+        def handle_item(self, item): ...
+
+    class Handless(QueueService):
+        name = "handless"
+
+    ready = Quick(database="instance.db")
+    number = 3
+    def function(): ...
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with modules."""
+    for name, code in {
+        "app.py": MODULE,
+        "single.py": "from app import *\nclass One(Slow): name = 'one'",
+        "broken.py": "import sys\n1 / 0",
+        "needs.py": "import a_module_that_is_not_there",
+        "package/__init__.py": "",
+        "package/deep.py": "from app import *\nclass Deep(Quick): name = 'deep'",
+        "nothing.py": "",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(code))
+    return tmp_path
+
+
+def started(process: subprocess.Popen[str]) -> None:
+    """Return when a handler has said so."""
+    line_with(process, "started", error=False)
+
+
+def test_it_runs_jobs_until_sigterm_and_ends_with_0(
+    folder: Path, database: Path, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(name="quick")
+    jobs = queue.enqueue_many([1, 2, 3])
+    with terminal.beside("work", "app:Quick", "-d", database, "-w", "2", cwd=folder) as process:
+        assert [job.result for job in finished(queue, *jobs)] == [2, 4, 6]
+        assert finished(queue, queue.enqueue("a"))[0].result == "aa"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, out) == (0, "")
+    assert "queue quick runs with 2 workers" in err
+    assert "SIGTERM" in err
+    assert err.rstrip().endswith("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_running_job_has_its_grace_then_goes_back_without_losing_an_attempt(
+    folder: Path, database: Path, make_queue: MakeQueue, number: signal.Signals
+) -> None:
+    queue = make_queue(name="slow")
+    job = queue.enqueue("until told")
+    command = ["work", "app:Slow", "-d", database, "--grace", "0.1s"]
+    with terminal.beside(*command, cwd=folder) as process:
+        started(process)
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == 0
+    after = queue.get(job.id)
+    assert (after.status, after.attempt, after.crashes) == ("queued", 0, 0)
+    assert [move.event for move in queue.history(job.id)] == ["enqueue", "start", "release"]
+
+
+def test_a_second_ctrl_c_ends_it_at_once_and_the_job_is_recovered(
+    folder: Path, database: Path, make_queue: MakeQueue, sprag: Sprag
+) -> None:
+    queue = make_queue(name="deaf")
+    job = queue.enqueue(1)
+    queue.stop()
+    command = ["work", "app:Deaf", "-d", database, "--grace", "1h"]
+    with terminal.beside(*command, cwd=folder) as process:
+        started(process)
+        process.send_signal(signal.SIGINT)
+        line_with(process, "stopping (SIGINT)")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+    assert sprag("recover").out == f"{job.id} deaf queued\n"
+
+
+def test_a_job_that_ends_within_the_grace_is_completed(
+    folder: Path, database: Path, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(name="slow")
+    job = queue.enqueue("short")
+    with terminal.beside("work", "app:Slow", "-d", database, cwd=folder) as process:
+        started(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    assert queue.get(job.id).status == "completed"
+
+
+def test_several_queues_run_in_one_process(
+    folder: Path, database: Path, make_queue: MakeQueue
+) -> None:
+    queues: list[QueueService] = [make_queue(name=name) for name in ("quick", "one", "deep")]
+    jobs: list[Job] = [queue.enqueue("short") for queue in queues]
+    command = ["work", "app:Quick", "single", "package.deep:Deep", "-d", database]
+    with terminal.beside(*command, cwd=folder) as process:
+        for queue, job in zip(queues, jobs, strict=True):
+            assert finished(queue, job)[0].status == "completed"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+
+
+def test_an_instance_brings_its_own_database(folder: Path, make_queue: MakeQueue) -> None:
+    queue = make_queue(name="quick", database=folder / "instance.db")
+    job = queue.enqueue(4)
+    with terminal.beside("work", "app:ready", cwd=folder) as process:
+        assert finished(queue, job)[0].result == 8
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    refused = terminal.run("work", "app:ready", "-d", "other.db", cwd=folder)
+    assert refused.returncode == 2
+    assert "instance.db" in refused.stderr
+
+
+def test_the_environment_names_the_database_of_a_class(
+    folder: Path, database: Path, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(name="quick")
+    job = queue.enqueue(4)
+    with terminal.beside("work", "app:Quick", cwd=folder, SPRAG_DATABASE=str(database)) as process:
+        assert finished(queue, job)[0].result == 8
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+
+
+def test_a_log_line_is_one_line_whatever_a_job_says(
+    folder: Path, database: Path, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(name="failing")
+    job = queue.enqueue(1)
+    with terminal.beside("work", "app:Failing", "-v", "-d", database, cwd=folder) as process:
+        finished(queue, job)
+        seen = line_with(process, f"{job.id} of failing: fail, failed at attempt 1")
+        process.send_signal(signal.SIGTERM)
+        err = seen + process.communicate(timeout=DEADLINE)[1]
+    assert "\x1b" not in err
+    assert not [line for line in err.splitlines() if line.startswith("2026-01-01 error")]
+
+
+def test_the_log_can_be_json(folder: Path, database: Path, make_queue: MakeQueue) -> None:
+    queue = make_queue(name="failing")
+    job = queue.enqueue(1)
+    with terminal.beside("work", "app:Failing", "--json", "-d", database, cwd=folder) as process:
+        finished(queue, job)
+        process.send_signal(signal.SIGTERM)
+        err = process.communicate(timeout=DEADLINE)[1]
+    records = [json.loads(line) for line in err.splitlines()]
+    assert all(
+        set(record) == {"at", "level", "logger", "message", "traceback"} for record in records
+    )
+    (failure,) = [record for record in records if record["level"] == "error"]
+    assert job.id in failure["message"]
+    assert "ValueError" in failure["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        ("no_such_module:Queue", 2, "there is no module 'no_such_module'"),
+        ("package.no_such:Queue", 2, "there is no module 'package.no_such'"),
+        ("app:Missing", 2, "app has no 'Missing'; its queues are app:Quick, app:Slow"),
+        ("app:Quick.inner", 2, "has no 'Quick.inner'"),
+        (
+            "app:number",
+            2,
+            "expected a subclass of sprag.QueueService or an instance of one, got int",
+        ),
+        ("app:function", 2, "got function"),
+        ("app:threading.Event", 2, "a class that is none (Event)"),
+        ("app:QueueService", 2, "a class that is none (QueueService)"),
+        ("app", 2, "which queue is meant? its queues are app:Quick"),
+        ("nothing", 2, "it has no queue"),
+        ("app.py:Quick", 2, "write modules with dots"),
+        ("./app.py", 2, "write modules with dots"),
+        ("app:", 2, "expected an import path such as"),
+        ("", 2, "expected an import path such as"),
+        ("app:Needy", 2, "Make an instance in its module"),
+        ("app:Handless", 2, "no handle_item"),
+        ("broken:Queue", 1, "ZeroDivisionError"),
+        ("needs:Queue", 1, "a_module_that_is_not_there"),
+    ],
+)
+def test_what_is_no_queue_is_refused_in_words(
+    folder: Path, sprag: Sprag, monkeypatch: pytest.MonkeyPatch, path: str, code: int, words: str
+) -> None:
+    done = terminal.run("work", path, cwd=folder)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert ("Traceback" in done.stderr) == (code == 1)
+    assert "importlib" not in done.stderr
+    assert not (folder / "sprag.db-sprag").exists() or path == "app:Handless"
+
+
+def test_one_queue_twice_is_refused(folder: Path, database: Path) -> None:
+    done = terminal.run("work", "app:Quick", "package.deep:Quick", "-d", database, cwd=folder)
+    assert done.returncode == 2
+    assert "quick, quick" in done.stderr
+
+
+def test_no_path_and_wrong_options_are_wrong_usage(sprag: Sprag) -> None:
+    for arguments in ((), ("app:Quick", "--workers=0"), ("app:Quick", "--grace=soon")):
+        assert sprag("work", *arguments).code == 2
+
+
+def test_a_file_it_cannot_use_ends_it_with_3(folder: Path, database: Path) -> None:
+    database.write_text("no database " * 100)
+    done = terminal.run("work", "app:Quick", "-d", database, cwd=folder)
+    assert done.returncode == 3
+    assert "not a SQLite database" in done.stderr
+    assert "Traceback" not in done.stderr
