@@ -46,7 +46,7 @@ def make_queue(database: Path) -> Iterator[MakeQueue]:
 
     def make(handler: Handler | type[QueueService] | None = None, **options: Any) -> QueueService:
         kind = handler if isinstance(handler, type) else queue_class(handler)
-        queue = kind(**{"database": database, "grace_seconds": 0.0, **options})
+        queue: QueueService = kind(**{"database": database, "grace_seconds": 0.0, **options})
         made.append(queue)
         return queue
 

@@ -19,7 +19,9 @@ from tests.support import DEADLINE
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)
+BLOCKS: list[tuple[str, str]] = re.findall(
+    r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL
+)
 COMMANDS = [
     line.removeprefix("$ ")
     for language, text in BLOCKS
@@ -131,7 +133,7 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
 
 
 def test_the_table_of_options_is_that_of_the_class() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", README, re.M)
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", README, re.MULTILINE)
     told = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
     assert list(told) == list(QueueService._OPTIONS)
     for name, default in told.items():

@@ -215,7 +215,11 @@ def _ended(latest: Sequence[tuple[Transition, Job | None]], width: int) -> Table
     shown.add_column("", no_wrap=True, ratio=2)
     shown.add_column("", no_wrap=True, ratio=3)
     for move, job in latest:
-        error = f"{move.error.type}: {move.error.message}" if move.error is not None else ""
+        news = Text("")
+        if move.error is not None:
+            news = cell(f"{move.error.type}: {move.error.message}", "red")
+        elif job is not None and job.status == move.to_status:
+            news = says(job)
         status: Any = (
             status_text(move.to_status) if move.to_status in TERMINAL else Text(move.event)
         )
@@ -225,6 +229,6 @@ def _ended(latest: Sequence[tuple[Transition, Job | None]], width: int) -> Table
             *([cell(move.queue, "dim")] if wide else []),
             status,
             name_of(job) if job is not None else Text("pruned", style="dim"),
-            cell(error, "red") if error or job is None else says(job),
+            news,
         )
     return shown

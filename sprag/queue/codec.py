@@ -168,7 +168,7 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
             "define it at the top level of a module",
             path,
         )
-    if demands := _demands(kind):
+    if demands := _demands(kind):  # type: ignore[arg-type]  # mypy doubts that classes have hashes
         raise PayloadError(
             f"{path} could not be made a {name} again: its constructor demands what no field "
             f"holds, {', '.join(demands)}",

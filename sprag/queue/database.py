@@ -409,7 +409,7 @@ def _keep_log(connection: apsw.Connection) -> None:
 
 def _has_log(path: str) -> bool:
     try:
-        return os.stat(f"{path}-wal").st_size > 0
+        return Path(f"{path}-wal").stat().st_size > 0
     except OSError:
         return False
 
@@ -431,9 +431,7 @@ def _check_place(path: str, create: bool) -> None:
         raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
     if Path(path).is_file() and 0 < Path(path).stat().st_size < 512:
         # Too short for a first page: SQLite takes some such files for empty ones.
-        raise errors.DatabaseRefused(
-            f"{path} is not a SQLite database; it is left untouched", path
-        )
+        raise errors.DatabaseRefused(f"{path} is not a SQLite database; it is left untouched", path)
     if not create and not os.path.lexists(path):
         raise errors.DatabaseRefused(f"{path} does not exist", path)
     if not folder.is_dir():

@@ -74,6 +74,7 @@ class Engine:
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
         self._version = -1
+        self._unheard = False
         self._due: dict[str, float | None] = {}
         self._times: dict[str, float] = {}
 
@@ -122,8 +123,10 @@ class Engine:
     def _close(self) -> None:
         self._closing.set()
         self.observers.close()
-        if self._keeper is not None and self._keeper is not threading.current_thread():
-            self._keeper.join()
+        with self._mutex:  # or it may be there, but not started yet
+            keeper = self._keeper
+        if keeper is not None and keeper is not threading.current_thread():
+            keeper.join()
         if self.owner is not None and self._lock is not None:
             try:
                 self._store_progress()
@@ -241,10 +244,12 @@ class Engine:
                 raise
             return write()
 
-    def _interrupt(self, key: int, starts: int) -> None:
+    def _interrupt(self, key: int, starts: int) -> bool:
         job = self.running.get(key)
-        if job is not None and job.run.starts == starts:
-            job.interrupt(errors.JobCancelled)
+        if job is None or job.run.starts != starts:
+            return False
+        job.interrupt(errors.JobCancelled)
+        return True
 
     def _committed(self, finished: Any) -> None:
         self.observers.committed(finished)
@@ -273,6 +278,8 @@ class Engine:
         if version != self._version:
             self._changed()
             self._version = version
+        elif self._unheard and self.owner is not None:
+            self._pass_on_cancellations(self.owner)
         now = self.journal.clock()
         for queue, due in tuple(self._due.items()):
             if due is not None and due <= now:
@@ -290,12 +297,16 @@ class Engine:
         self.observers.changed()
         if self.owner is None:
             return
-        for key, starts in self.journal.cancelling(self.owner):
-            self._interrupt(key, starts)
+        self._pass_on_cancellations(self.owner)
         for queue in tuple(self._due):
             self._due[queue] = self.journal.next_due(queue)
         self._recovery.refresh()
         self.journal.nudge()
+
+    def _pass_on_cancellations(self, owner: int) -> None:
+        told = [self._interrupt(key, starts) for key, starts in self.journal.cancelling(owner)]
+        # A worker that has just been given its run, or has just ended it, cannot be told: again.
+        self._unheard = not all(told)
 
     def _store_progress(self) -> None:
         reports = []

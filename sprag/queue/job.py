@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .codec import decode
 from .states import TERMINAL, Event, Status
@@ -53,8 +53,7 @@ class Progress:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One job as the file held it when it was read. Times are unix seconds.
 
     `attempt` counts the attempts that count against `max_attempts`; `crashes`

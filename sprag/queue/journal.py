@@ -271,17 +271,14 @@ class Journal(Reader):
         self.database.check_open()
         writer = self.database.writer
         now = self.clock()
+        if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
+            return
         enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
         calls = [ticket for ticket in batch if isinstance(ticket, Call)]
         workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
         seekers = self._seekers(workers, enqueues, anything=bool(calls))
-        # One INSERT is a transaction by itself. Beside threads that keep the GIL, each
-        # statement costs a wait for it, so this is worth the exception.
-        plain = len(batch) == 1 and bool(enqueues) and not seekers
-        plain = plain and enqueues[0].options.max_queued is None
         try:
-            if not plain:
-                self.database.begin()
+            self.database.begin()
             finished = self._hand_in(writer, now, workers)
             self._accept(writer, now, enqueues)
             for ticket in calls:
@@ -290,8 +287,7 @@ class Journal(Reader):
                 (waiting, self._claim(writer, now, queue, waiting) if self.claiming else [])
                 for queue, waiting in seekers.items()
             ]
-            if not plain:
-                self.database.commit()
+            self.database.commit()
         except BaseException:
             self.database.rollback()
             raise
@@ -305,6 +301,23 @@ class Journal(Reader):
             done.done = True
         self._on_commit(finished)
         self.database.bound_wal()
+
+    def _accept_alone(self, writer: apsw.Connection, now: float, ticket: _Any) -> bool:
+        """Whether the ticket is a mere INSERT, which is a transaction by itself and done now.
+
+        Beside threads that keep the GIL each statement costs a wait for it, so BEGIN and COMMIT
+        would treble the time.
+        """
+        if not isinstance(ticket, Enqueue) or ticket.options.max_queued is not None:
+            return False
+        if self._parked.get(ticket.options.queue):
+            return False
+        _insert(writer, now, ticket.options, ticket.rows)
+        ticket.at = now
+        ticket.done = True
+        self._on_commit(())
+        self.database.bound_wal()
+        return True
 
     def _seekers(
         self, workers: list[Exchange], enqueues: list[Enqueue], *, anything: bool
@@ -330,9 +343,6 @@ class Journal(Reader):
             return []
         owner = handing[0].owner
         outcomes = [worker.outcome for worker in handing if worker.outcome is not None]
-        reports = [outcome.report for outcome in outcomes if outcome.report is not None]
-        if reports:
-            self._report(writer, owner, reports)
         if self._finish(writer, now, owner, outcomes) != len(outcomes):
             if len(handing) > 1:
                 raise _OneRefused
@@ -343,6 +353,9 @@ class Journal(Reader):
     def _finish(
         connection: apsw.Connection, now: float, owner: int, outcomes: Sequence[Outcome]
     ) -> int:
+        reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+        if reports:
+            Journal._report(connection, owner, reports)
         rows = [
             (run.key, run.starts, event, result, error and error.to_json(), due_at)
             for run, event, result, error, due_at, _report in outcomes

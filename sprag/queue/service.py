@@ -1,14 +1,14 @@
 """`QueueService`: what an application subclasses, enqueues into and operates.
 
 class ThumbnailQueue(QueueService):
-name = "thumbnails"
+    name = "thumbnails"
 
-def handle_item(self, item):
-return make_thumbnail(item["path"])
+    def handle_item(self, item):
+        return make_thumbnail(item["path"])
 
 with ThumbnailQueue(database="jobs.db") as queue:
-job = queue.enqueue({"path": "a.jpg"})
-print(queue.wait(job.id).result)
+    job = queue.enqueue({"path": "a.jpg"})
+    print(queue.wait(job.id).result)
 """
 
 from __future__ import annotations
@@ -424,13 +424,13 @@ class QueueService:
         engine.accepts()
         now = engine.journal.enqueue(options, ids, texts)
         due_at = now if options.due_at is None else max(options.due_at, now)
+        queue = self.name
+        rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,
+                None, None)  # fmt: skip
         return [
-            Job(
-                id_, self.name, "queued", text, now, due_at, max_attempts=options.max_attempts,
-                priority=options.priority, label=options.label,
-            )
+            Job._make((id_, queue, "queued", text, now, due_at, *rest))
             for id_, text in zip(ids, texts, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _options(
         self,
@@ -442,7 +442,8 @@ class QueueService:
         max_crashes: int | None,
         label: str | None,
     ) -> Options:
-        checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
+        if type(priority) is not int or priority:
+            checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
         if max_attempts is not None:
             checks.whole("max_attempts", max_attempts, 1, 10**6)
         if max_crashes is not None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 from tests.support import DEADLINE
 
@@ -58,10 +59,14 @@ def beside(
             [*PROGRAM, *map(str, arguments)], cwd=cwd, env=environment(**changes),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+    # Who waits for a line that never comes sees the end of the output instead.
+    deadline = Timer(DEADLINE, process.kill)
+    deadline.start()
     with process:
         try:
             yield process
         finally:
+            deadline.cancel()
             process.kill()
 
 

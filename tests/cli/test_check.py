@@ -15,13 +15,13 @@ WORKER = """
     import sys, threading
     from sprag.queue import QueueService
 
-    class Images(QueueService):
-        name = "images"
+    class Held(QueueService):
+        name = "held"
         def handle_item(self, item):
             print(self.current_job.id, flush=True)
             threading.Event().wait()
 
-    with Images(database=sys.argv[1]) as queue:
+    with Held(database=sys.argv[1]) as queue:
         queue.enqueue(1)
         sys.stdin.read()
 """

@@ -24,7 +24,7 @@ def test_the_jobs_of_all_dead_owners_are_taken_back(sprag: Sprag, database: Path
     lock = lock_file(database)
     (owner,) = owners(sprag)
     document = sprag("recover", "--json").document
-    job = {"id": job_id, "queue": "images", "event": "recover", "status": "queued"}
+    job = {"id": job_id, "queue": "held", "event": "recover", "status": "queued"}
     assert document == {"owners": [{"owner": owner, "jobs": [job]}], "left": []}
     assert status(sprag, job_id) == "queued"
     assert not lock.exists()
@@ -37,7 +37,7 @@ def test_a_job_that_was_asked_to_cancel_is_cancelled(sprag: Sprag, database: Pat
         assert sprag("cancel", job_id).out == f"{job_id} cancelling\n"
         os.kill(pid, signal.SIGKILL)
     answer = sprag("recover")
-    assert answer.out == f"{job_id} images cancelled\n"
+    assert answer.out == f"{job_id} held cancelled\n"
     assert "1 job" in answer.err
     assert status(sprag, job_id) == "cancelled"
 
@@ -85,7 +85,7 @@ def test_jobs_of_an_owner_that_is_not_even_known_are_taken_back(
     job_id = killed_worker(database)
     sql(database, "DELETE FROM owner")
     (owner,) = owners(sprag)
-    assert sprag("recover", "--owner", owner, "--yes").out == f"{job_id} images queued\n"
+    assert sprag("recover", "--owner", owner, "--yes").out == f"{job_id} held queued\n"
     assert sprag("check").code == 0
 
 
@@ -105,11 +105,11 @@ def test_the_command_is_the_one_that_the_queue_names_in_its_log(
         from sprag.queue import QueueService
         logging.basicConfig(stream=sys.stdout)
 
-        class Images(QueueService):
-            name = "images"
+        class Held(QueueService):
+            name = "held"
             def handle_item(self, item): pass
 
-        with Images(database=sys.argv[1]):
+        with Held(database=sys.argv[1]):
             pass
     """
     with child(code, database) as process:

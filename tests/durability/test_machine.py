@@ -124,6 +124,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = Clock()
         self.owners = [Owner(self.path, self.clock) for _ in range(3)]
         self.dead: list[Owner] = []
+        self.gone: list[Owner] = []
         self.jobs: dict[str, Model] = {}
         self.stale: list[Stale] = []
         self.accepted = 0
@@ -419,7 +420,7 @@ class QueueMachine(RuleBasedStateMachine):
         finally:
             self.eye.close()
             self.caller.stop()
-            for owner in (*self.owners, *(stale.owner for stale in self.stale)):
+            for owner in (*self.owners, *self.gone):
                 owner.close()
             shutil.rmtree(self.folder)
 
@@ -549,8 +550,7 @@ class QueueMachine(RuleBasedStateMachine):
     def _replace(self, owner: Owner) -> None:
         """The process is started again. What it was lives on, to speak out of turn."""
         self.owners[self.owners.index(owner)] = Owner(self.path, self.clock)
-        if all(stale.owner is not owner for stale in self.stale):
-            owner.close()
+        self.gone.append(owner)
 
     def _in(self, *statuses: str) -> list[Model]:
         return [job for job in self.jobs.values() if job.status in statuses]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -17,7 +16,9 @@ def check(path: Path) -> None:
     """A copy holds what every file must, and nothing runs in it."""
     checks = {
         "PRAGMA integrity_check": [("ok",)],
-        "SELECT coalesce(max(seq), 0) - count(*) - (SELECT pruned FROM counter) FROM transition": [(0,)],
+        "SELECT coalesce(max(seq), 0) - count(*) - (SELECT pruned FROM counter) FROM transition": [
+            (0,)
+        ],
         "SELECT count(*) FROM job WHERE status IN ('running', 'cancelling')": [(0,)],
         "SELECT count(*) FROM owner": [(0,)],
         # The newest transition of each job is what its row says.
@@ -130,6 +131,8 @@ def test_a_target_that_exists_is_refused_and_left(
             target.mkdir()
         case "link":
             target.symlink_to(tmp_path / "nowhere")
+        case _:
+            assert target.is_file()
     with pytest.raises(DatabaseRefused, match="exists already; a backup is a new file") as refusal:
         queue.backup(target)
     assert refusal.value.path == str(target)
@@ -172,7 +175,8 @@ def test_of_several_backups_to_one_target_one_succeeds(
     def copy() -> None:
         start.wait(DEADLINE)
         try:
-            results.append(queue.backup(tmp_path / "copy.db"))
+            queue.backup(tmp_path / "copy.db")
+            results.append(None)
         except DatabaseRefused as error:
             results.append(error)
 
@@ -202,6 +206,6 @@ def test_a_backup_shrinks_what_was_pruned(make_queue: MakeQueue, tmp_path: Path)
     queue.enqueue(1)
     queue.prune(keep=0)
     queue.backup(tmp_path / "copy.db")
-    assert os.stat(tmp_path / "copy.db").st_size < 200_000
+    assert (tmp_path / "copy.db").stat().st_size < 200_000
     with raw(tmp_path / "copy.db") as file:
         assert file.execute("PRAGMA freelist_count").get == 0

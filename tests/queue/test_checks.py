@@ -107,9 +107,7 @@ def test_an_option_that_cannot_work_is_refused_at_construction(
         ("open_flags", 0),
     ],
 )
-def test_the_ends_of_each_range_are_accepted(
-    tmp_path: Path, option: str, value: Any
-) -> None:
+def test_the_ends_of_each_range_are_accepted(tmp_path: Path, option: str, value: Any) -> None:
     queue = queue_class()(**{"database": tmp_path / "jobs.db", option: value})
     assert getattr(queue, option) == value
 
@@ -157,7 +155,9 @@ def test_an_ordinary_name_is_accepted(name: str) -> None:
 
 
 def test_an_unknown_option_is_named_beside_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="has no option 'workers'.*worker_count") as refusal:
+    with pytest.raises(
+        ConfigurationError, match=r"has no option 'workers'.*worker_count"
+    ) as refusal:
         queue_class()(workers=4)
     assert "TestQueue" in str(refusal.value)
     with pytest.raises(ConfigurationError, match="has no option '_engine'"):

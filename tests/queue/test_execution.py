@@ -194,7 +194,7 @@ def test_an_item_that_cannot_be_decoded_fails_the_job_at_once(
     sql(
         database,
         "INSERT INTO job (queue, item, max_attempts) "
-        "VALUES ('work', '{\"$dataclass\": \"gone:Thing\", \"fields\": {}}', 5)",
+        'VALUES (\'work\', \'{"$dataclass": "gone:Thing", "fields": {}}\', 5)',
     )
     [(id_,)] = sql(database, "SELECT id FROM job")
     with queue:

@@ -39,7 +39,7 @@ def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
 @pytest.mark.parametrize(
     ("said", "stored"),
     [
-        ({"current": 1, "total": 3}, Progress(1, 3, pytest.approx(100 / 3), None)),
+        ({"current": 1, "total": 4}, Progress(1, 4, 25.0, None)),
         ({"current": 3, "total": 3, "message": "Saving…"}, Progress(3, 3, 100.0, "Saving…")),
         ({"current": 5}, Progress(5, None, None, None)),
         ({"total": 5}, Progress(None, 5, None, None)),

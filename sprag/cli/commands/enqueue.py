@@ -51,11 +51,13 @@ def command(
         raise click.UsageError("--lines reads standard input: expected '-' as ITEM, and no --id")
     texts = _texts(item, lines=lines)
     items = [_value(text, where, tags) for where, text in texts]
-    if not os.path.lexists(settings.path):
-        settings.say(f"{settings.path} did not exist and is made")
+    is_new_file = not os.path.lexists(settings.path)
     service = QueueService(name=queue, database=settings.path)
     try:
-        if not service.jobs(limit=1).jobs:
+        is_new_queue = not service.jobs(limit=1).jobs
+        if is_new_file:
+            settings.say(f"{settings.path} did not exist and is made")
+        if is_new_queue:
             settings.say(f"{queue} is a new queue of this file")
         if job_id is not None:
             jobs = [service.enqueue(items[0], job_id=job_id, **given)]

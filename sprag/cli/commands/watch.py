@@ -98,15 +98,17 @@ def _show_live(
     )  # fmt: skip
     version, looked = engine.database.version(), time.monotonic()
     try:
-        with live:
-            while not ids or not all(job.finished for job in board.jobs):
-                time.sleep(_FRAME_SECONDS)
-                newest = engine.database.version()
-                if newest != version or time.monotonic() - looked > _STILL_SECONDS:
-                    version, looked = newest, time.monotonic()
-                    board.look(console.height)
-                    live.update(board.frame(*console.size), refresh=True)
+        # Not `with live`: interrupted while it begins, that would leave the terminal as it is.
+        live.start(refresh=True)
+        while not ids or not all(job.finished for job in board.jobs):
+            time.sleep(_FRAME_SECONDS)
+            newest = engine.database.version()
+            if newest != version or time.monotonic() - looked > _STILL_SECONDS:
+                version, looked = newest, time.monotonic()
+                board.look(console.height)
+                live.update(board.frame(*console.size), refresh=True)
     finally:
+        live.stop()
         # The terminal shows again what was there before; this stays below it.
         settings.show(board.frame(console.width, console.height - _PROMPT_LINES))
 

@@ -64,9 +64,9 @@ def command(
     requests = _StopRequests()
     try:
         for service in services:
-            service.start()
             if verbose:
                 service.subscribe(_log_move)
+            service.start()
             log.info(
                 "queue %s runs with %d workers on %s (process %d)",
                 service.name,

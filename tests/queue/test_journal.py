@@ -1,0 +1,313 @@
+"""The moves as the journal makes them: which words it takes from whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from sprag.queue import Job, JobError, QueueFull
+from sprag.queue.database import Database
+from sprag.queue.ids import new_ids
+from sprag.queue.journal import Journal
+from sprag.queue.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
+
+
+class Clock:
+    """Unix seconds that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """A journal on a real file, two owners, and short words for what they do."""
+
+    def __init__(self, database: Database) -> None:
+        self.clock = Clock()
+        self.ended: list[str] = []
+        self.journal = Journal(database, self.clock, self.ended.extend)
+        self.me = self.journal.add_owner("mine", 1, "here")
+        self.other = self.journal.add_owner("theirs", 2, "here")
+
+    def enqueue(self, **options: Any) -> str:
+        [id_] = new_ids(1)
+        self.journal.enqueue(Options("work", **options), [id_], ["1"])
+        return id_
+
+    def start(self, owner: int | None = None) -> Run:
+        """The run of the next job; there must be one."""
+        run = self.journal.exchange(Exchange("work", owner or self.me), None)
+        assert run is not None
+        return run
+
+    def finish(self, run: Run, event: Any, owner: int | None = None, **told: Any) -> bool:
+        """Whether the outcome was accepted."""
+        outcome = Outcome(run, event, **told)
+        return self.journal.finish(owner or self.me, [outcome]) == 1
+
+    def events(self, id_: str) -> list[str]:
+        return [moved.event for moved in self.journal.history(id_)]
+
+
+@pytest.fixture
+def bench(database: Path) -> Iterator[Bench]:
+    opened = Database(str(database), "normal")
+    yield Bench(opened)
+    opened.close()
+
+
+ERROR = JobError("ValueError", "told", "Traceback")
+
+OUTCOMES: list[tuple[Any, dict[str, Any], str]] = [
+    ("complete", {"result": "1"}, "completed"),
+    ("fail", {"error": ERROR}, "failed"),
+    ("retry", {"error": ERROR, "due_at": 2_000_000.0}, "queued"),
+    ("release", {}, "queued"),
+]
+
+
+@pytest.mark.parametrize(("event", "told", "status"), OUTCOMES)
+def test_an_outcome_is_taken_from_the_run_it_belongs_to(
+    bench: Bench, event: Any, told: dict[str, Any], status: str
+) -> None:
+    id_ = bench.enqueue()
+    assert bench.finish(bench.start(), event, **told)
+    job = bench.journal.job(id_)
+    assert job.status == status
+    assert job.attempt == (0 if event == "release" else 1)
+    assert job.error == told.get("error")
+    assert bench.events(id_) == ["enqueue", "start", event]
+
+
+def unchanged(bench: Bench, id_: str, act: Callable[[], bool]) -> None:
+    """`act` is refused and leaves no trace."""
+    before: tuple[Job, Any] = bench.journal.job(id_), bench.journal.history(id_)
+    assert not act()
+    assert (bench.journal.job(id_), bench.journal.history(id_)) == before
+
+
+@pytest.mark.parametrize(("event", "told", "status"), OUTCOMES)
+def test_a_stale_outcome_is_refused(
+    bench: Bench, event: Any, told: dict[str, Any], status: str
+) -> None:
+    id_ = bench.enqueue()
+    stale = bench.start()
+    assert bench.finish(stale, "release")
+    # In the queue again, with another owner, and started by this one once more.
+    unchanged(bench, id_, lambda: bench.finish(stale, event, **told))
+    theirs = bench.start(bench.other)
+    unchanged(bench, id_, lambda: bench.finish(stale, event, **told))
+    unchanged(bench, id_, lambda: bench.finish(theirs, event, **told))
+    assert bench.finish(theirs, "release", bench.other)
+    mine = bench.start()
+    unchanged(bench, id_, lambda: bench.finish(stale, event, **told))
+    assert bench.finish(mine, event, **told)
+    # And over.
+    if status != "queued":
+        unchanged(bench, id_, lambda: bench.finish(mine, event, **told))
+
+
+def test_of_several_outcomes_the_stale_one_alone_is_refused(bench: Bench) -> None:
+    ids = [bench.enqueue() for _ in range(3)]
+    runs = [bench.start() for _ in range(3)]
+    assert bench.finish(runs[1], "release")
+    taken = bench.journal.finish(bench.me, [Outcome(run, "complete", result="1") for run in runs])
+    assert taken == 2
+    assert [bench.journal.job(id_).status for id_ in ids] == ["completed", "queued", "completed"]
+
+
+def test_a_stale_worker_learns_that_its_outcome_was_refused(bench: Bench) -> None:
+    bench.enqueue()
+    ticket = Exchange("work", bench.me)
+    run = bench.journal.exchange(ticket, None)
+    assert run is not None
+    assert bench.finish(run, "release")
+    bench.enqueue()
+    # It has its next run all the same.
+    assert bench.journal.exchange(ticket, Outcome(run, "complete", result="1")) is not None
+    assert ticket.refused
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "became", "status"),
+    [
+        ("complete", {"result": "1"}, "complete", "completed"),
+        ("fail", {"error": ERROR}, "fail", "failed"),
+        ("retry", {"error": ERROR, "due_at": 2_000_000.0}, "fail", "failed"),
+        ("release", {}, "confirm", "cancelled"),
+        ("confirm", {}, "confirm", "cancelled"),
+    ],
+)
+def test_a_job_that_was_asked_to_cancel_is_not_queued_again(
+    bench: Bench, event: Any, told: dict[str, Any], became: str, status: str
+) -> None:
+    id_ = bench.enqueue(max_attempts=5)
+    run = bench.start()
+    row = bench.journal.cancel(id_)
+    assert row is not None
+    assert row[1:] == (run.starts, "cancelling", bench.me)
+    assert bench.finish(run, event, **told)
+    job = bench.journal.job(id_)
+    assert (job.status, job.attempt) == (status, 1)
+    assert bench.events(id_) == ["enqueue", "start", "cancel", became]
+
+
+def test_only_ready_jobs_are_claimed_the_highest_priority_first(bench: Bench) -> None:
+    bench.enqueue(due_at=bench.clock.now + 10, priority=9)
+    low, high, low2 = bench.enqueue(), bench.enqueue(priority=1), bench.enqueue()
+    assert [bench.start().id for _ in range(3)] == [high, low, low2]
+
+
+def test_a_job_of_another_queue_is_not_claimed(bench: Bench) -> None:
+    [other] = new_ids(1)
+    bench.journal.enqueue(Options("other", priority=9), [other], ["1"])
+    mine = bench.enqueue()
+    assert bench.start().id == mine
+    assert bench.journal.job(other).status == "queued"
+
+
+def test_waiting_jobs_are_promoted_when_they_are_due(bench: Bench) -> None:
+    now = bench.clock.now
+    ids = [bench.enqueue(due_at=now + seconds) for seconds in (30, 10, 20)]
+    assert bench.journal.next_due("work") == now + 10
+    assert bench.journal.promote("work") == 0
+    bench.clock.now = now + 20
+    assert bench.journal.promote("work") == 2
+    assert bench.journal.next_due("work") == now + 30
+    # In order of acceptance, as all that is ready.
+    assert [bench.start().id, bench.start().id] == [ids[1], ids[2]]
+    bench.clock.now = now + 30
+    assert bench.journal.promote("work") == 1
+    assert bench.journal.next_due("work") is None
+
+
+def test_a_retry_that_is_due_at_once_needs_no_promotion(bench: Bench) -> None:
+    id_ = bench.enqueue()
+    assert bench.finish(bench.start(), "retry", error=ERROR, due_at=bench.clock.now)
+    assert bench.start().id == id_
+
+
+def test_recovery_takes_the_jobs_of_one_owner(bench: Bench) -> None:
+    mine = bench.enqueue()
+    bench.start()
+    theirs = bench.enqueue(max_crashes=2)
+    asked = bench.enqueue()
+    bench.start(bench.other)
+    bench.start(bench.other)
+    bench.journal.cancel(asked)
+    moved = bench.journal.recover(bench.other)
+    assert sorted(moved) == sorted([(theirs, "work", "recover"), (asked, "work", "confirm")])
+    job = bench.journal.job(theirs)
+    assert (job.status, job.attempt, job.crashes, job.error) == ("queued", 1, 1, None)
+    assert bench.journal.job(asked).status == "cancelled"
+    assert bench.journal.job(mine).status == "running"
+    assert [row[0] for row in bench.journal.owners()] == [bench.me]
+    assert bench.journal.recover(bench.other) == []
+
+
+def test_a_job_under_which_too_many_processes_died_fails_and_says_so(bench: Bench) -> None:
+    id_ = bench.enqueue(max_crashes=2, max_attempts=9)
+    for n in range(2):
+        owner = bench.journal.add_owner(f"owner {n}", n, "here")
+        bench.start(owner)
+        bench.journal.recover(owner)
+    job = bench.journal.job(id_)
+    assert (job.status, job.crashes, job.attempt) == ("failed", 2, 2)
+    assert job.error is not None
+    assert job.error.type == "ProcessDied"
+    assert job.error.message == "the process running this job died 2 times; max_crashes is 2"
+    assert bench.events(id_) == ["enqueue", "start", "recover", "start", "lose"]
+    assert id_ in bench.ended
+    bench.journal.requeue(id_)
+    assert bench.journal.job(id_).crashes == 0
+
+
+def test_give_back_leaves_what_the_workers_have(bench: Bench) -> None:
+    kept, stray, theirs = (bench.enqueue() for _ in range(3))
+    worker = Exchange("work", bench.me)
+    bench.journal.exchange(worker, None)
+    bench.start()
+    bench.start(bench.other)
+    # Only where a commit's fate was unknown is there anything to look for.
+    assert bench.journal.give_back(bench.me, [worker]) == []
+    bench.journal.adrift = True
+    assert bench.journal.give_back(bench.me, [worker]) == [stray]
+    assert not bench.journal.adrift
+    assert bench.journal.job(kept).status == "running"
+    assert bench.journal.job(theirs).status == "running"
+    assert (bench.journal.job(stray).status, bench.journal.job(stray).attempt) == ("queued", 0)
+
+
+def test_an_owner_that_leaves_leaves_nothing_running(bench: Bench) -> None:
+    ids = [bench.enqueue() for _ in range(3)]
+    bench.start()
+    bench.start()
+    bench.journal.cancel(ids[0])
+    assert sorted(bench.journal.leave(bench.me)) == ids[:2]
+    assert [bench.journal.job(id_).status for id_ in ids] == ["cancelled", "queued", "queued"]
+    assert [row[0] for row in bench.journal.owners()] == [bench.other]
+
+
+def test_progress_of_a_run_that_is_over_is_passed_over(bench: Bench) -> None:
+    id_ = bench.enqueue()
+    stale = bench.start()
+    assert bench.finish(stale, "release")
+    run = bench.start()
+
+    def report(owner: int, run: Run, current: int) -> Any:
+        bench.journal.report(owner, [(run.key, run.starts, current, 10, None, None)])
+        progress = bench.journal.job(id_).progress
+        return progress and progress.current
+
+    assert report(bench.me, stale, 1) is None
+    assert report(bench.other, run, 2) is None
+    assert report(bench.me, run, 3) == 3
+    assert report(bench.me, stale, 4) == 3
+    assert report(bench.me, run, 5) == 5
+
+
+def test_outcomes_new_jobs_and_claims_of_a_batch_share_a_commit(
+    bench: Bench, database: Path
+) -> None:
+    bench.enqueue()
+    worker = Exchange("work", bench.me)
+    run = bench.journal.exchange(worker, None)
+    assert run is not None
+    second = bench.enqueue()
+    before = bench.journal.database.version()
+    run = bench.journal.exchange(worker, Outcome(run, "complete", result="1"))
+    assert run is not None
+    assert run.id == second
+    assert bench.journal.database.version() == before + 1
+
+
+def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
+    bench: Bench,
+) -> None:
+    def batch(run: Callable[[Any, float], Any]) -> Enqueue:
+        """Beside something that cannot be written: a worker that makes room in a full queue."""
+        options = Options("work", max_queued=1)
+        worker, call = Exchange("work", bench.me), Call(run)
+        enqueue = Enqueue(options, [new_ids(1)[0] + "1"])
+        bench.journal._write([worker, enqueue, call])
+        return enqueue
+
+    def refused(connection: apsw.Connection, now: float) -> None:
+        connection.execute("INSERT INTO job (queue, item) VALUES ('', '1')")
+
+    bench.enqueue()
+    # Together, the queue is full; one by one, the worker takes its job out of it first.
+    enqueue = batch(refused)
+    assert enqueue.error is None
+    assert bench.journal.counts("work")["work"]["running"] == 1
+    assert bench.journal.counts("work")["work"]["queued"] == 1
+    # With nothing wrong, they are written together, and the refusal stands.
+    enqueue = batch(lambda connection, now: None)
+    assert isinstance(enqueue.error, QueueFull)

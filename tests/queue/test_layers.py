@@ -1,0 +1,182 @@
+"""Each module imports only those above it, and SQL stays where it belongs."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+import sprag
+from sprag import queue
+from sprag.queue import statements
+from tests.support import said
+
+ORDER = (
+    "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
+    "interrupts", "commit", "tickets", "database", "reader", "journal", "owners", "recovery",
+    "reserve", "observer", "running", "execution", "coroutines", "engine", "pool", "backup",
+    "service", "__init__",
+)  # fmt: skip
+
+PURE = ("errors", "states", "backoff", "codec", "job")
+
+PACKAGE = Path(statements.__file__).parent
+TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
+
+
+def imports(module: str) -> list[tuple[str, bool]]:
+    """(what, whether it is this package's own) of every import, wherever it stands."""
+    found = []
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.partition(".")[0], False) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level < 2, f"{module} reaches out of its package"
+            if node.level == 0:
+                found.append((str(node.module).partition(".")[0], False))
+            elif node.module is not None:
+                found.append((node.module, True))
+            else:
+                found += [(alias.name, True) for alias in node.names]
+    return found
+
+
+def test_the_order_names_every_module_once() -> None:
+    assert sorted(ORDER) == sorted(TREES)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_a_module_imports_only_those_above_it(module: str) -> None:
+    above = ORDER[: ORDER.index(module)]
+    below = [name for name, own in imports(module) if own and name not in above]
+    assert below == []
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_every_import_stands_at_the_top_of_its_file(module: str) -> None:
+    tree = TREES[module]
+    inside = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in tree.body
+    ]
+    assert inside == []
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_knows_no_clock_no_thread_and_no_database(module: str) -> None:
+    outside = {name for name, own in imports(module) if not own}
+    assert outside.isdisjoint({"time", "threading", "apsw", "os", "asyncio", "logging"})
+    assert {name for name, own in imports(module) if own} <= set(PURE)
+
+
+def test_only_these_modules_know_sqlite() -> None:
+    using = {module for module in TREES if ("apsw", False) in imports(module)}
+    # `tickets` only names the type of a connection.
+    assert using == {"database", "reader", "journal", "tickets"}
+
+
+def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> None:
+    def importing(name: str) -> set[str]:
+        return {
+            module
+            for module, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            and node.module == "statements"
+            and any(alias.name == name for alias in node.names)
+        }
+
+    assert importing("STATEMENTS") == {"journal", "reader"}
+    assert importing("SCHEMA") == {"database"}
+    executing = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany")
+    }
+    assert executing == {"database", "journal", "reader"}
+
+
+def test_the_journal_runs_nothing_but_named_statements() -> None:
+    for module in ("journal", "reader"):
+        for node in ast.walk(TREES[module]):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "execute"
+            ):
+                first = node.args[0]
+                assert isinstance(first, ast.Subscript), ast.unparse(node)
+                assert ast.unparse(first.value) == "STATEMENTS"
+
+
+def test_the_database_knows_no_table() -> None:
+    texts = [
+        node.value
+        for node in ast.walk(TREES["database"])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    words = {word.strip("\"'(),;").lower() for text in texts for word in text.split()}
+    assert words.isdisjoint({"transition", "insert", "update", "delete"})
+    assert "pragma" in words
+
+
+LOADED = """
+    import json, sys
+    before = set(sys.modules)
+    import {name}
+    print(json.dumps(sorted(set(sys.modules) - before)))
+    print(json.dumps(sorted(sys.stdlib_module_names)))
+"""
+
+
+def loaded_by(name: str) -> list[str]:
+    """What an import loads that is neither the standard library nor sprag itself."""
+    new, stdlib = map(json.loads, said(LOADED.format(name=name)).splitlines())
+    return sorted(
+        module for module in new if module.partition(".")[0] not in (*stdlib, "apsw", "sprag")
+    )
+
+
+def test_the_queue_needs_apsw_and_the_standard_library_alone() -> None:
+    assert loaded_by("sprag.queue") == []
+
+
+def test_the_queue_does_not_load_its_terminal_program() -> None:
+    new, _ = map(json.loads, said(LOADED.format(name="sprag.queue")).splitlines())
+    assert [module for module in new if module.startswith("sprag.cli")] == []
+    assert "asyncio" in new
+
+
+def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
+    new, _ = map(json.loads, said(LOADED.format(name="sprag")).splitlines())
+    assert [module for module in new if module.startswith("sprag")] == ["sprag"]
+    assert "apsw" not in new
+
+
+def test_the_lazy_names_are_those_of_the_queue() -> None:
+    for name in sprag.__all__:
+        if name != "__version__":
+            assert getattr(sprag, name) is getattr(queue, name)
+    assert set(sprag.__all__) <= set(dir(sprag))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = sprag.nonsense
+
+
+def test_every_error_is_public() -> None:
+    assert all(hasattr(queue, name) for name in queue.__all__)
+    errors = [
+        name
+        for name, value in vars(queue.errors).items()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    ]
+    assert set(errors) <= set(queue.__all__)
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE.parent / "py.typed").is_file()
+    assert (PACKAGE / "schema.sql").is_file()
+    assert (PACKAGE / "queries.sql").is_file()
