@@ -13,6 +13,7 @@ the rounds' ratios. Whether a bar is met never decides the exit code; 0 says tha
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,8 @@ def main() -> int:
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
+    # As Ctrl-C: what was started ends, and the work folder goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # One at a time: two would disturb each other's figures, and replace each other's wheel.
     with (
         _venv.exclusive("bench"),

@@ -27,7 +27,7 @@ Callback = Callable[[Signal], object]
 
 _PAGE: Final = 500
 _RETRY_SECONDS: Final = 1.0
-_CLOSE_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 1.0
 
 
 class Subscription:
@@ -231,7 +231,7 @@ class Observers:
         """End all subscriptions and wake all who wait."""
         self._closed = True
         for subscription in tuple(self._subscriptions):
-            subscription.close(_CLOSE_SECONDS)
+            subscription.close(CLOSE_SECONDS)
         self.changed()
 
     def _forget(self, subscription: Subscription) -> None:

@@ -36,7 +36,7 @@ from .engine import Engine
 from .ids import is_job_id, new_ids
 from .interrupts import shielded
 from .job import Job, Page, Transition
-from .observer import Callback, Subscription
+from .observer import CLOSE_SECONDS, Callback, Subscription
 from .pool import WorkerPool
 from .running import RunningJob, running_job
 from .states import STATUSES, Status
@@ -44,6 +44,7 @@ from .tickets import Options
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
+_NOTHING: Final = (None,) * 6
 
 _started: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
 
@@ -102,6 +103,13 @@ class QueueService:
         self._check()
         self._path = str(Path(self.database).absolute())
         self._backoff = Backoff.of(self.backoff)
+        # What an enqueue without options says, made once because most are like that.
+        self._plain = Options(
+            self.name,
+            max_attempts=self.max_attempts,
+            max_crashes=self.max_crashes,
+            max_queued=self.max_queued,
+        )
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
         self._loop: HandlerLoop | None = None
@@ -356,7 +364,8 @@ class QueueService:
         Raises StopInsideHandler in a handler of this queue. Stopping twice is fine.
         """
         seconds = checks.seconds("grace", self.grace_seconds if grace is None else grace)
-        if self._pool is not None and self._pool.runs_here():
+        pool = self._pool
+        if pool is not None and pool.runs_here():
             raise errors.StopInsideHandler(
                 f"stop() of queue {self.name!r} was called inside its own handler and would wait "
                 "for it for ever; the queue goes on"
@@ -442,8 +451,10 @@ class QueueService:
         max_crashes: int | None,
         label: str | None,
     ) -> Options:
-        if type(priority) is not int or priority:
-            checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
+        given = (delay, run_at, max_attempts, backoff, max_crashes, label)
+        if given == _NOTHING and type(priority) is int and not priority:
+            return self._plain
+        checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
         if max_attempts is not None:
             checks.whole("max_attempts", max_attempts, 1, 10**6)
         if max_crashes is not None:
@@ -508,7 +519,8 @@ def _close(
         if loop is not None:
             loop.close()
         for subscription in tuple(subscriptions):
-            subscription.close()
+            # A callback that does not return must not keep the queue from stopping.
+            subscription.close(CLOSE_SECONDS)
         engine.close()
 
 

@@ -116,8 +116,9 @@ def test_looking_leaves_no_lock_and_writes_nothing(
 
 
 def test_a_writer_that_does_not_let_go_ends_a_change_with_3(
-    sprag: Sprag, ended: Ended, database: Path
+    sprag: Sprag, ended: Ended, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sprag.cli.settings._BUSY_SECONDS", 0.1)
     with raw(database) as other:
         other.execute("BEGIN IMMEDIATE")
         assert sprag("list").code == 0

@@ -135,9 +135,9 @@ def test_a_reader_that_leaves_early_ends_it_quietly(
     database: Path, make_queue: MakeQueue, unbuffered: str
 ) -> None:
     queue = make_queue(name="many")
-    queue.enqueue_many(["x" * 100] * 5000)
+    queue.enqueue_many(["x" * 100] * 1000)
     queue.stop()
-    command = [*terminal.PROGRAM, "list", "-n", "5000", "-d", str(database)]
+    command = [*terminal.PROGRAM, "list", "-n", "1000", "-d", str(database)]
     for form in ([], ["--json"]):
         with subprocess.Popen(
             [*command, *form], stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
     """A working directory with modules."""
     for name, code in {
         "app.py": MODULE,
-        "single.py": "from app import *\nclass One(Slow): name = 'one'",
+        "single.py": "from app import Slow\nclass One(Slow): name = 'one'",
         "broken.py": "import sys\n1 / 0",
         "needs.py": "import a_module_that_is_not_there",
         "package/__init__.py": "",

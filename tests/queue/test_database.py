@@ -30,6 +30,7 @@ from sprag.queue import (
 )
 from sprag.queue import database as database_module
 from sprag.queue.database import APPLICATION_ID, FORMAT, Database
+from sprag.queue.journal import Journal
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -364,6 +365,34 @@ def test_a_close_waits_for_a_read_that_is_under_way(database: Path) -> None:
         file.execute("BEGIN EXCLUSIVE; COMMIT")
 
 
+def test_a_close_waits_for_a_write_that_is_under_way(database: Path) -> None:
+    opened = Database(str(database))
+    journal = Journal(opened)
+    gate, written = Gate(), Seen()
+
+    def held(connection: apsw.Connection, now: float) -> None:
+        connection.execute("INSERT INTO job (queue, item) VALUES ('work', '1')")
+        gate.hold()
+
+    def write() -> None:
+        journal._call(held)
+        written(True)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    gate.wait_held()
+    closing = threading.Thread(target=opened.close)
+    closing.start()
+    wait_until(lambda: opened.closed)
+    gate.open()
+    for thread in (writing, closing):
+        thread.join(DEADLINE)
+    assert written.all == [True]
+    assert sql(database, "SELECT count(*) FROM job") == [(1,)]
+    with pytest.raises(QueueClosed):
+        journal.promote("work")
+
+
 def test_a_closed_queue_holds_no_descriptor(make_queue: MakeQueue, database: Path) -> None:
     def held() -> int:
         folder = Path("/dev/fd")
@@ -644,8 +673,9 @@ def enqueue_until_refused(queue: QueueService) -> None:
         queue.enqueue("x" * 100)
 
 
+@pytest.mark.parametrize("first", ["outcome", "cancel of a queued job", "cancel of a running job"])
 def test_a_full_disk_refuses_new_jobs_and_loses_no_outcome(
-    make_queue: MakeQueue, small_disk: Path
+    make_queue: MakeQueue, small_disk: Path, first: str
 ) -> None:
     gate = Gate()
 
@@ -680,6 +710,11 @@ def test_a_full_disk_refuses_new_jobs_and_loses_no_outcome(
 
     # Reading, cancelling and the outcomes of what runs go on.
     assert queue.get(waiting.id).status == "queued"
+    if first == "outcome":
+        gate.open()
+        finished(queue, *running[:3])
+    if first == "cancel of a running job":
+        assert queue.cancel(running[3].id).cancel_requested
     assert queue.cancel(queued[0].id).status == "cancelled"
     assert queue.cancel(running[3].id).cancel_requested
     gate.open()

@@ -1,5 +1,7 @@
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,13 +44,23 @@ def test_the_random_part_cannot_be_told_from_its_neighbours() -> None:
         assert len({id_[start : start + 8] for id_ in made}) == len(made)
 
 
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurried")
 def test_threads_never_get_the_same_id_nor_one_out_of_order() -> None:
     made: list[list[str]] = [[] for _ in range(8)]
     start = threading.Barrier(8)
 
     def make(own: list[str]) -> None:
         start.wait()
-        for count in range(1, 40):
+        for count in range(1, 200):
             own += new_ids(count)
 
     threads = [threading.Thread(target=make, args=(own,)) for own in made]

@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,17 @@ TIMES = {"created_at": 1.0, "due_at": 1.0}
 
 
 def test_a_record_cannot_be_changed() -> None:
-    records: list[Any] = [a_job(), JobError("a", "b"), Progress(1), Page((), None)]
-    for record in records:
-        field = dataclasses.fields(record)[0].name
-        with pytest.raises(dataclasses.FrozenInstanceError):
+    records: dict[str, Any] = {
+        "id": a_job(),
+        "type": JobError("a", "b"),
+        "current": Progress(1),
+        "jobs": Page((), None),
+    }
+    for field, record in records.items():
+        with pytest.raises(AttributeError):
             setattr(record, field, None)
+        with pytest.raises((AttributeError, TypeError)):
+            record.nonsense = 1
 
 
 def test_item_and_result_are_decoded_at_each_access() -> None:

@@ -12,11 +12,13 @@ import pytest
 from sprag.queue import (
     JobCancelled,
     JobInterrupted,
+    JobReleased,
     NoRunningJob,
     Progress,
     QueueService,
     RunningJob,
 )
+from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Seen, finished, sql, until_interrupted, wait
 
@@ -337,6 +339,19 @@ def test_a_cancellation_names_its_job() -> None:
     assert not isinstance(error, Exception)
     assert error.job_id == "abc"
     assert str(error) == "job 'abc' was asked to cancel"
+
+
+@pytest.mark.parametrize("kinds", [(JobCancelled, JobReleased), (JobReleased, JobCancelled)])
+def test_a_cancellation_is_not_overruled_by_the_end_of_the_queue(kinds: Any) -> None:
+    told = Seen()
+    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, "1"), "work", told)
+    job.check_cancelled()
+    for kind in kinds:
+        job.interrupt(kind)
+        with pytest.raises(kind if kind is kinds[0] else JobCancelled):
+            job.check_cancelled()
+    assert job.cancel_requested
+    assert not job.release_requested
 
 
 def test_a_cancellation_that_nobody_asked_for_is_a_failure(make_queue: MakeQueue) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -885,6 +886,11 @@ def test_several_threads_may_wait_for_one_job(make_queue: MakeQueue) -> None:
     assert [done.result for done in results] == ["x"] * 5
 
 
+def has_waiters(queue: QueueService) -> bool:
+    engine = queue._engine
+    return engine is not None and engine.observers.any
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_wait_ends_when_its_queue_is_stopped(make_queue: MakeQueue, *, alone: bool) -> None:
     queue = make_queue()
@@ -905,7 +911,7 @@ def test_wait_ends_when_its_queue_is_stopped(make_queue: MakeQueue, *, alone: bo
     thread = threading.Thread(target=wait_for_it)
     thread.start()
     wait(waits)
-    wait_until(lambda: bool(queue._engine and queue._engine.observers.any))
+    wait_until(functools.partial(has_waiters, queue))
     queue.stop()
     thread.join(DEADLINE / 2)
     assert [type(error) for error in raised] == [QueueClosed]
@@ -913,7 +919,8 @@ def test_wait_ends_when_its_queue_is_stopped(make_queue: MakeQueue, *, alone: bo
 
 def test_a_stop_may_come_at_any_moment_of_a_first_wait(make_queue: MakeQueue) -> None:
     # What the first wait starts may be there, and not run yet.
-    for _ in range(60):
+    pause = threading.Event()
+    for n in range(80):
         queue = make_queue(durability="normal")
         job = queue.enqueue(1, delay=1000)
         raised = Seen()
@@ -926,7 +933,8 @@ def test_a_stop_may_come_at_any_moment_of_a_first_wait(make_queue: MakeQueue) ->
 
         thread = threading.Thread(target=wait_for_it, args=(queue, job.id, raised))
         thread.start()
-        wait_until(lambda queue=queue: queue._engine.observers.any)
+        wait_until(functools.partial(has_waiters, queue))
+        pause.wait(n % 20 * 0.0002)
         queue.stop()
         thread.join(DEADLINE)
         assert len(raised.all) == 1

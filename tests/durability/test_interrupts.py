@@ -1,0 +1,215 @@
+"""Ctrl-C and SIGTERM raise in the main thread, between any two lines: nothing hangs after it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from _torture import oracle
+
+from tests.support import DEADLINE, child, python, raw
+
+SWEEP = """
+    # Interrupt the main thread at each line of sprag that one call runs, then see that others
+    # can still do everything.
+    import faulthandler, signal, sys, threading
+    import sprag.queue
+    from pathlib import Path
+    from sprag.queue import QueueService
+
+    faulthandler.dump_traceback_later(100, exit=True)
+    path, call, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    package = str(Path(sprag.queue.__file__).parent)
+    raised = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}[number]
+
+    class Work(QueueService):
+        name = "work"
+        worker_count = 2
+
+        def handle_item(self, item):
+            return item
+
+    class Stop:
+        def __init__(self, line):
+            self.left = line
+            self.place = None
+
+        def __call__(self, frame, event, argument):
+            if event == "call":
+                return self if frame.f_code.co_filename.startswith(package) else None
+            if event == "line":
+                self.left -= 1
+                if self.left == 0:
+                    self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                    sys.settrace(None)
+                    signal.raise_signal(number)
+            return self
+
+    def others_can(queue, what):
+        done = []
+        thread = threading.Thread(target=lambda: done.append(what()), daemon=True)
+        thread.start()
+        thread.join(30)
+        return bool(done)
+
+    def main():
+        interrupted, line = 0, 0
+        with Work(database=path, durability="normal") as queue:
+            first = queue.enqueue(0)
+            queue.wait(first.id, 60)
+            calls = {
+                "enqueue": lambda: queue.enqueue(1),
+                "cancel": lambda: queue.cancel(first.id),
+                "get": lambda: queue.get(first.id),
+                "jobs": lambda: queue.jobs(),
+                "wait": lambda: queue.wait(first.id, 60),
+                "subscribe": lambda: queue.subscribe(print).close(),
+            }
+            calls[call]()
+            while True:
+                line += 1
+                stop = Stop(line)
+                sys.settrace(stop)
+                try:
+                    calls[call]()
+                except raised:
+                    pass
+                finally:
+                    sys.settrace(None)
+                if stop.place is None:
+                    break
+                interrupted += 1
+                if not others_can(queue, lambda: queue.wait(queue.enqueue(2).id, 20)):
+                    sys.exit(f"interrupted at {stop.place}, {call} left a queue that hangs")
+                if not others_can(queue, lambda: queue.jobs(limit=1)):
+                    sys.exit(f"interrupted at {stop.place}, {call} left a queue without reads")
+            if not others_can(queue, lambda: queue.stop(0) or True):
+                sys.exit(f"{call} left a queue that cannot be stopped")
+        print(interrupted)
+
+    main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("call", ["enqueue", "cancel", "get", "jobs", "wait", "subscribe"])
+def test_an_interrupt_at_any_line_leaves_the_queue_usable(
+    tmp_path: Path, call: str, number: signal.Signals
+) -> None:
+    database = tmp_path / "jobs.db"
+    done = python(SWEEP, database, call, int(number))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout.split()[-1]) > 20
+    with raw(database) as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    # What was started was also run: no start was left without a worker.
+    assert {job.status for job in file.jobs.values()} <= {"completed", "cancelled"}
+
+
+INTERRUPTED = """
+    import sys
+    from sprag.queue import QueueService
+
+    class Work(QueueService):
+        name = "work"
+        worker_count = 3
+
+        def handle_item(self, item):
+            self.report_progress(current=item)
+            return item
+
+    interrupts = 0
+    accepted = []
+    with Work(database=sys.argv[1], durability="normal", grace_seconds=60) as queue:
+        queue.enqueue(0)
+        print("ready", flush=True)
+        while interrupts < int(sys.argv[2]):
+            try:
+                while True:
+                    accepted.append(queue.enqueue(len(accepted)).id)
+            except KeyboardInterrupt:
+                interrupts += 1
+                print("interrupted", flush=True)
+        while (counts := queue.counts())["queued"] + counts["running"]:
+            pass
+    lost = [id for id in accepted if queue.get(id).status != "completed"]
+    queue.stop()
+    print(len(lost), flush=True)
+"""
+
+
+def test_ctrl_c_while_the_main_thread_enqueues_loses_and_blocks_nothing(tmp_path: Path) -> None:
+    rounds = 150
+    noise = random.Random(5)
+    database = tmp_path / "jobs.db"
+    with child(INTERRUPTED, database, rounds) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(rounds):
+            time.sleep(noise.uniform(0, 0.006))
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "interrupted\n"
+        said, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0
+    assert said == "0\n"
+    with raw(database) as connection:
+        assert oracle.audit(connection) == []
+
+
+TERMINATED = """
+    import os, sys
+    from sprag.queue import QueueService
+
+    class Work(QueueService):
+        name = "work"
+        worker_count = 3
+
+        def handle_item(self, item):
+            return item
+
+    with Work(database=sys.argv[1], durability="normal") as queue:
+        os.write(1, b"ready\\n")
+        while True:
+            job = queue.enqueue(1)
+            os.write(1, job.id.encode() + b"\\n")
+"""
+
+
+def test_sigterm_while_the_main_thread_enqueues_ends_in_order(tmp_path: Path) -> None:
+    noise = random.Random(6)
+    database = tmp_path / "jobs.db"
+    accepted: list[str] = []
+    for _ in range(8):
+        # Its own buffer would be a place to lose lines in.
+        process = subprocess.Popen(
+            [sys.executable, "-c", _dedented(TERMINATED), str(database)], stdout=subprocess.PIPE
+        )
+        with process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n"
+                time.sleep(noise.uniform(0, 0.05))
+                process.send_signal(signal.SIGTERM)
+                said, _ = process.communicate(timeout=DEADLINE)
+            finally:
+                process.kill()
+        assert process.returncode == 128 + signal.SIGTERM
+        accepted += said.decode().split()
+    with raw(database) as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    assert set(accepted) <= set(file.jobs)
+    assert file.owners == set()
+    assert not any(job.status in oracle.HELD for job in file.jobs.values())
+    assert not any(move.event == "recover" for move in file.moves)
+
+
+def _dedented(code: str) -> str:
+    lines = code.splitlines()
+    return "\n".join(line[4:] for line in lines)
