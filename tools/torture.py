@@ -37,7 +37,10 @@ def main() -> int:
         env = _venv.environment()
     folder = Path(tempfile.mkdtemp(prefix="sprag-torture-", dir=options.dir))
     seconds = options.seconds if options.seconds is not None else 60.0 * options.minutes
-    print(f"seed {options.seed}, {options.processes} processes, {seconds:g} s, in {folder}", flush=True)
+    print(
+        f"seed {options.seed}, {options.processes} processes, {seconds:g} s, in {folder}",
+        flush=True,
+    )
     begin = time.monotonic()
     driver = Driver(Plan(python, env, folder, seconds, options.seed, options.processes))
     record = driver.run()
@@ -78,7 +81,9 @@ def _parse() -> argparse.Namespace:
     length.add_argument("--seconds", type=float)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--processes", type=int, default=3)
-    parser.add_argument("--dir", type=Path, help="the folder to work in, default: the temporary one")
+    parser.add_argument(
+        "--dir", type=Path, help="the folder to work in, default: the temporary one"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the files, even if all is well")
     parser.add_argument(
         "--here", action="store_true",

@@ -123,6 +123,9 @@ def program() -> None:
 
     A job is named by its id or by enough of its first digits. Times are local;
     with --json they are unix seconds. Commands that look never make a file.
+
+    With --json, what goes wrong is one object on standard error: {"error":
+    {"kind": a word, "message": a sentence, "exit_code": n, …}}.
     """
 
 

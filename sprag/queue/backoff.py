@@ -62,4 +62,13 @@ class Backoff:
 
     @classmethod
     def from_json(cls, text: str) -> Backoff:
-        return cls(**json.loads(text))
+        """What `to_json` gave, or a number of seconds. Raises ConfigurationError for all else."""
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            return cls.of(value)
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"backoff: expected the fields of a Backoff: {error}"
+            ) from error

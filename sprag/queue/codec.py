@@ -69,16 +69,16 @@ def encode(value: object, limit: int, root: str = "item") -> str:
     return text
 
 
-def decode(text: str) -> Any:
-    """The value that `encode` was given.
+def decode(text: str | bytes) -> Any:
+    """The value that `encode` was given; as bytes, the text is UTF-8.
 
     Raises PayloadError when the text is not JSON, or names a dataclass that is
     not imported or has changed beyond what its defaults can fill in.
     """
-    if text == "null":
-        return None
     try:
-        value = _from_json(text)
+        if isinstance(text, bytes):
+            text = text.decode()
+        value = _from_json(text) if text != "null" else None
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"stored payload is not JSON: {error}", "") from error
     # Only tagged objects need work, and they cannot hide: a tag is text with a "$".

@@ -77,12 +77,12 @@ class GroupCommit(Generic[T]):
         ticket.done = False
         while ticket._wake.qsize():
             ticket._wake.get()
-        with self._mutex:
-            self._posted.append(ticket)
-            ticket._leads = not self._busy and not (ticket.patient and self._gathers())
-            self._busy = self._busy or ticket._leads
-            lingers = not self._busy
         try:
+            with self._mutex:
+                self._posted.append(ticket)
+                ticket._leads = not self._busy and not (ticket.patient and self._gathers())
+                self._busy = self._busy or ticket._leads
+                lingers = not self._busy
             if lingers:
                 self._linger(ticket)
             while not ticket.done:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import threading
 import time
@@ -32,6 +33,8 @@ log = logging.getLogger("sprag.queue")
 Durability = Literal["full", "normal"]
 
 _BUSY_SECONDS: Final = 10.0
+# How long a fork() waits for reads and writes of other threads to end.
+_REST_SECONDS: Final = 10.0
 # Small pages: a commit touches half a dozen of them for some hundred bytes, and the WAL takes
 # them whole. Measured: a third more commits a second than with 4 KiB, and half the writing.
 PAGE_BYTES: Final = 2048
@@ -40,6 +43,8 @@ PAGE_BYTES: Final = 2048
 CHECKPOINT_PAGES: Final = 4_000
 WAIT_PAGES: Final = 16_000
 _AGAIN_PAGES: Final = 2_000
+# How long a checkpoint with the writers kept out waits for one of them, and for readers.
+_ALONE_MILLISECONDS: Final = 100
 _WARN_PAGES: Final = 64_000
 
 
@@ -70,11 +75,15 @@ class Database:
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
         _check_place(path, create)
+        _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
         self._mutex = threading.Lock()
-        self._uses = 0
+        # The threads that use a connection other than the writer; they wait while others rest.
+        self._users: set[int] = set()
         self._unused = threading.Condition(self._mutex)
+        self._resting = False
+        self._rested = False
         self.turn = threading.Lock()
         """Held by whoever uses the writer, so that nobody closes it under a transaction."""
         self.closed = False
@@ -123,6 +132,9 @@ class Database:
                 reader = self._idle_readers.pop() if self._idle_readers else None
             if reader is None:
                 reader = self._reader()
+            elif reader.in_transaction:
+                # A Ctrl-C fell between the BEGIN and the COMMIT of a snapshot.
+                reader.execute("ROLLBACK")
             try:
                 yield reader
             finally:
@@ -131,15 +143,30 @@ class Database:
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
+        me = threading.get_ident()
         with self._mutex:
+            while self._resting and not self.forked:
+                self._unused.wait()
             self.check_open()
-            self._uses += 1
+            self._users.add(me)
         try:
             yield
         finally:
+            self._users.discard(me)
             with self._mutex:
-                self._uses -= 1
                 self._unused.notify_all()
+
+    def _wait_unused(self, seconds: float = math.inf) -> bool:
+        """Wait for other threads, with the mutex held; whether none uses a connection now.
+
+        This thread does not either, whatever a Ctrl-C has left behind, since it is here.
+        """
+        deadline = time.monotonic() + seconds
+        while self._users - {threading.get_ident()}:
+            if time.monotonic() > deadline:
+                return False
+            self._unused.wait(0.1)
+        return True
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -156,18 +183,18 @@ class Database:
         """Turn apsw's errors into `DatabaseError`s."""
         try:
             yield
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise self.error(error) from error
-        except UnicodeDecodeError as error:
-            # SQLite stores what it is given; another program may have given it no UTF-8.
-            raise errors.DatabaseCorrupt(
-                f"{self.path} holds text that is not valid UTF-8 ({error})", self.path
-            ) from error
 
-    def error(self, error: apsw.Error) -> errors.DatabaseError:
+    def error(self, error: apsw.Error | UnicodeDecodeError) -> errors.DatabaseError:
         """What an error of SQLite means for a user of this file."""
         path = self.path
         match error:
+            case UnicodeDecodeError():
+                # SQLite stores what it is given; another program may have given it no UTF-8.
+                return errors.DatabaseCorrupt(
+                    f"{path} holds text that is not valid UTF-8 ({error})", path
+                )
             case apsw.BusyError() | apsw.LockedError():
                 return errors.DatabaseLocked(
                     f"{path} is locked by another writer that did not let go within "
@@ -205,7 +232,8 @@ class Database:
 
     def version(self) -> int:
         """A number that changes with every commit of any other connection, here or elsewhere."""
-        return int(self.watch.execute("PRAGMA data_version").get)
+        with self._in_use(), self.translated():
+            return int(self.watch.execute("PRAGMA data_version").get)
 
     def checkpoint(self) -> None:
         """Copy the WAL into the database file once it has some length, beside the writer.
@@ -215,7 +243,8 @@ class Database:
         """
         if self.wal_pages >= CHECKPOINT_PAGES and self.wal_pages != self._checkpointed:
             self._checkpointed = self.wal_pages
-            self._checkpoint(self.watch)
+            with self._in_use():
+                self._checkpoint(self.watch)
 
     def bound_wal(self) -> None:
         """To be called by the writer after a commit: with a WAL that has become long, copy the
@@ -223,6 +252,9 @@ class Database:
         if self.wal_pages < self._wait_pages:
             return
         pages, done = self._checkpoint(self.writer)
+        if self.wal_pages >= 2 * WAIT_PAGES:
+            # Other processes have always added something by then: keep them out for once.
+            pages, done = self._checkpoint_alone()
         # A reader in the midst of something keeps the WAL from beginning anew; one that never
         # ends keeps it growing.
         self._wait_pages = self.wal_pages + _AGAIN_PAGES
@@ -235,10 +267,19 @@ class Database:
                 pages * PAGE_BYTES // 1_000_000,
             )
 
-    def _checkpoint(self, connection: apsw.Connection) -> tuple[int, int]:
+    def _checkpoint_alone(self) -> tuple[int, int]:
+        self.writer.set_busy_timeout(_ALONE_MILLISECONDS)
+        try:
+            return self._checkpoint(self.writer, apsw.SQLITE_CHECKPOINT_RESTART)
+        finally:
+            self.writer.set_busy_timeout(round(self._busy_seconds * 1000))
+
+    def _checkpoint(
+        self, connection: apsw.Connection, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE
+    ) -> tuple[int, int]:
         """(pages in the WAL, pages of them that are in the database file now)."""
         try:
-            return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return connection.wal_checkpoint(mode=mode)
         except apsw.BusyError:
             return self.wal_pages, self.wal_pages  # another process is at it
         except apsw.Error:
@@ -270,20 +311,41 @@ class Database:
             if self.closed:
                 return
             self.closed = True
-            while self._uses:
-                self._unused.wait()
+            self._wait_unused()
             connections, self._all = self._all, []
             self._idle_readers.clear()
         with self.turn:
             for connection in reversed(connections):
                 connection.close()
 
+    # ------------------------------------------------------------ fork
+
+    def rest(self) -> None:
+        """Before fork(): let what is read and written end, and nothing new begin."""
+        self._rested = self.turn.acquire(timeout=_REST_SECONDS)
+        with self._mutex:
+            self._resting = True
+            unused = self._wait_unused(_REST_SECONDS)
+        if self._rested and not unused:
+            self._rested = False
+            self.turn.release()
+
+    def go_on(self) -> None:
+        """After fork(), in the parent."""
+        with self._mutex:
+            self._resting = False
+            self._unused.notify_all()
+        if self._rested:
+            self._rested = False
+            self.turn.release()
+
     def abandon(self) -> None:
-        """In a forked child: never touch the parent's connections, not even to close them."""
+        """After fork(), in the child: these connections are the parent's."""
         self.forked = self.closed = True
         for connection in self._all:
             # Immortal, or the garbage collector would close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        _inherited.append((self.path, self._rested, tuple(self._all)))
 
     # ------------------------------------------------------------ opening
 
@@ -412,6 +474,32 @@ def _has_log(path: str) -> bool:
         return Path(f"{path}-wal").stat().st_size > 0
     except OSError:
         return False
+
+
+# In a forked child: (path, whether it was at rest, connections) of what the parent had open.
+_inherited: Final[list[tuple[str, bool, tuple[apsw.Connection, ...]]]] = []
+
+
+def _close_inherited(path: str) -> None:
+    """Make SQLite forget the parent's connections, before a forked child opens `path`.
+
+    SQLite counts its locks by process and file: beside inherited connections, a new one would
+    believe that this process has locks which the parent alone has, and damage the file. To
+    close them drops no lock of the parent's, and without its checkpoint it writes nothing;
+    but no thread may have been inside SQLite at the moment of the fork.
+    """
+    while _inherited:
+        theirs, rested, connections = _inherited[-1]
+        if not rested:
+            raise errors.DatabaseRefused(
+                f"{path} cannot be opened in this process, because its parent was using {theirs} "
+                "at the moment of fork(): fork before a queue is used, or spawn processes",
+                path,
+            )
+        for connection in connections:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.close()
+        _inherited.pop()
 
 
 def _check_sqlite(path: str) -> None:

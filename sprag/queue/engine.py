@@ -353,6 +353,19 @@ class Engine:
         self._closing.set()
 
 
+def _before_fork() -> None:
+    # Held across the fork, so that a child never finds it locked by a thread it does not have.
+    _registry.acquire()
+    for engine in _engines.values():
+        engine.database.rest()
+
+
+def _after_fork() -> None:
+    for engine in _engines.values():
+        engine.database.go_on()
+    _registry.release()
+
+
 def _forked() -> None:
     for engine in _engines.values():
         engine.abandon()
@@ -360,7 +373,4 @@ def _forked() -> None:
     _registry.release()
 
 
-# Held across the fork, so that a child never finds it locked by a thread it does not have.
-os.register_at_fork(
-    before=_registry.acquire, after_in_parent=_registry.release, after_in_child=_forked
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)

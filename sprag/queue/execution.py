@@ -13,7 +13,7 @@ from typing import Any, Final
 from . import running
 from .backoff import Backoff
 from .codec import decode, encode
-from .errors import JobCancelled, JobReleased, PayloadError
+from .errors import ConfigurationError, JobCancelled, JobReleased, PayloadError
 from .job import JobError
 from .running import RunningJob
 from .tickets import Outcome
@@ -69,12 +69,22 @@ def _outcome_of(
             exc_info=error,
         )  # fmt: skip
         return Outcome(run, "fail", error=told, report=job.report())
-    own = Backoff.from_json(run.backoff) if run.backoff is not None else backoff
-    wait = own.delay(run.attempt)
+    wait = _backoff_of(job, backoff).delay(run.attempt)
     log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
                 run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
                 told.message)  # fmt: skip
     return Outcome(run, "retry", error=told, due_at=clock() + wait, report=job.report())
+
+
+def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:
+    if job.run.backoff is None:
+        return of_queue
+    try:
+        return Backoff.from_json(job.run.backoff)
+    except ConfigurationError as error:  # another program's
+        log.error("job %s of %s has a back-off that cannot be read, so the queue's own is used: %s",
+                  job.id, job.queue, error)  # fmt: skip
+        return of_queue
 
 
 def describe(error: BaseException) -> JobError:

@@ -252,7 +252,7 @@ class Journal(Reader):
                 self._transact(batch)
         except _ENVIRONMENT as error:
             self._fail(batch, error)
-        except (apsw.Error, errors.QueueError) as error:
+        except (apsw.Error, errors.QueueError, UnicodeDecodeError) as error:
             if len(batch) == 1:
                 self._fail(batch, error)
             else:
@@ -260,7 +260,9 @@ class Journal(Reader):
                     self._write([ticket])
 
     def _fail(self, batch: list[_Any], error: Exception) -> None:
-        told = self.database.error(error) if isinstance(error, apsw.Error) else error
+        told = error
+        if isinstance(error, apsw.Error | UnicodeDecodeError):
+            told = self.database.error(error)
         if told is not error:
             told.__cause__ = error
         for ticket in batch:

@@ -17,12 +17,13 @@ SELECT count(*) FROM (
     SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' LIMIT :most);
 
 -- name: claim
--- Start up to :count jobs: the highest priority first, then in order of acceptance.
+-- Start up to :count jobs: the highest priority first, then in order of acceptance. The item
+-- comes as bytes: one that is no UTF-8, from another program, must fail its job, not its worker.
 UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
                owner = :owner, started_at = :now, moved_at = :now, error = NULL
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
               ORDER BY priority DESC, key LIMIT :count)
-RETURNING key, starts, id, attempt, max_attempts, backoff, item;
+RETURNING key, starts, id, attempt, max_attempts, backoff, CAST(item AS BLOB);
 
 -- name: finish
 -- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,

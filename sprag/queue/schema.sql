@@ -21,7 +21,7 @@ CREATE TABLE job (
     id           TEXT NOT NULL UNIQUE                      -- public: time, then 76 random bits
                  DEFAULT (printf('%013x', (julianday('now') - 2440587.5) * 86400000000)
                           || substr(lower(hex(randomblob(10))), 1, 19))
-                 CHECK (length(id) = 32),
+                 CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     queue        TEXT NOT NULL CHECK (queue <> ''),
     status       TEXT NOT NULL DEFAULT 'queued'
                  CHECK (status IN ('queued', 'running', 'cancelling',

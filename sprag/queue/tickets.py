@@ -39,7 +39,7 @@ class Run(NamedTuple):
     attempt: int
     max_attempts: int
     backoff: str | None
-    item_json: str
+    item_json: bytes
 
 
 class Outcome(NamedTuple):

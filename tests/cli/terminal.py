@@ -71,14 +71,14 @@ def beside(
 
 
 def line_with(process: subprocess.Popen[str], words: str, *, error: bool = True) -> str:
-    """The next line of standard error (or output) that has these words."""
+    """Standard error (or output) up to the next line that has these words."""
     stream = process.stderr if error else process.stdout
     assert stream is not None
     seen = []
     for line in stream:
-        if words in line:
-            return line
         seen.append(line)
+        if words in line:
+            return "".join(seen)
     raise AssertionError(f"{words!r} was never printed, but {seen}")
 
 

@@ -164,6 +164,7 @@ def test_finished_jobs_are_pruned_by_count_and_by_age(sprag: Sprag, make_queue: 
             queue.cancel(job.id)
         queue.enqueue(1)
         queue.stop()
+    assert sprag("prune", f"--keep={10**30}", "--yes").out == "deleted 0 jobs\n"
     assert sprag("prune", "--older-than=1h", "--yes").out == "deleted 0 jobs\n"
     document = sprag("prune", "--keep=3", "-q", "one", "--yes", "--json").document
     assert document == {"deleted": 2, "queues": {"one": 2}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import threading
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _torture import oracle
 
 import sprag.queue.pool
+from _torture import oracle
 from sprag.queue import DatabaseError, QueueClosed, QueueError, QueueService
 from sprag.queue.commit import GroupCommit, Ticket
 from sprag.queue.ids import new_ids
@@ -39,7 +38,7 @@ def run_threads(targets: list[Callable[[], None]]) -> None:
     def guarded(target: Callable[[], None]) -> None:
         try:
             target()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again where the test sees it
             errors.append(error)
 
     threads = [threading.Thread(target=guarded, args=(t,), daemon=True) for t in targets]
@@ -50,6 +49,10 @@ def run_threads(targets: list[Callable[[], None]]) -> None:
         assert not thread.is_alive(), f"{thread.name} hangs"
     if errors:
         raise errors[0]
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 class Inside:
@@ -192,7 +195,7 @@ def test_starting_and_stopping_hundreds_of_times_leaks_nothing_and_loses_nothing
     queue = make_queue(handler, worker_count=3, grace_seconds=DEADLINE, durability="normal")
     queue.start()
     queue.stop()
-    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+    threads, files = threading.active_count(), open_files()
     for cycle in range(200):
         queue.start()
         queue.enqueue(cycle)
@@ -200,7 +203,7 @@ def test_starting_and_stopping_hundreds_of_times_leaks_nothing_and_loses_nothing
             queue.enqueue_many(range(1000, 1003))
         queue.stop()
         assert threading.active_count() == threads
-    assert len(os.listdir("/dev/fd")) == files
+    assert open_files() == files
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []
     counts = queue.start().counts()
     while counts["queued"] or counts["running"]:
@@ -208,7 +211,7 @@ def test_starting_and_stopping_hundreds_of_times_leaks_nothing_and_loses_nothing
         counts = queue.counts()
     queue.stop()
     assert sorted(done) == [*range(200), 1000, 1001, 1002]
-    assert set(done[n] for n in range(200)) == {1}
+    assert {done[n] for n in range(200)} == {1}
     assert audit(database) == []
 
 
@@ -219,13 +222,13 @@ def test_starting_and_stopping_an_async_queue_leaks_nothing(make_queue: MakeQueu
     queue = make_queue(handler, durability="normal", grace_seconds=DEADLINE)
     queue.start()
     queue.stop()
-    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+    threads, files = threading.active_count(), open_files()
     for _ in range(60):
         queue.start()
         queue.enqueue(1)
         queue.stop()
     assert threading.active_count() == threads
-    assert len(os.listdir("/dev/fd")) == files
+    assert open_files() == files
 
 
 def test_no_job_is_left_running_by_workers_that_stop_as_it_comes(
@@ -268,15 +271,16 @@ def test_a_queue_may_be_stopped_under_all_that_can_be_done_with_it(
         queue = make_queue(worker_count=2, durability="normal", grace_seconds=DEADLINE).start()
         first = queue.enqueue(0)
         begun = threading.Barrier(8)
+        # Only so long, or the queue would be opened anew without end.
+        end = time.monotonic() + 0.05
 
-        def use(what: Callable[[], object], begun: threading.Barrier = begun) -> None:
+        def use(
+            what: Callable[[], object], begun: threading.Barrier = begun, end: float = end
+        ) -> None:
             begun.wait(DEADLINE)
             try:
-                while True:
+                while time.monotonic() < end:
                     what()
-                    # Only so often, or the queue would be opened anew without end.
-                    if time.monotonic() > end:
-                        return
             except QueueClosed:
                 return
 
@@ -288,7 +292,6 @@ def test_a_queue_may_be_stopped_under_all_that_can_be_done_with_it(
             time.sleep(random.uniform(0, 0.005))
             queue.stop()
 
-        end = time.monotonic() + 0.05
         run_threads(
             [
                 lambda: use(enqueue),
@@ -341,9 +344,10 @@ def test_a_cancellation_that_races_with_the_end_leads_to_one_legal_end(
             ["complete"], ["fail"], ["cancel", "complete"], ["cancel", "fail"],
             ["cancel", "confirm"],
         )  # fmt: skip
-        assert end.status == {"complete": "completed", "fail": "failed", "confirm": "cancelled"}[
-            events[-1]
-        ]
+        assert (
+            end.status
+            == {"complete": "completed", "fail": "failed", "confirm": "cancelled"}[events[-1]]
+        )
     assert ends["completed"]
     assert ends["failed"]
     assert audit(database) == []
@@ -471,6 +475,10 @@ def test_a_full_queue_refuses_one_of_a_batch_and_takes_the_rest(make_queue: Make
     assert queue.counts()["queued"] == 10
 
 
+class OutOfLuck(Exception):
+    pass
+
+
 class Counted(Ticket):
     """Knows how often it was written."""
 
@@ -494,7 +502,7 @@ def test_nobody_sleeps_on_in_a_group_commit() -> None:
     def write(batch: list[Counted]) -> None:
         if noise.random() < 0.01:
             # The tickets are posted again, but for the one whose thread is here.
-            raise RuntimeError("out of luck")
+            raise OutOfLuck
         commits.expect(sum(ticket.patient for ticket in batch))
         for ticket in batch:
             ticket.writes += 1
@@ -507,8 +515,7 @@ def test_nobody_sleeps_on_in_a_group_commit() -> None:
         before = ticket.writes
         try:
             commits.submit(ticket)
-        except RuntimeError as error:
-            assert str(error) == "out of luck"
+        except OutOfLuck:
             assert ticket.writes == before
         else:
             assert ticket.writes == before + 1
@@ -554,11 +561,9 @@ def test_a_writer_of_another_language_and_a_worker_share_the_file(
     def foreign() -> None:
         with raw(database) as connection:
             for n in range(50):
-                connection.execute(
-                    "INSERT INTO job (queue, item) VALUES ('work', ?)", (str(n),)
-                )
+                connection.execute("INSERT INTO job (queue, item) VALUES ('work', ?)", (str(n),))
 
-    run_threads([foreign, lambda: finished(queue, *queue.enqueue_many(range(50)))])  # type: ignore[list-item,func-returns-value]  # what it returns is of no interest
+    run_threads([foreign, lambda: finished(queue, *queue.enqueue_many(range(50)))])  # type: ignore[list-item]  # what it returns is of no interest
     wait_until(lambda: queue.counts()["completed"] == 100)
     assert sql(database, "SELECT count(*) FROM transition") == [(300,)]
     assert audit(database) == []

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-from _torture import oracle
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -32,6 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from _torture import oracle
 from sprag.queue import DatabaseError, IllegalMove, JobError, JobNotFound, QueueService
 from sprag.queue.database import Database
 from sprag.queue.ids import new_ids
@@ -41,7 +41,7 @@ from sprag.queue.recovery import Recovery
 from sprag.queue.states import MOVES, OWNED, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.tickets import Exchange, Options, Outcome, Run
 
-EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "120"))
 STEPS = 40
 QUEUE = "work"
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
@@ -221,7 +221,9 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self._held())
     def progress(self, which: int, percent: int) -> None:
         owner, run = self._pick_run(which)
-        owner.journal.report(owner.id, [(run.key, run.starts, None, None, float(percent), "so far")])
+        owner.journal.report(
+            owner.id, [(run.key, run.starts, None, None, float(percent), "so far")]
+        )
         self.jobs[run.id].progress = float(percent)
 
     @rule(which=pick, what=pick, wait=st.sampled_from([0.0, 3.0]), reported=st.booleans())
@@ -270,9 +272,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self._among([job for job in self._held() if job.status == "running"], which)
         assert job.owner is not None
         with pytest.raises(DatabaseError):
-            job.owner.journal.finish(
-                job.owner.id, [Outcome(job.owner.runs[job.id], "confirm")]
-            )
+            job.owner.journal.finish(job.owner.id, [Outcome(job.owner.runs[job.id], "confirm")])
 
     # ------------------------------------------------------------ time, death, recovery
 
@@ -458,7 +458,9 @@ class QueueMachine(RuleBasedStateMachine):
             )  # fmt: skip
             self.newest = id_
 
-    def _exchange(self, owner: Owner, outcome: Outcome | None, *, wanted: bool = True) -> Run | None:
+    def _exchange(
+        self, owner: Owner, outcome: Outcome | None, *, wanted: bool = True
+    ) -> Run | None:
         ticket = Exchange(QUEUE, owner.id)
         if not wanted:
             owner.journal.dismiss([ticket])
@@ -540,6 +542,8 @@ class QueueMachine(RuleBasedStateMachine):
                 job.crashes += 1
             case "requeue":
                 job.attempt = job.crashes = 0
+            case _:
+                pass
 
     def _pruned(self, count: int, expected: Sequence[Model]) -> None:
         gone = [job for job in expected if job.id != self.newest]
@@ -582,7 +586,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 def test_whatever_happens_model_rows_and_journal_agree() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis leaves it untyped
+    run_state_machine_as_test(
         QueueMachine,
         settings=settings(
             max_examples=EXAMPLES,

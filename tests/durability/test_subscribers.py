@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _torture import oracle
 
+from _torture import oracle
 from sprag.queue import QueueService, Signal, Subscription
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, child, finished, queue_class, raw, sql, wait
@@ -142,24 +143,22 @@ def test_subscribers_that_close_each_other_at_once_do_not_hang(make_queue: MakeQ
 def test_resuming_after_the_last_seq_misses_and_repeats_nothing(make_queue: MakeQueue) -> None:
     noise = random.Random(3)
 
+    def some_or_the_last(wanted: int, all_: list[Signal]) -> bool:
+        return len(all_) >= wanted or 1200 in moves(all_)
+
     def handler(queue: QueueService, item: int) -> None:
         queue.report_progress(current=item, total=100)
 
     queue = make_queue(handler, durability="normal").start()
-    feeding = threading.Thread(
-        target=lambda: [queue.enqueue(n) for n in range(400)], daemon=True
-    )
+    feeding = threading.Thread(target=lambda: [queue.enqueue(n) for n in range(400)], daemon=True)
     feeding.start()
     seqs: list[int] = []
     resumed = 0
     seq = 0
     while seq < 1200:
         seen = Seen()
-        wanted = noise.randrange(1, 60)
         subscription = queue.subscribe(seen, after=seq)
-        seen.wait_for(
-            lambda all_, wanted=wanted: len(all_) >= wanted or 1200 in moves(all_)
-        )
+        seen.wait_for(partial(some_or_the_last, noise.randrange(1, 60)))
         subscription.close()
         told = seen.all
         seqs += moves(told)

@@ -92,6 +92,19 @@ def test_what_cannot_be_a_backoff_is_refused(options: dict[str, Any], told: str)
         Backoff(**options)
 
 
+@pytest.mark.parametrize("text", ["5", "2.5"])
+def test_a_number_is_read_as_seconds(text: str) -> None:
+    assert Backoff.from_json(text) == Backoff.of(float(text))
+
+
+@pytest.mark.parametrize(
+    "text", ['"5"', "null", "true", "[]", "-1", '{"wait": 5}', '{"first": "x"}', '{"factor": 0}']
+)
+def test_text_that_is_no_backoff_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"(?i)backoff"):
+        Backoff.from_json(text)
+
+
 @pytest.mark.parametrize("value", ["1", None, True, [1], -1, float("nan"), float("inf")])
 def test_what_is_no_number_of_seconds_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"(?i)backoff"):

@@ -185,6 +185,12 @@ def test_a_value_comes_back_as_it_went_in(sqlite: apsw.Connection, value: Any) -
     assert sqlite.execute("SELECT json_valid(?)", (text,)).get == 1
 
 
+def test_a_text_may_come_as_bytes() -> None:
+    assert decode('[1,"ä",{"$tuple":[]}]'.encode()) == [1, "ä", ()]
+    with pytest.raises(PayloadError, match="stored payload is not JSON"):
+        decode(b'"\xff"')
+
+
 @given(st.recursive(ATOMS.filter(lambda x: type(x) in (str, int, bool, type(None))), containers))
 def test_the_text_is_strict_json(value: Any) -> None:
     def refuse(constant: str) -> None:

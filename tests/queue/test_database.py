@@ -27,6 +27,8 @@ from sprag.queue import (
     DatabaseRefused,
     QueueClosed,
     QueueService,
+    WriteUnknown,
+    new_job_id,
 )
 from sprag.queue import database as database_module
 from sprag.queue.database import APPLICATION_ID, FORMAT, Database
@@ -260,6 +262,79 @@ def test_a_vfs_is_gone_through(make_queue: MakeQueue, database: Path) -> None:
     vfs.unregister()
     assert {str(database), f"{database}-wal"} <= set(opened.all)
     assert any(name and "copy.db" in name for name in opened.all)
+
+
+class FailingFile(apsw.VFSFile):
+    """A file whose writes to the disk fail while `failing` is set."""
+
+    def __init__(self, name: Any, flags: list[int], failing: threading.Event) -> None:
+        super().__init__("", name, flags)
+        self._failing = failing
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
+        if self._failing.is_set():
+            raise apsw.IOError("the disk is gone")
+        super().xSync(flags)
+
+
+@pytest.fixture
+def failing_disk() -> Iterator[threading.Event]:
+    """While it is set, no sync succeeds in files opened through the VFS "failing"."""
+    failing = threading.Event()
+
+    class Failing(apsw.VFS):
+        def __init__(self) -> None:
+            super().__init__("failing", base="")
+
+        def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802 - apsw's name
+            return FailingFile(name, flags, failing)
+
+    vfs = Failing()
+    yield failing
+    vfs.unregister()
+
+
+def test_a_commit_that_fails_on_the_disk_is_unknown_and_safe_to_repeat(
+    make_queue: MakeQueue, failing_disk: threading.Event
+) -> None:
+    queue = make_queue(vfs="failing")
+    queue.enqueue("before")
+    failing_disk.set()
+    id_ = new_job_id()
+    with pytest.raises(WriteUnknown, match="repeating it with the same job id is safe") as unknown:
+        queue.enqueue("item", job_id=id_)
+    assert unknown.value.job_ids == (id_,)
+    with pytest.raises(WriteUnknown) as unknown:
+        queue.enqueue_many([1, 2, 3])
+    assert len(unknown.value.job_ids) == 3
+    failing_disk.clear()
+    job = queue.enqueue("item", job_id=id_)
+    assert queue.enqueue("item", job_id=id_) == job
+    assert queue.history(id_)[-1].event == "enqueue"
+    queue.start()
+    assert finished(queue, job)[0].result == "item"
+    queue.stop()
+
+
+def test_an_outcome_outlives_a_disk_that_fails_for_a_while(
+    make_queue: MakeQueue, failing_disk: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    def handler(self: QueueService, item: Any) -> str:
+        gate.hold()
+        return "done"
+
+    with make_queue(handler, vfs="failing", worker_count=1) as queue:
+        job = queue.enqueue(1)
+        gate.wait_held()
+        failing_disk.set()
+        gate.open()
+        wait_until(lambda: "goes on trying" in caplog.text)
+        failing_disk.clear()
+        done = finished(queue, job, queue.enqueue(2))
+        assert [end.result for end in done] == ["done", "done"]
+        assert [m.event for m in queue.history(job.id)].count("complete") == 1
 
 
 # ---------------------------------------------------------------- two processes, one moment

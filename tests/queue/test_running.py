@@ -344,7 +344,7 @@ def test_a_cancellation_names_its_job() -> None:
 @pytest.mark.parametrize("kinds", [(JobCancelled, JobReleased), (JobReleased, JobCancelled)])
 def test_a_cancellation_is_not_overruled_by_the_end_of_the_queue(kinds: Any) -> None:
     told = Seen()
-    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, "1"), "work", told)
+    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", told)
     job.check_cancelled()
     for kind in kinds:
         job.interrupt(kind)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sprag.queue import Job, states
+from sprag.queue import Job, QueueService, states
 from sprag.queue.ids import is_job_id
 from sprag.queue.states import MOVES, OWNED, STATUSES, Event, Folded, Status, fold
 from tests.conftest import MakeQueue
-from tests.support import finished, python, sql
+from tests.support import Seen, finished, python, sql
 
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
 SOURCES: tuple[Status | None, ...] = (None, *STATUSES)
@@ -438,6 +438,9 @@ def test_no_conflict_clause_gets_an_illegal_move_past_the_journal(
         ({"queue": None}, "NOT NULL"),
         ({"id": "short"}, "length(id) = 32"),
         ({"id": None}, "NOT NULL"),
+        ({"id": "A" * 32}, "GLOB"),
+        ({"id": "a" * 31 + " "}, "GLOB"),
+        ({"id": "a" * 31 + "ä"}, "GLOB"),
         ({"attempt": 1}, "a new job has no attempts"),
         ({"starts": 1}, "a new job has no attempts"),
         ({"crashes": 1}, "a new job has no attempts"),
@@ -530,6 +533,41 @@ def test_the_product_fails_a_job_whose_item_only_looks_tagged(
     assert job.error is not None
     assert job.error.type == "PayloadError"
     assert "$nonsense" in job.error.message
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "status"),
+    [
+        ("item", "CAST(x'22ff22' AS TEXT)", "failed"),  # JSON, but no UTF-8
+        ("item, backoff", "'\"fail\"', '5'", "queued"),
+        ("item, backoff", "'\"fail\"', '\"soon\"'", "completed"),
+        ("item, backoff", "'\"fail\"', '[]'", "completed"),
+        ("item, backoff", '\'"fail"\', \'{"first": "x"}\'', "completed"),
+        ("item, backoff", "'\"fail\"', '{\"wait\": 5}'", "completed"),
+    ],
+)
+def test_no_worker_dies_of_another_program_s_job(
+    make_queue: MakeQueue, database: Path, columns: str, values: str, status: str
+) -> None:
+    seen = Seen()
+
+    def handler(self: QueueService, item: str) -> None:
+        if item == "fail" and self.current_job.attempt == 1:
+            raise ValueError
+
+    with make_queue(handler, worker_count=1, backoff=0) as queue:
+        queue.subscribe(seen)
+        sql(
+            database,
+            f"INSERT INTO job (queue, max_attempts, {columns}) VALUES ('work', 2, {values})",
+        )
+        [(id_,)] = sql(database, "SELECT id FROM job")
+        # "queued" it is again after its start.
+        seen.wait_status(id_, "running")
+        seen.wait_for(
+            lambda all_: any((s["status"], s["attempt"] > 0) == (status, True) for s in all_)
+        )
+        assert finished(queue, queue.enqueue("next"))[0].status == "completed"
 
 
 def test_another_program_can_cancel_and_requeue(make_queue: MakeQueue, database: Path) -> None:

@@ -71,9 +71,9 @@ def _run(options: Options, queue_class: type[ThumbnailQueue]) -> int:
         endings = ", ".join(pictures.SUFFIXES)
         print(f"No images in {folder}: expected files that end in {endings}.", file=sys.stderr)
         return 2
-    print(f"{len(found)} images in {_shown(folder)}; everything made of them is in {output}.")
-    print("Interrupt it, even with kill -9, and the same command goes on. Delete that folder to")
-    print("start anew.", flush=True)
+    print(f"{len(found)} images in {_shown(folder)}")
+    print(f"All that is made of them goes to {output}; delete it to start anew.")
+    print("Stop this at any time, even with kill -9; the same command goes on.", flush=True)
 
     queue = queue_class(
         database=output / "jobs.db",
@@ -175,10 +175,7 @@ def _work(queue: ThumbnailQueue, jobs: dict[str, Job], *, plain: bool) -> tuple[
 
 def _stop(queue: ThumbnailQueue, shown: Screen) -> None:
     try:
-        shown.say(
-            "Stopping: images that are in work are finished first. Interrupt again to give them "
-            "back at once."
-        )
+        shown.say("Stopping: what is in work is finished first. Interrupt again to stop at once.")
         queue.stop()
     except (KeyboardInterrupt, SystemExit):
         queue.stop(0)

@@ -101,20 +101,24 @@ class Driver:
         slot = self._noise.choice(self._slots)
         if slot.life is None or not slot.life.ready:
             return
-        match self._noise.choices(["kill", "term", "stop", "kill all", "none"], [40, 15, 20, 5, 30]):
-            case ["kill"]:
+        blows = {"kill": 40, "term": 15, "stop": 20, "kill all": 5, "none": 30}
+        [blow] = self._noise.choices(list(blows), list(blows.values()))
+        match blow:
+            case "kill":
                 self._record.kills += 1
                 slot.kill()
-            case ["term"]:
+            case "term":
                 self._record.terms += 1
                 slot.terminate()
-            case ["stop"]:
+            case "stop":
                 self._record.stops += 1
                 slot.freeze(self._noise.uniform(0.05, 0.6))
-            case ["kill all"]:
+            case "kill all":
                 self._record.kills += len(self._slots)
                 for each in self._slots:
                     each.kill()
+            case _:
+                pass
 
     def _kill_all(self) -> None:
         for slot in (*self._slots, self._drainer):

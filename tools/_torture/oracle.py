@@ -177,56 +177,76 @@ def _job(job: JobRow, file: File) -> Iterator[str]:
     if not job.moves:
         yield "has no transition"
         return
-    status: str | None = None
-    attempt = crashes = starts = completions = 0
-    owner: int | None = None
+    folded = _Fold(job)
     for move in job.moves:
-        target = EDGES.get((status, move.event))
-        if target is None:
-            yield f"seq {move.seq}: {move.event} is no move from {status}"
-            return
-        if (move.source, move.target) != (status, target):
-            yield f"seq {move.seq}: says {move.source} to {move.target}, is {status} to {target}"
-        belongs = attempt + (move.event == "start")
-        if move.attempt != belongs:
-            yield f"seq {move.seq}: attempt {move.attempt}, expected {belongs}"
-        if status in HELD and move.owner != owner:
-            yield f"seq {move.seq}: owner {move.owner}, but it was owner {owner} who ran it"
-        match move.event:
-            case "start":
-                attempt, starts, owner = attempt + 1, starts + 1, move.owner
-            case "release":
-                attempt -= 1
-            case "recover" | "lose":
-                crashes += 1
-                if (move.event == "lose") != (crashes >= job.max_crashes):
-                    yield f"seq {move.seq}: {move.event} at crash {crashes} of {job.max_crashes}"
-            case "requeue":
-                attempt = crashes = 0
-            case "retry":
-                if attempt >= job.max_attempts:
-                    yield f"seq {move.seq}: retried at attempt {attempt} of {job.max_attempts}"
-        if (move.error is not None) != (move.event in ("fail", "retry", "lose")):
-            yield f"seq {move.seq}: {move.event} {'without' if move.error is None else 'with'} error"
-        completions += move.event == "complete"
-        status = target
-    if completions > 1:
-        yield f"completed {completions} times"
+        yield from (f"seq {move.seq}: {what}" for what in folded.add(move))
     latest = job.moves[-1]
     said = (job.status, job.event, job.attempt, job.crashes, job.starts, job.error)
-    folded = (status, latest.event, attempt, crashes, starts, latest.error)
-    if said != folded:
-        yield f"the row says {said}, its transitions add up to {folded}"
-    if job.owner != (owner if status in HELD else None):
-        yield f"the row's owner is {job.owner}, expected {owner if status in HELD else None}"
+    wanted = (
+        folded.status, latest.event, folded.attempt, folded.crashes, folded.starts, latest.error,
+    )  # fmt: skip
+    if said != wanted:
+        yield f"the row says {said}, its transitions add up to {wanted}"
+    if job.owner != folded.owner:
+        yield f"the row's owner is {job.owner}, expected {folded.owner}"
     if job.owner is not None and job.owner not in file.owners:
         yield f"it runs, but its owner {job.owner} is not known"
-    if (job.result is not None) != (status == "completed"):
-        yield f"is {status} with result {job.result!r}"
-    if latest.event == "lose" and f"died {crashes} times" not in json.loads(latest.error or "{}").get(
-        "message", ""
-    ):
-        yield f"was lost without saying so: {latest.error}"
+    if (job.result is not None) != (job.status == "completed"):
+        yield f"is {job.status} with result {job.result!r}"
+    if latest.event == "lose":
+        message = json.loads(latest.error or "{}").get("message", "")
+        if f"died {job.crashes} times" not in message:
+            yield f"was lost without saying so: {message!r}"
+
+
+class _Fold:
+    """What the moves of a job add up to."""
+
+    def __init__(self, job: JobRow) -> None:
+        self._job = job
+        self.status: str | None = None
+        self.attempt = 0
+        self.crashes = 0
+        self.starts = 0
+        self.completions = 0
+        self.owner: int | None = None
+
+    def add(self, move: Move) -> Iterator[str]:
+        """Take the next move; what is wrong with it."""
+        target = EDGES.get((self.status, move.event))
+        if (move.source, move.target) != (self.status, target):
+            yield (
+                f"{move.event} leads from {move.source} to {move.target}, expected from "
+                f"{self.status} to {target}"
+            )
+        if self.owner is not None and move.owner != self.owner:
+            yield f"owner {move.owner}, but it was owner {self.owner} who ran it"
+        if move.attempt != self.attempt + (move.event == "start"):
+            yield f"{move.event} of attempt {move.attempt} at attempt {self.attempt}"
+        if (move.error is not None) != (move.event in ("fail", "retry", "lose")):
+            yield f"{move.event} with the error {move.error}"
+        if move.event == "retry" and self.attempt >= self._job.max_attempts:
+            yield f"a retry at attempt {self.attempt} of {self._job.max_attempts}"
+        self._count(move)
+        if move.event in ("recover", "lose"):
+            last = self.crashes >= self._job.max_crashes
+            if (move.event == "lose") != last:
+                yield f"{move.event} at crash {self.crashes} of {self._job.max_crashes}"
+        if self.completions > 1:
+            yield "completed a second time"
+        self.status = move.target
+        if self.status not in HELD:
+            self.owner = None
+
+    def _count(self, move: Move) -> None:
+        if move.event == "start":
+            self.owner = move.owner
+        self.starts += move.event == "start"
+        self.attempt += (move.event == "start") - (move.event == "release")
+        self.crashes += move.event in ("recover", "lose")
+        self.completions += move.event == "complete"
+        if move.event == "requeue":
+            self.attempt = self.crashes = 0
 
 
 def counts(file: File, queue: str) -> dict[str, int]:

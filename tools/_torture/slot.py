@@ -57,7 +57,9 @@ class Life:
 class Slot:
     """A place for one process at a time; its subscriber resumes where its predecessor's ended."""
 
-    def __init__(self, name: str, folder: Path, command: Sequence[str], env: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, folder: Path, command: Sequence[str], env: dict[str, str]
+    ) -> None:
         self.name = name
         self.lives: list[Life] = []
         self._folder = folder
@@ -111,10 +113,11 @@ class Slot:
     def thaw(self) -> None:
         """SIGCONT, if its time has come."""
         life = self.life
-        if life is not None and life.stopped_until is not None:
-            if time.monotonic() >= life.stopped_until:
-                life.stopped_until = None
-                life.process.send_signal(signal.SIGCONT)
+        if life is None or life.stopped_until is None:
+            return
+        if time.monotonic() >= life.stopped_until:
+            life.stopped_until = None
+            life.process.send_signal(signal.SIGCONT)
 
     def reap(self, timeout: float = 0) -> bool:
         """Whether the process has ended; all that it said is known then."""
@@ -125,15 +128,16 @@ class Slot:
             life.process.wait(timeout)
         except subprocess.TimeoutExpired:
             return False
-        assert self._reader is not None
-        self._reader.join()
-        self._reader = None
+        if self._reader is not None:
+            self._reader.join()
+            self._reader = None
         if life.signals:
             self._cursor = max(entry.seq for entry in life.signals)
         return True
 
     def _listen(self, life: Life) -> None:
-        assert life.process.stdout is not None
+        if life.process.stdout is None:
+            return
         with life.process.stdout as lines:
             for line in lines:
                 _note(life, line.decode().split())

@@ -108,7 +108,7 @@ def _gapless(slots: list[Slot]) -> Line:
 
 def _deaths(lives: list[Life], file: File) -> Iterator[Line]:
     """Jobs were taken from dead processes, and from no other."""
-    owner_of = {}
+    owner_of: dict[int, Life] = {}
     strangers = []
     for life in lives:
         for id_, starts in life.runs:
@@ -149,7 +149,7 @@ def _owner(job: JobRow, starts: int) -> int | None:
 
 def _poisoned(kinds: dict[str, str], file: File) -> Line:
     found = []
-    poisons = [file.jobs[id_] for id_, kind in kinds.items() if kind == "poison" and id_ in file.jobs]
+    poisons = [job for id_, job in file.jobs.items() if kinds.get(id_) == "poison"]
     for job in poisons:
         said = json.loads(job.error or "{}").get("message", "")
         if job.status == "cancelled":

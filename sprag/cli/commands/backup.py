@@ -23,6 +23,7 @@ def command(settings: Settings, target: str) -> None:
 
     Never copy the file by other means while it is in use: what is in its
     write-ahead log would be missing. Jobs that run now are queued in the copy.
+
     JSON: {"path": absolute path, "bytes": n}.
     """
     path = str(Path(target).absolute())

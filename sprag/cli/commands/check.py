@@ -42,6 +42,7 @@ def command(settings: Settings) -> int:
 
     Exit code 1 if anything is wrong, with what to do about it. A dead owner is
     not wrong: workers recover its jobs. Reads the whole file, while work goes on.
+
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id", "state": "alive", "dead", "unknown" or "gone",
     "jobs": how many it runs, "pid", "host", "started_at", "advice"}, …]}.
@@ -54,9 +55,9 @@ def command(settings: Settings) -> int:
                 owners = owners_of(engine)
                 problems += _stranded(owners)
             except DatabaseError as error:
-                problems.append(Problem("owners", str(error)))
+                problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
-        problems = [Problem("integrity", str(error))]
+        problems = [Problem("integrity", f"cannot be opened: {error.__cause__ or error}")]
     if settings.as_json:
         settings.emit(
             {
@@ -76,7 +77,8 @@ def _problems(journal: Journal) -> Iterator[Problem]:
         try:
             yield from ask(journal)
         except DatabaseError as error:
-            yield Problem(kind, f"cannot be checked: {error}")
+            # SQLite's own words: the error's would send the reader here.
+            yield Problem(kind, f"cannot be checked: {error.__cause__ or error}")
 
 
 def _integrity(journal: Journal) -> Iterator[Problem]:
@@ -133,7 +135,12 @@ def _stranded(owners: Sequence[Owner]) -> list[Problem]:
 
 def _show(settings: Settings, problems: Sequence[Problem], owners: Sequence[Owner]) -> None:
     if problems:
-        settings.show(Text(f"{len(problems)} problems", style="bold red"))
+        settings.show(
+            Text(
+                f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}",
+                style="bold red",
+            )
+        )
     else:
         settings.show(Text("sound: the file, its jobs and its journal agree", style="green"))
     for problem in problems:

@@ -23,6 +23,7 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
     """Count the jobs of each queue by state, and how fast they move.
 
     WAIT is how long the job that starts next has been ready.
+
     JSON: {"seconds": the time that moves were counted over, "queues": {name:
     {"counts": {status: n, …}, "moves": {event: n, …}, "wait": seconds or
     null}, …}}.

@@ -45,6 +45,7 @@ def command(
 
     Prints the job's id. The database is made if there is none. What the
     queue's class sets (max_attempts, max_queued and so on) is not known here.
+
     JSON: {"jobs": [job, …]}.
     """
     if lines and (item != "-" or job_id is not None):

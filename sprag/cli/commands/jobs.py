@@ -42,6 +42,7 @@ def command(
     """List jobs, newest first.
 
     In a terminal an id is shown by its first 13 digits, which name the job.
+
     JSON: {"jobs": [job, …], "next": cursor or null}; `sprag show --help` has
     the fields of a job.
     """

@@ -38,6 +38,7 @@ def cancel(
 
     A queued job is cancelled at once. A running one is asked to give way and is
     "cancelling" until its handler looks; one that never looks is completed.
+
     JSON: {"jobs": [{"id", "status"}, …], "errors": [{"kind", "message",
     "job_id"}, …]}, with the state that each job is in now. Exit code 1 if there
     is an error.
@@ -60,8 +61,9 @@ def requeue(
 ) -> int:  # fmt: skip
     """Run these JOBs again, or with --queue or --status all that match.
 
-    They get fresh attempts and keep their history. JSON and exit code are those
-    of `sprag cancel`.
+    They get fresh attempts and keep their history.
+
+    JSON and exit code are those of `sprag cancel`.
     """
     if jobs:
         return _move_named(settings, _REQUEUE, jobs, queues, statuses)

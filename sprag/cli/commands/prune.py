@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import click
 
@@ -10,12 +11,14 @@ from .. import options
 from ..settings import Settings
 from ..text import duration, one_line
 
+_MANY: Final = 2**62
+
 
 @click.command("prune", short_help="Delete finished jobs with their history.")
 @options.queues
 @click.option("--older-than", type=options.span, metavar="SPAN",
               help="Those that ended longer ago, as in 7d.")  # fmt: skip
-@click.option("--keep", type=click.IntRange(0, 10**12), metavar="N",
+@click.option("--keep", type=click.IntRange(0), metavar="N",
               help="All but the N newest of each queue.")  # fmt: skip
 @options.yes
 @options.shared()
@@ -28,7 +31,9 @@ def command(
 
     With both --older-than and --keep, a job goes that either of them lets go.
     The job that moved last stays. The file does not shrink, its room is used
-    again. JSON: {"deleted": n, "queues": {name: n, …}}.
+    again.
+
+    JSON: {"deleted": n, "queues": {name: n, …}}.
     """
     if older_than is None and keep is None:
         raise click.UsageError("expected --older-than, --keep or both")
@@ -40,9 +45,10 @@ def command(
     where = ", ".join(map(one_line, queues)) or "all queues"
     with settings.opened() as engine:
         settings.confirm(f"Delete finished jobs of {where} {' or '.join(limits)}?", yes=yes)
+        kept = None if keep is None else min(keep, _MANY)
         before = None if older_than is None else time.time() - older_than
         deleted = {
-            name: engine.journal.prune(name, before, keep)
+            name: engine.journal.prune(name, before, kept)
             for name in queues or engine.journal.queues()
         }
     total = sum(deleted.values())

@@ -32,6 +32,7 @@ def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> No
     that it does not, or its jobs run twice. An owner that is alive is refused.
     Jobs that were running are queued, or failed after too many crashes; those
     that were cancelling are cancelled. `sprag check` lists the owners.
+
     JSON: {"owners": [{"owner": n, "jobs": [{"id", "queue", "event",
     "status"}, …]}, …], "left": [owner as in `sprag check`, …]}.
     """

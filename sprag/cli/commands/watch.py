@@ -26,6 +26,7 @@ from ..render import progress_words
 from ..settings import Settings
 from ..text import one_line, time_of_day
 
+_NEWEST: Final = 2**63 - 1
 _FRAME_SECONDS: Final = 0.1
 _STILL_SECONDS: Final = 1.0
 # What is left at the end must fit above the shell's prompt.
@@ -42,7 +43,7 @@ _PROGRESS_SECONDS: Final = 1.0
 @options.queues
 @click.option("--lines", is_flag=True, help="Print a line for each signal, also in a terminal.")
 @click.option("--after", type=click.IntRange(0), metavar="SEQ",
-              help="Lines from the journal's row SEQ on, 0 for all; else from now on.")  # fmt: skip
+              help="Lines of what came after SEQ, 0 for all; else from now on.")  # fmt: skip
 @options.shared()
 @options.settings
 def command(
@@ -53,6 +54,7 @@ def command(
     A terminal shows counts, rates and progress bars until Ctrl-C. A pipe gets
     a line for each move, and for progress once a second. With JOBs the exit
     code is 0 if all of them completed, else 1.
+
     JSON, an object a line: {"signal": "sprag:queue.job.changed", "job_id",
     "queue", "status", "event", "seq", "attempt", "at", "progress"}; `event` is
     "progress" for progress. To miss nothing, start again with --after and the
@@ -128,7 +130,8 @@ def _print_signals(
             except queue.Full:
                 continue
 
-    with engine.observers.subscribe(post, None, after) as subscription:
+    start = None if after is None else min(after, _NEWEST)
+    with engine.observers.subscribe(post, None, start) as subscription:
         engine.keep_watch()
         head, _tick = engine.journal.head()
         unfinished = {id_ for id_ in ids if not engine.journal.job(id_).finished}

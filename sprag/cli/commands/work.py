@@ -50,11 +50,13 @@ def command(
     do where it defines one queue. Each class is made without arguments, with
     --database or SPRAG_DATABASE if given, else with its own.
 
-    SIGTERM, SIGHUP or Ctrl-C stop in order: no job is started, running ones have the
-    grace, then they go back to the queue without losing an attempt; exit code
-    0. A second Ctrl-C ends the process at once, and what ran is recovered
-    later. The log goes to standard error; with --json, an object a line:
-    {"at", "level", "logger", "message", "traceback"}.
+    SIGTERM, SIGHUP or Ctrl-C stop in order: no job is started, running ones
+    have the grace, then they go back to the queue without losing an attempt;
+    exit code 0. A second Ctrl-C ends the process at once, and what ran is recovered
+    later. The log goes to standard error.
+
+    JSON: the log, an object a line: {"at", "level", "logger", "message",
+    "traceback"}.
     """
     _log_to_stderr(log_level, as_json=settings.as_json)
     services = [_service(settings, path, load(path), workers, grace) for path in paths]

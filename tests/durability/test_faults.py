@@ -1,0 +1,251 @@
+"""A disk that fails for a while: errors are told by type, and the queue goes on by itself.
+
+Also that `vfs` and `open_flags` reach SQLite, which the faults need, and later crash tests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+import pytest
+
+from _torture import oracle
+from sprag.queue import (
+    DatabaseError,
+    DatabaseFull,
+    JobNotFound,
+    QueueError,
+    QueueService,
+    WriteUnknown,
+    new_job_id,
+)  # fmt: skip
+from tests.conftest import MakeQueue
+from tests.support import finished, raw, wait_until
+
+
+class FaultyVFS(apsw.VFS):
+    """The system's, but for faults: while `fault` is set, writes of the kinds in `at` raise it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls = Counter[str]()
+        self.flags: set[int] = set()
+        self.fault: type[apsw.Error] | None = None
+        self.at: set[str] = set()
+        self.met = threading.Event()
+        super().__init__(name, base="")
+
+    def xOpen(  # noqa: N802  # SQLite's name
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> FaultyFile:
+        self.flags.add(flags[0])
+        return FaultyFile(self, name, flags)
+
+    def passes(self, kind: str) -> None:
+        """Count it, and raise if it is to fail."""
+        self.calls[kind] += 1
+        if self.fault is not None and kind in self.at:
+            self.met.set()
+            raise self.fault(f"planted at {kind}")
+
+
+class FaultyFile(apsw.VFSFile):
+    """A file of a FaultyVFS. Kinds: "write" and "sync", each "wal" or "db"."""
+
+    def __init__(
+        self, vfs: FaultyVFS, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> None:
+        self._vfs = vfs
+        self._kind = "wal" if flags[0] & apsw.SQLITE_OPEN_WAL else "db"
+        super().__init__("", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's name
+        self._vfs.passes(f"{self._kind} write")
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
+        self._vfs.passes(f"{self._kind} sync")
+        super().xSync(flags)
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  # SQLite's name
+        self._vfs.passes(f"{self._kind} read")
+        return super().xRead(amount, offset)
+
+
+@pytest.fixture
+def vfs() -> Iterator[FaultyVFS]:
+    made = FaultyVFS("sprag-faulty")
+    yield made
+    made.fault = None
+    made.unregister()
+
+
+def audit(path: Path) -> list[str]:
+    with raw(path) as connection:
+        return oracle.audit(connection)
+
+
+def test_all_io_goes_through_the_vfs_that_is_named(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
+    queue = make_queue(vfs=vfs.name).start()
+    before = Counter(vfs.calls)
+    finished(queue, *[queue.enqueue(n) for n in range(10)])
+    assert vfs.calls["wal write"] > before["wal write"] + 10
+    assert vfs.calls["wal sync"] > before["wal sync"] + 10  # durability is "full"
+    queue.stop()
+    assert vfs.calls["db write"] > 0
+
+
+def test_open_flags_reach_the_vfs(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
+    make_queue(vfs=vfs.name, open_flags=apsw.SQLITE_OPEN_NOFOLLOW).counts()
+    databases = [flags for flags in vfs.flags if flags & apsw.SQLITE_OPEN_MAIN_DB]
+    assert databases
+    assert all(flags & apsw.SQLITE_OPEN_NOFOLLOW for flags in databases)
+
+
+FAULTS = [
+    (apsw.FullError, {"wal write"}, DatabaseFull),
+    (apsw.IOError, {"wal write"}, WriteUnknown),
+    (apsw.IOError, {"wal sync"}, WriteUnknown),
+]
+IDS = ["full", "write", "sync"]
+
+
+@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+def test_an_enqueue_that_fails_says_how_and_can_be_repeated(
+    make_queue: MakeQueue,
+    database: Path,
+    vfs: FaultyVFS,
+    fault: type[apsw.Error],
+    at: set[str],
+    error: type[DatabaseError],
+) -> None:
+    queue = make_queue(vfs=vfs.name)
+    before = queue.enqueue("before")
+    vfs.at, vfs.fault = at, fault
+    id_ = new_job_id()
+    with pytest.raises(error) as caught:
+        queue.enqueue("during", job_id=id_)
+    if isinstance(caught.value, WriteUnknown):
+        assert caught.value.job_ids == (id_,)
+    else:
+        with pytest.raises(JobNotFound):
+            queue.get(id_)
+    assert queue.get(before.id).status == "queued"  # reading goes on
+    vfs.fault = None
+    assert queue.enqueue("during", job_id=id_).id == id_
+    assert queue.counts()["queued"] == 2
+    queue.stop()
+    assert audit(database) == []
+
+
+@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
+    make_queue: MakeQueue,
+    database: Path,
+    vfs: FaultyVFS,
+    fault: type[apsw.Error],
+    at: set[str],
+    error: type[DatabaseError],
+) -> None:
+    runs = Counter[int]()
+    inside, go = threading.Semaphore(0), threading.Event()
+
+    def handler(queue: QueueService, item: int) -> int:
+        runs[item] += 1
+        if item < 2:
+            inside.release()
+            go.wait()
+        return item
+
+    queue = make_queue(handler, vfs=vfs.name, worker_count=2).start()
+    jobs = {n: queue.enqueue(n) for n in range(20)}
+    assert inside.acquire(timeout=60)
+    assert inside.acquire(timeout=60)
+    # Both workers are inside; from now on their outcomes cannot be stored.
+    vfs.at, vfs.fault = at, fault
+    go.set()
+    refused = 0
+    for n in range(20, 24):
+        try:
+            jobs[n] = queue.enqueue(n)
+        except error:
+            refused += 1
+        except QueueError as other:
+            pytest.fail(f"expected {error.__name__}, got {other!r}")
+    assert refused == 4
+    assert vfs.met.wait(60)
+    vfs.fault = None
+    # Nobody is told: workers come back by themselves.
+    ends = finished(queue, *jobs.values())
+    assert [end.result for end in ends] == list(jobs)
+    # Also the claims whose commit was reported as failed.
+    assert {runs[n] for n in range(2)} == {1}
+    wait_until(lambda: queue.counts()["running"] == 0)
+    job = queue.enqueue(99)
+    assert finished(queue, job)[0].result == 99
+    queue.stop()
+    assert audit(database) == []
+
+
+def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
+    make_queue: MakeQueue, database: Path, vfs: FaultyVFS
+) -> None:
+    queue = make_queue(vfs=vfs.name, worker_count=3, durability="normal").start()
+    accepted: dict[str, int] = {}
+    doubtful: dict[str, int] = {}
+    kinds: list[tuple[type[apsw.Error], set[str]]] = [
+        (apsw.IOError, {"wal write"}),
+        (apsw.FullError, {"wal write"}),
+        (apsw.IOError, {"db write", "db sync"}),
+        (apsw.IOError, {"wal read", "db read"}),
+    ]
+    for n in range(160):
+        if n % 20 == 10:
+            vfs.fault, vfs.at = kinds[n // 20 % 4]
+        elif n % 20 == 15:
+            vfs.fault = None
+        try:
+            accepted[queue.enqueue(n).id] = n
+        except WriteUnknown as error:
+            doubtful[error.job_ids[0]] = n
+        except DatabaseError:
+            pass
+    vfs.fault = None
+    for job in finished(queue, *accepted):
+        assert (job.status, job.result) == ("completed", accepted[job.id])
+    wait_until(lambda: queue.counts()["queued"] + queue.counts()["running"] == 0)
+    assert queue.counts()["failed"] == 0
+    # What was reported as unknown is there as a whole, or not at all.
+    for id_ in doubtful:
+        with suppress(JobNotFound):
+            assert queue.get(id_).status == "completed"
+    # Time goes on as well: delayed jobs, and what another process would leave.
+    assert finished(queue, queue.enqueue(1, delay=0.05))[0].status == "completed"
+    queue.stop()
+    assert audit(database) == []
+
+
+def test_waiting_and_subscribing_go_on_after_reads_have_failed(
+    make_queue: MakeQueue, vfs: FaultyVFS, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+    queue = make_queue(vfs=vfs.name, worker_count=1).start()
+    first = queue.enqueue(1)
+    finished(queue, first)
+    queue.subscribe(lambda signal: seen.append(signal["seq"]), after=0)
+    wait_until(lambda: seen == [1, 2, 3])
+    vfs.at, vfs.fault = {"wal read", "db read"}, apsw.IOError
+    for _ in range(5):
+        try:
+            queue.jobs()
+        except DatabaseError:
+            break
+    vfs.fault = None
+    finished(queue, queue.enqueue(2), queue.enqueue(3, delay=0.01))
+    wait_until(lambda: len(seen) == 9)
+    assert seen == list(range(1, 10))

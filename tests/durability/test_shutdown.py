@@ -1,0 +1,436 @@
+"""The end of a process, in order or not: what ran is released, recovered or completed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from _torture import oracle
+from sprag.queue import QueueService, StopInsideHandler
+from tests.conftest import MakeQueue
+from tests.support import (
+    DEADLINE,
+    Gate,
+    child,
+    finished,
+    python,
+    queue_class,
+    raw,
+    until_interrupted,
+    wait,
+    wait_until,
+)  # fmt: skip
+
+
+def audit(path: Path) -> list[str]:
+    with raw(path) as connection:
+        return oracle.audit(connection)
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def events(queue: QueueService, job_id: str) -> list[str]:
+    return [move.event for move in queue.history(job_id)]
+
+
+# Handlers by name; each says when it has begun, and on which attempt.
+PROGRAM = """
+    import json, logging, os, subprocess, sys, threading, time
+    from sprag.queue import QueueService
+
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    path, options = sys.argv[1], json.loads(sys.argv[2])
+
+    def say(*words):
+        os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+    class Work(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            say("begun", self.current_job.attempt)
+            if item == "until the stop":
+                stopping.wait()
+            elif item == "short":
+                time.sleep(0.3)
+            elif item == "looks":
+                while True:
+                    self.check_cancelled()
+                    time.sleep(0.001)
+            elif item == "endless":
+                while True:
+                    time.sleep(1)
+            elif item == "subprocess":
+                self.process = subprocess.Popen(["sleep", "600"], close_fds=False)
+                say("child", self.process.pid)
+                time.sleep(600)
+            return os.getpid()
+
+    stopping = threading.Event()
+    queue = Work(database=path, **options)
+
+    def watch_for_the_stop():
+        while queue._pool is None:
+            time.sleep(0.001)
+        pool = queue._pool
+        while not all(ticket.stopping for ticket in pool._tickets):
+            time.sleep(0.001)
+        stopping.set()
+
+    threading.Thread(target=watch_for_the_stop, daemon=True).start()
+"""
+
+
+def program(tail: str) -> str:
+    """PROGRAM with these lines at its end."""
+    lines = tail.strip("\n").splitlines()
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    return PROGRAM + "\n".join("    " + text[indent:] for text in lines) + "\n"
+
+
+IN_A_BLOCK = program(
+    """
+    with queue:
+        say("ready")
+        time.sleep(600)
+    """
+)
+
+
+def run(code: str, database: Path, **options: Any) -> Any:
+    return child(code, database, json.dumps(options))
+
+
+# ---------------------------------------------------------------- signals and blocks
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)]
+)
+def test_a_signal_gives_running_jobs_their_grace(
+    make_queue: MakeQueue, database: Path, number: signal.Signals, code: int
+) -> None:
+    queue = make_queue()
+    jobs = queue.enqueue_many(["until the stop"] * 3)
+    with run(IN_A_BLOCK, database, worker_count=2, grace_seconds=DEADLINE) as process:
+        assert sorted([line(process), line(process), line(process)]) == [
+            "begun 1", "begun 1", "ready",
+        ]  # fmt: skip
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == code
+    # Those that ran have ended; the third was not begun.
+    assert [queue.get(job.id).status for job in jobs] == ["completed", "completed", "queued"]
+    assert events(queue, jobs[2].id) == ["enqueue"]
+    assert audit(database) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_outlasts_its_grace_is_released_without_costing_an_attempt(
+    make_queue: MakeQueue, database: Path, number: signal.Signals
+) -> None:
+    queue = make_queue(max_attempts=1)
+    job = queue.enqueue("looks")
+    for _ in range(2):
+        with run(IN_A_BLOCK, database, grace_seconds=0.05) as process:
+            # The same attempt both times.
+            assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
+            process.send_signal(number)
+            process.wait(DEADLINE)
+    now = queue.get(job.id)
+    assert (now.status, now.attempt, now.crashes) == ("queued", 0, 0)
+    assert events(queue, job.id) == ["enqueue", "start", "release", "start", "release"]
+    assert audit(database) == []
+
+
+def test_a_handler_that_never_returns_is_named_and_does_not_keep_the_process(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("endless")
+    done = python(
+        program(
+            """
+            with queue:
+                while queue.counts()["running"] == 0:
+                    time.sleep(0.005)
+            say("left")
+            """
+        ),
+        database,
+        json.dumps({"grace_seconds": 0.05}),
+    )
+    assert done.returncode == 0
+    assert done.stdout.split() == ["begun", "1", "left"]
+    assert "still running" in done.stderr
+    assert job.id in done.stderr
+    assert (queue.get(job.id).status, queue.get(job.id).attempt) == ("queued", 0)
+    assert audit(database) == []
+
+
+def test_an_error_in_the_block_ends_it_in_order(make_queue: MakeQueue, database: Path) -> None:
+    queue = make_queue()
+    job = queue.enqueue("looks")
+    done = python(
+        program(
+            """
+            with queue:
+                while queue.counts()["running"] == 0:
+                    time.sleep(0.005)
+                raise ValueError("of the application")
+            """
+        ),
+        database,
+        json.dumps({"grace_seconds": 0.05}),
+    )
+    assert "ValueError: of the application" in done.stderr
+    assert events(queue, job.id) == ["enqueue", "start", "release"]
+    assert audit(database) == []
+
+
+def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("looks")
+    done = python(
+        program(
+            """
+            queue.start()
+            while queue.counts()["running"] == 0:
+                time.sleep(0.005)
+            sys.exit(3)
+            """
+        ),
+        database,
+        json.dumps({"grace_seconds": 0.05}),
+    )
+    assert done.returncode == 3
+    assert done.stderr == ""
+    assert events(queue, job.id) == ["enqueue", "start", "release"]
+    assert list(Path(f"{database}-sprag").glob("*.lock")) == []
+    assert audit(database) == []
+
+
+def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, database: Path) -> None:
+    gate = Gate()
+
+    def handler(queue: QueueService, item: object) -> None:
+        gate.hold()
+
+    queue = make_queue(handler, worker_count=2, grace_seconds=DEADLINE).start()
+    jobs = queue.enqueue_many([1, 2])
+    gate.wait_held(2)
+    errors: list[BaseException] = []
+
+    def stop() -> None:
+        try:
+            queue.stop()
+        except BaseException as error:  # noqa: BLE001  # the test looks at it
+            errors.append(error)
+
+    threads = [threading.Thread(target=stop, daemon=True) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: queue._pool is None)
+    gate.open()
+    for thread in threads:
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+    assert errors == []
+    assert [queue.get(job.id).status for job in jobs] == ["completed", "completed"]
+    assert audit(database) == []
+
+
+def test_a_handler_that_stops_its_own_queue_is_told_at_once(make_queue: MakeQueue) -> None:
+    def handler(queue: QueueService, item: object) -> str:
+        with pytest.raises(StopInsideHandler):
+            queue.stop()
+        return "went on"
+
+    async def in_a_loop(queue: QueueService, item: object) -> str:
+        with pytest.raises(StopInsideHandler):
+            queue.stop()
+        return "went on"
+
+    for kind in (handler, in_a_loop):
+        queue = make_queue(queue_class(kind, kind.__name__), grace_seconds=DEADLINE).start()
+        [job] = finished(queue, queue.enqueue(1))
+        assert job.result == "went on"
+
+
+def test_a_queue_stopped_while_another_of_its_file_goes_on_releases_what_it_ran(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    other = make_queue(queue_class(name="other")).start()
+    begun = threading.Event()
+
+    def handler(queue: QueueService, item: object) -> None:
+        begun.set()
+        until_interrupted(queue)
+
+    queue = make_queue(handler, grace_seconds=0.0).start()
+    job = queue.enqueue(1)
+    wait(begun)
+    queue.stop()
+    assert events(queue, job.id) == ["enqueue", "start", "release"]
+    assert finished(other, other.enqueue(1))[0].status == "completed"
+    assert audit(database) == []
+
+
+# ---------------------------------------------------------------- death
+
+
+def test_a_sibling_takes_over_what_a_killed_process_ran(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue(lambda queue, item: os.getpid())
+    job = queue.enqueue("endless")
+    with run(IN_A_BLOCK, database) as process:
+        assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
+        queue.start()
+        process.kill()
+        process.wait()
+        [end] = finished(queue, job)
+    assert (end.status, end.result, end.crashes) == ("completed", os.getpid(), 1)
+    assert events(queue, job.id) == ["enqueue", "start", "recover", "start", "complete"]
+    assert audit(database) == []
+
+
+def test_the_next_start_takes_over_what_a_killed_process_ran(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("endless")
+    with run(IN_A_BLOCK, database) as process:
+        assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
+        process.kill()
+        process.wait()
+    assert queue.get(job.id).status == "running"
+    queue.start()
+    assert finished(queue, job)[0].status == "completed"
+    assert events(queue, job.id) == ["enqueue", "start", "recover", "start", "complete"]
+
+
+def test_a_stopped_process_is_not_taken_for_a_dead_one(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("short")
+    with run(IN_A_BLOCK, database) as process:
+        assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
+        process.send_signal(signal.SIGSTOP)
+        queue.start()  # it looks for the dead, at once and then again and again
+        other = [queue.enqueue(n) for n in range(20)]
+        finished(queue, *other)
+        held = queue.get(job.id).status
+        process.send_signal(signal.SIGCONT)
+        [end] = finished(queue, job)
+        assert held == "running"
+        assert (end.result, end.crashes) == (process.pid, 0)
+    assert events(queue, job.id) == ["enqueue", "start", "complete"]
+
+
+POISON = program(
+    """
+    import signal
+    Work.handle_item = lambda self, item: os.kill(os.getpid(), signal.SIGKILL)
+    with queue:
+        time.sleep(600)
+    """
+)
+
+
+def test_a_job_that_kills_its_process_ends_as_failed_and_says_why(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue(max_crashes=3)
+    job = queue.enqueue("poison")
+    for _ in range(3):
+        assert python(POISON, database, "{}").returncode == -signal.SIGKILL
+    queue.start()
+    [end] = finished(queue, job)
+    assert (end.status, end.crashes) == ("failed", 3)
+    assert end.error is not None
+    assert (end.error.type, end.error.message) == (
+        "ProcessDied", "the process running this job died 3 times; max_crashes is 3",
+    )  # fmt: skip
+    assert events(queue, job.id) == [
+        "enqueue", "start", "recover", "start", "recover", "start", "lose",
+    ]  # fmt: skip
+    assert audit(database) == []
+
+
+def test_a_job_asked_to_cancel_before_the_crash_is_cancelled_after_it(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("endless")
+    with run(IN_A_BLOCK, database) as process:
+        assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
+        assert queue.cancel(job.id).status == "cancelling"
+        process.kill()
+        process.wait()
+    queue.start()
+    assert finished(queue, job)[0].status == "cancelled"
+    assert events(queue, job.id) == ["enqueue", "start", "cancel", "confirm"]
+    assert audit(database) == []
+
+
+def test_programs_that_a_handler_started_do_not_keep_a_dead_process_s_lock(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    job = queue.enqueue("subprocess")
+    with run(IN_A_BLOCK, database) as process:
+        said = sorted(line(process) for _ in range(3))
+        assert said[0] == "begun 1"
+        grandchild = int(said[1].split()[1])
+        try:
+            process.kill()
+            process.wait()
+            os.kill(grandchild, 0)  # it lives on
+            queue.start()
+            assert finished(queue, job)[0].crashes == 1
+        finally:
+            os.kill(grandchild, signal.SIGKILL)
+
+
+def test_an_outcome_acknowledged_by_wait_survives_a_kill_at_once(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    code = program(
+        """
+        with queue:
+            job = queue.enqueue("quick")
+            queue.wait(job.id)
+            say(job.id)
+            os.kill(os.getpid(), 9)
+        """
+    )
+    ids = []
+    for _ in range(5):
+        done = python(code, database, "{}")
+        assert done.returncode == -signal.SIGKILL
+        ids.append(done.stdout.split()[-1])
+    queue = make_queue()
+    assert [queue.get(id_).status for id_ in ids] == ["completed"] * 5
+    assert audit(database) == []
+
+
+def test_the_grace_is_no_longer_than_the_jobs_need(make_queue: MakeQueue) -> None:
+    queue = make_queue(grace_seconds=DEADLINE).start()
+    finished(queue, queue.enqueue(1))
+    begin = time.monotonic()
+    queue.stop()
+    assert time.monotonic() - begin < DEADLINE / 2
