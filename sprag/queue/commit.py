@@ -78,11 +78,11 @@ class GroupCommit(Generic[T]):
         while ticket._wake.qsize():
             ticket._wake.get()
         try:
-            with self._mutex:
-                self._posted.append(ticket)
-                ticket._leads = not self._busy and not (ticket.patient and self._gathers())
-                self._busy = self._busy or ticket._leads
-                lingers = not self._busy
+            # A Ctrl-C may end the sleep, but tear nothing apart.
+            with shielded:
+                lingers = self._post(ticket)
+                if ticket._leads:
+                    self._lead(ticket)
             if lingers:
                 self._linger(ticket)
             while not ticket.done:
@@ -96,6 +96,17 @@ class GroupCommit(Generic[T]):
             raise
         if ticket.error is not None:
             raise ticket.error
+
+    def _post(self, ticket: T) -> bool:
+        """Join those who wait to be written; whether to linger for more of them."""
+        with self._mutex:
+            self._posted.append(ticket)
+            if self._busy:
+                return False
+            if ticket.patient and self._gathers():
+                return True
+            self._busy = ticket._leads = True
+            return False
 
     def _gathers(self) -> bool:
         """Whether it is worth a moment to wait for more."""
@@ -136,21 +147,22 @@ class GroupCommit(Generic[T]):
                     other._wake.put(None)
 
     def _pass_on(self, ticket: T) -> None:
-        """Make the one who has waited longest the next leader."""
-        ticket._leads = False
+        """Make the one who has waited longest the next leader, if `ticket` leads."""
         with self._mutex:
-            if not self._posted:
+            if not ticket._leads:
+                return
+            ticket._leads = False
+            heir = self._posted[0] if self._posted else None
+            if heir is None:
                 self._busy = False
                 return
-            heir = self._posted[0]
             heir._leads = True
         heir._wake.put(None)
 
     def _withdraw(self, ticket: T) -> None:
         """Its poster was interrupted while it waited: nobody wants this ticket any more."""
-        with self._mutex:
-            if ticket in self._posted:
-                self._posted.remove(ticket)
-            leads = ticket._leads
-        if leads:
+        with shielded:
+            with self._mutex:
+                if ticket in self._posted:
+                    self._posted.remove(ticket)
             self._pass_on(ticket)

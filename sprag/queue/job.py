@@ -126,7 +126,7 @@ class Transition:
 @dataclass(frozen=True, slots=True)
 class Reported:
     """Progress as it was stored: `tick` counts the stores, `seq` is the newest transition
-    before it."""
+    before it, `status` and `attempt` are of that instant."""
 
     tick: int
     seq: int

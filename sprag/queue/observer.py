@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 from . import errors
 from .job import Progress, Reported, Transition
 from .journal import Journal
-from .states import OWNED
 
 log = logging.getLogger("sprag.queue")
 
@@ -129,9 +128,7 @@ class Subscription:
 def signal_of(entry: Transition | Reported) -> Signal:
     """The signal for a transition, or for stored progress (its event is "progress")."""
     if isinstance(entry, Reported):
-        # The job may have moved on since; when it reported, it was running.
-        status = entry.status if entry.status in OWNED else "running"
-        return _signal(entry, "progress", status, None, entry.progress)
+        return _signal(entry, "progress", entry.status, None, entry.progress)
     return _signal(entry, entry.event, entry.to_status, entry.at, entry.progress)
 
 
@@ -197,7 +194,7 @@ class Observers:
                 subscription.wake()
         if self._waiters:
             with self._mutex:
-                waiting = [self._waiters.get(id_, ()) for id_ in finished]
+                waiting = [tuple(self._waiters.get(id_, ())) for id_ in finished]
             for events in waiting:
                 for event in events:
                     event.set()

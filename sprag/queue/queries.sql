@@ -201,10 +201,13 @@ LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 
 -- name: progress_since
--- The progress that was stored after tick :tick, with its place in the journal's order.
-SELECT progress.tick, progress.seq, job.id, job.queue, job.status, job.attempt, progress.current,
-       progress.total, progress.percent, progress.message
+-- The progress that was stored after tick :tick, with its place in the journal's order, and how
+-- the job stood there: it may have moved on since.
+SELECT progress.tick, progress.seq, job.id, job.queue, past.to_status, past.attempt,
+       progress.current, progress.total, progress.percent, progress.message
 FROM progress CROSS JOIN job ON job.key = progress.job
+CROSS JOIN transition AS past
+    ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)
 WHERE progress.tick > :tick AND progress.seq >= :after AND progress.starts = job.starts
 ORDER BY progress.tick, progress.job;
 

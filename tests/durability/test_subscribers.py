@@ -225,6 +225,33 @@ def test_a_subscriber_that_was_away_still_gets_progress_before_the_outcome(
     assert len(ended) == 400
 
 
+def test_progress_is_told_with_the_state_that_the_job_had_then(make_queue: MakeQueue) -> None:
+    started = threading.Event()
+
+    def handler(queue: QueueService, _item: int) -> None:
+        started.set()
+        while not queue.current_job.cancel_requested:
+            threading.Event().wait(0.001)
+        queue.report_progress(percent=50)  # stored together with the outcome
+        queue.check_cancelled()
+
+    queue = make_queue(handler, durability="normal").start()
+    job = queue.enqueue(0)
+    wait(started)
+    queue.cancel(job.id)
+    finished(queue, job)
+    seen = Seen()
+    with queue.subscribe(seen, after=0):
+        signals = seen.wait_for(lambda all_: len(all_) == 5)
+    assert [(signal["event"], signal["status"]) for signal in signals] == [
+        ("enqueue", "queued"),
+        ("start", "running"),
+        ("cancel", "cancelling"),
+        ("progress", "cancelling"),
+        ("confirm", "cancelled"),
+    ]
+
+
 def test_no_signal_runs_ahead_of_the_file(make_queue: MakeQueue, database: Path) -> None:
     pause = threading.Event()
 
