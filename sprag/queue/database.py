@@ -38,11 +38,15 @@ _REST_SECONDS: Final = 10.0
 # Small pages: a commit touches half a dozen of them for some hundred bytes, and the WAL takes
 # them whole. Measured: a third more commits a second than with 4 KiB, and half the writing.
 PAGE_BYTES: Final = 2048
-# Pages in the WAL: from the first on, checkpoints run beside the writer; at the second the
-# writer waits for one, so that the file stops growing under a load that never pauses.
-CHECKPOINT_PAGES: Final = 4_000
-WAIT_PAGES: Final = 16_000
-_AGAIN_PAGES: Final = 2_000
+# Pages in the WAL: from the first number on, checkpoints run beside the writer; at the second
+# the writer waits for one, and its next commit begins the WAL anew. With "full" that is soon:
+# a sync takes half as long again where it also has to record that the file has grown. With
+# "normal" only checkpoints sync, so they are few.
+_CHECKPOINT_PAGES: Final[dict[Durability, tuple[int, int]]] = {
+    "full": (2_000, 2_000),
+    "normal": (4_000, 16_000),
+}
+_AGAIN_PAGES: Final = 1_000
 # How long a checkpoint with the writers kept out waits for one of them, and for readers.
 _ALONE_MILLISECONDS: Final = 100
 _WARN_PAGES: Final = 64_000
@@ -90,7 +94,8 @@ class Database:
         self.forked = False
         self.wal_pages = 0
         self._checkpointed = 0
-        self._wait_pages = WAIT_PAGES
+        self._beside_pages, self._most_pages = _CHECKPOINT_PAGES[durability]
+        self._wait_pages = self._most_pages
         self._warn_pages = _WARN_PAGES
         try:
             with self.translated():
@@ -241,7 +246,7 @@ class Database:
         A commit that comes in between keeps the WAL from beginning anew; `bound_wal` sees to
         that if it never pauses.
         """
-        if self.wal_pages >= CHECKPOINT_PAGES and self.wal_pages != self._checkpointed:
+        if self.wal_pages >= self._beside_pages and self.wal_pages != self._checkpointed:
             self._checkpointed = self.wal_pages
             with self._in_use():
                 self._checkpoint(self.watch)
@@ -252,7 +257,7 @@ class Database:
         if self.wal_pages < self._wait_pages:
             return
         pages, done = self._checkpoint(self.writer)
-        if self.wal_pages >= 2 * WAIT_PAGES:
+        if self.wal_pages >= 2 * self._most_pages:
             # Other processes have always added something by then: keep them out for once.
             pages, done = self._checkpoint_alone()
         # A reader in the midst of something keeps the WAL from beginning anew; one that never
@@ -456,7 +461,7 @@ class Database:
 
     def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         if pages < self.wal_pages:
-            self._wait_pages = WAIT_PAGES
+            self._wait_pages = self._most_pages
             self._warn_pages = _WARN_PAGES
         self.wal_pages = pages
         return apsw.SQLITE_OK
