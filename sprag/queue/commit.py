@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
 
@@ -119,14 +120,14 @@ class GroupCommit(Generic[T]):
         return True
 
     def _linger(self, ticket: T) -> None:
-        try:
+        with suppress(Empty):
             ticket._wake.get(timeout=LINGER_SECONDS)
-        except Empty:
-            self._vain = min(self._vain + 1, _MOST_VAIN)
-            self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
         with self._mutex:
             if not self._busy and ticket in self._posted:
+                # Nobody made the number full.
                 self._busy = ticket._leads = True
+                self._vain = min(self._vain + 1, _MOST_VAIN)
+                self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
 
     def _lead(self, ticket: T) -> None:
         with self._mutex:

@@ -16,8 +16,13 @@ from typing import Final
 _RANDOM_DIGITS: Final = 19
 _SHAPE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
+_POOL: Final = 256
+
 _lock = threading.Lock()
 _last = 0
+# Random digits of ids to come. The system is asked for many at a time: after the sync of the
+# previous commit, one small question takes it longer than all that Python does for an enqueue.
+_tails: list[str] = []
 
 
 def new_ids(count: int) -> list[str]:
@@ -26,8 +31,23 @@ def new_ids(count: int) -> list[str]:
     with _lock:
         first = max(time.time_ns() // 1000, _last + 1)
         _last = first + count - 1
+        if len(_tails) < count:
+            _tails.extend(_random_tails(max(count, _POOL)))
+        return [f"{first + n:013x}{_tails.pop()}" for n in range(count)]
+
+
+def _random_tails(count: int) -> list[str]:
     noise = os.urandom(10 * count).hex()
-    return [f"{first + n:013x}{noise[20 * n : 20 * n + _RANDOM_DIGITS]}" for n in range(count)]
+    return [noise[20 * n : 20 * n + _RANDOM_DIGITS] for n in range(count)]
+
+
+def _forked() -> None:
+    global _lock  # noqa: PLW0603  # a thread that is not in this process may have held it
+    _lock = threading.Lock()
+    _tails.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def is_job_id(value: object) -> bool:

@@ -1,3 +1,4 @@
+import os
 import sys
 import threading
 import time
@@ -6,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import new_job_id
+from sprag.queue import ids, new_job_id
 from sprag.queue.ids import is_job_id, new_ids
 
 
@@ -42,6 +43,23 @@ def test_the_random_part_cannot_be_told_from_its_neighbours() -> None:
         assert {id_[digit] for id_ in made} == set("0123456789abcdef")
     for start in (13, 19, 24):
         assert len({id_[start : start + 8] for id_ in made}) == len(made)
+
+
+def test_a_forked_child_makes_other_ids_even_while_a_thread_makes_one() -> None:
+    new_ids(1)
+    ours, theirs = os.pipe()
+    with ids._lock:
+        child = os.fork()
+        if child == 0:
+            os.write(theirs, "".join(new_ids(20)).encode())
+            os._exit(0)
+    said = os.read(ours, 20 * 32).decode()
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(ours)
+    os.close(theirs)
+    made = [said[n : n + 32][13:] for n in range(0, len(said), 32)]
+    assert len(made) == 20
+    assert not set(made) & {id_[13:] for id_ in new_ids(1000)}
 
 
 @pytest.fixture

@@ -1,0 +1,169 @@
+"""The group commit alone, with a `write` that the test holds up as it likes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from sprag.queue import commit
+from sprag.queue.commit import GroupCommit, Ticket
+from tests.support import DEADLINE, wait, wait_until
+
+
+class Patient(Ticket):
+    patient = True
+
+
+class Disk:
+    """Where batches are written: it remembers them, and can be stopped in the middle of one."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Ticket]] = []
+        self.writers: list[int] = []
+        self.expected = 0
+        self.slow = 0.0
+        self.entered = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+        self.commits: GroupCommit[Ticket] = GroupCommit(self.write)
+
+    def write(self, batch: list[Ticket]) -> None:
+        self.batches.append(batch)
+        self.writers.append(threading.get_ident())
+        self.entered.set()
+        wait(self.free)
+        if self.slow:
+            threading.Event().wait(self.slow)
+        self.commits.expect(self.expected)
+        for ticket in batch:
+            ticket.done = True
+
+
+@contextmanager
+def posting(*tickets: Ticket, disk: Disk, rounds: int = 1) -> Iterator[None]:
+    """A thread for each ticket, which submits it `rounds` times; ended when the block is left."""
+
+    def post(ticket: Ticket) -> None:
+        for _ in range(rounds):
+            disk.commits.submit(ticket)
+
+    threads = [threading.Thread(target=post, args=(ticket,), daemon=True) for ticket in tickets]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join(DEADLINE)
+        assert not thread.is_alive(), "a poster was never woken"
+
+
+def posted(disk: Disk, *tickets: Ticket) -> Callable[[], bool]:
+    return lambda: all(ticket in disk.commits._posted for ticket in tickets)
+
+
+def test_a_lone_poster_writes_itself() -> None:
+    disk, ticket = Disk(), Ticket()
+    disk.commits.submit(ticket)
+    assert disk.batches == [[ticket]]
+    assert disk.writers == [threading.get_ident()]
+
+
+def test_what_is_posted_while_one_writes_goes_together_into_the_next_batch() -> None:
+    disk, first, others = Disk(), Ticket(), [Ticket() for _ in range(5)]
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        with posting(*others, disk=disk):
+            wait_until(posted(disk, *others))
+            disk.free.set()
+    assert disk.batches[0] == [first]
+    assert sorted(map(id, disk.batches[1])) == sorted(map(id, others))
+    assert len(disk.batches) == 2
+
+
+def test_an_error_reaches_its_own_poster_alone() -> None:
+    disk = Disk()
+    bad, good = Ticket(), Ticket()
+    bad.error = ValueError("mine")
+    with pytest.raises(ValueError, match="mine"):
+        disk.commits.submit(bad)
+    disk.commits.submit(good)
+
+
+def test_the_patient_gather_as_long_as_they_find_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # To write takes longer than anyone lingers: whoever finds out that its moment has passed
+    # while its batch is being written has not lingered in vain.
+    monkeypatch.setattr(commit, "LINGER_SECONDS", 0.05)
+    disk = Disk()
+    disk.expected, disk.slow = 4, 0.1
+    disk.commits.expect(4)
+    with posting(*(Patient() for _ in range(4)), disk=disk, rounds=6):
+        pass
+    assert [len(batch) for batch in disk.batches] == [4] * 6
+
+
+def test_to_linger_in_vain_is_given_up_for_a_while() -> None:
+    disk, ticket = Disk(), Patient()
+    disk.expected = 2  # of whom one never comes
+    disk.commits.expect(2)
+    lingered = []
+    for _ in range(100):
+        before = disk.commits._vain
+        disk.commits.submit(ticket)
+        lingered.append(disk.commits._vain > before or disk.commits._pause == 30)
+    assert [len(batch) for batch in disk.batches] == [1] * 100
+    assert 5 <= sum(lingered) < 10
+
+
+def test_an_impatient_one_takes_those_who_linger_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "LINGER_SECONDS", DEADLINE)
+    disk, patient, hasty = Disk(), Patient(), Ticket()
+    disk.commits.expect(2)
+    with posting(patient, disk=disk):
+        wait_until(posted(disk, patient))
+        disk.commits.submit(hasty)
+    assert disk.batches == [[patient, hasty]]
+
+
+def test_an_heir_that_was_interrupted_passes_the_lead_on() -> None:
+    disk, first, last = Disk(), Ticket(), Ticket()
+
+    class Interrupted(Ticket):
+        def __init__(self) -> None:
+            super().__init__()
+            self._wake = self  # type: ignore[assignment]  # sleeps and is woken as below
+            self.heir = threading.Event()
+
+        def qsize(self) -> int:
+            return 0
+
+        def put(self, _: None) -> None:
+            self.heir.set()
+
+        def get(self) -> None:
+            wait(self.heir)
+            raise KeyboardInterrupt
+
+    heir = Interrupted()
+    ended = threading.Event()
+
+    def interrupted() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            disk.commits.submit(heir)
+        ended.set()
+
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        threading.Thread(target=interrupted, daemon=True).start()
+        wait_until(posted(disk, heir))
+        with posting(last, disk=disk):
+            wait_until(posted(disk, last))
+            disk.free.set()
+    wait(ended)
+    assert disk.batches == [[first], [last]]
+    disk.commits.submit(Ticket())  # nobody leads any more, so this one does
