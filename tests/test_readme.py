@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from sprag.queue import QueueService
-from tests.support import DEADLINE
+from tests.support import DEADLINE, unmeasured
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_the_queue_of_the_example_folder_runs_by_its_import_path(tmp_path: Path)
     source = tmp_path / "photo.png"
     Image.effect_noise((400, 300), 50).save(source)
     command = [sys.executable, "-m", *shlex.split(line)]
-    environment = {**os.environ, "SPRAG_DATABASE": str(database)}
+    environment = {**unmeasured(), "SPRAG_DATABASE": str(database)}
     queue = QueueService(name="thumbnails", database=database)
     job = queue.enqueue({"source": str(source), "folder": str(tmp_path / "small")})
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as worker:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-from tests.support import DEADLINE
+from tests.support import DEADLINE, unmeasured
 
 PROGRAM = [sys.executable, "-m", "sprag"]
 
@@ -25,7 +25,7 @@ PROGRAM = [sys.executable, "-m", "sprag"]
 def environment(**changes: str) -> dict[str, str]:
     """This process's, without what steers output."""
     steering = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "SPRAG_DATABASE", "TERM")
-    kept = {name: value for name, value in os.environ.items() if name not in steering}
+    kept = {name: value for name, value in unmeasured().items() if name not in steering}
     return {**kept, "TERM": "xterm-256color", **changes}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from _torture import oracle
-from tests.support import DEADLINE, child, python, raw
+from tests.support import DEADLINE, child, python, raw, unmeasured
 
 SWEEP = """
     # Let a signal arrive at each instruction that one call runs in the main thread, where locks
@@ -209,7 +209,9 @@ def test_sigterm_while_the_main_thread_enqueues_ends_in_order(tmp_path: Path) ->
     for _ in range(8):
         # Its own buffer would be a place to lose lines in.
         process = subprocess.Popen(
-            [sys.executable, "-c", _dedented(TERMINATED), str(database)], stdout=subprocess.PIPE
+            [sys.executable, "-c", _dedented(TERMINATED), str(database)],
+            env=unmeasured(),
+            stdout=subprocess.PIPE,
         )
         with process:
             try:
