@@ -329,7 +329,12 @@ def test_a_stopped_process_is_not_taken_for_a_dead_one(
     job = queue.enqueue("short")
     with run(IN_A_BLOCK, database) as process:
         assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
-        process.send_signal(signal.SIGSTOP)
+        with raw(database) as connection:
+            # Stopped in the midst of a write, it would keep everybody from writing.
+            connection.execute("BEGIN IMMEDIATE")
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)  # until it has stopped
+            connection.execute("ROLLBACK")
         queue.start()  # it looks for the dead, at once and then again and again
         other = [queue.enqueue(n) for n in range(20)]
         finished(queue, *other)
