@@ -82,9 +82,11 @@ class Database:
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
-        self._mutex = threading.Lock()
-        # The threads that use a connection other than the writer; they wait while others rest.
-        self._users: set[int] = set()
+        # Reentrant: what a Ctrl-C left unended is ended by the garbage collector, which runs in
+        # any thread at any line, also in one that holds the mutex.
+        self._mutex = threading.RLock()
+        # Which threads use a connection other than the writer, each with a token of that use.
+        self._users: dict[int, object] = {}
         self._unused = threading.Condition(self._mutex)
         self._resting = False
         self._rested = False
@@ -148,16 +150,19 @@ class Database:
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
-        me = threading.get_ident()
-        with self._mutex:
-            while self._resting and not self.forked:
-                self._unused.wait()
-            self.check_open()
-            self._users.add(me)
+        # A Ctrl-C between any two of these lines can leave a thread among the users. Its next use
+        # takes the place of that one, which must not end it when it is collected at last.
+        me, use = threading.get_ident(), object()
         try:
+            with self._mutex:
+                while self._resting and not self.forked:
+                    self._unused.wait()
+                self.check_open()
+                self._users[me] = use
             yield
         finally:
-            self._users.discard(me)
+            if self._users.get(me) is use:
+                del self._users[me]
             with self._mutex:
                 self._unused.notify_all()
 
@@ -167,7 +172,7 @@ class Database:
         This thread does not either, whatever a Ctrl-C has left behind, since it is here.
         """
         deadline = time.monotonic() + seconds
-        while self._users - {threading.get_ident()}:
+        while self._users.keys() - {threading.get_ident()}:
             if time.monotonic() > deadline:
                 return False
             self._unused.wait(0.1)

@@ -310,7 +310,7 @@ class Engine:
 
     def _store_progress(self) -> None:
         reports = []
-        while self.dirty:
+        for _ in range(len(self.dirty)):
             # Taken out before it is read: what is reported in between comes back in.
             report = self.dirty.pop().report()
             if report is not None:

@@ -839,3 +839,53 @@ def test_a_queue_that_runs_nothing_says_that_the_disk_is_full(
     filler.unlink()
     queue.enqueue(2)
     assert queue.counts()["queued"] == stored + 1
+
+
+def abandoned(file: Database) -> Any:
+    """A read that a Ctrl-C cut off between its beginning and its block."""
+    read = file.reading()
+    read.__enter__()
+    return read
+
+
+def test_what_a_ctrl_c_cut_off_may_be_collected_at_any_line(database: Path) -> None:
+    file = Database(str(database))
+
+    def collect() -> None:
+        read = [abandoned(file)]
+        with file._mutex:  # the collector runs in any thread, also in one that has this
+            read.clear()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    with file.reading() as reader:
+        assert reader.execute("SELECT count(*) FROM job").get == 0
+    file.close()
+
+
+def test_a_read_that_was_cut_off_neither_keeps_the_file_open_nor_ends_a_later_one(
+    database: Path,
+) -> None:
+    file = Database(str(database))
+    first = [abandoned(file)]
+    second = [abandoned(file)]
+    first.clear()
+    closing = threading.Thread(target=file.close, daemon=True)
+    closing.start()
+    wait_until(lambda: file.closed)
+    assert closing.is_alive()
+    second.clear()
+    closing.join(DEADLINE)
+    assert not closing.is_alive()
+
+    file = Database(str(database))
+    kept = abandoned(file)
+    with file.reading():
+        pass  # by the same thread, which cannot be reading there any more
+    closing = threading.Thread(target=file.close, daemon=True)
+    closing.start()
+    closing.join(DEADLINE)
+    assert not closing.is_alive()
+    del kept
