@@ -48,7 +48,7 @@ def refusal_of(error: errors.QueueError) -> Refusal:
     code = FAILED
     if isinstance(error, errors.DatabaseError):
         code = DATABASE
-    elif isinstance(error, errors.ConfigurationError):
+    elif isinstance(error, errors.ConfigurationError | errors.PayloadError):
         code = USAGE
     facts = {name: value for name, value in vars(error).items() if not name.startswith("_")}
     return Refusal(str(error), kind=_words(type(error).__name__), code=code, **facts)

@@ -17,7 +17,7 @@ def find(journal: Journal, reference: str) -> Job:
         return journal.job(reference)
     ids = journal.ids(reference, _SHOWN + 1)
     if not ids:
-        raise JobNotFound(f"{reference}…", None)
+        raise JobNotFound(reference, None)
     if len(ids) == 1:
         return journal.job(ids[0])
     jobs = [journal.job(id_) for id_ in ids[:_SHOWN]]

@@ -63,7 +63,9 @@ def shared(*, top: bool = False) -> Callable[[F], F]:
     def keep_database(
         context: click.Context, _parameter: click.Parameter, value: str | None
     ) -> None:
-        if value:
+        if value == "":
+            raise click.BadParameter("expected a path, got an empty text")
+        if value is not None:
             context.ensure_object(Settings).database = value
 
     def keep_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -19,6 +19,8 @@ def backup(database: Database, target: str) -> None:
     """
     if os.path.lexists(target):
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
+    if not Path(target).parent.is_dir():
+        raise DatabaseRefused(f"{target} cannot be made: its folder does not exist", target)
     # A name of its own: what is cleaned up below is never another's.
     partial = f"{target}.{secrets.token_hex(4)}.partial"
     try:

@@ -81,8 +81,20 @@ def decode(text: str | bytes) -> Any:
         value = _from_json(text) if text != "null" else None
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"stored payload is not JSON: {error}", "") from error
-    # Only tagged objects need work, and they cannot hide: a tag is text with a "$".
-    return _restored(value, "payload") if '"$' in text else value
+    try:
+        # Only tagged objects need work, and they cannot hide: a tag is text with a "$".
+        return _restored(value, "payload") if '"$' in text else value
+    except RecursionError as error:
+        raise PayloadError(f"stored payload is nested too deeply: {error}", "") from error
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts that `encode` made are of the same value; keys have no order."""
+    return one == other or _sorted(one) == _sorted(other)
+
+
+def _sorted(text: str) -> str:
+    return json.dumps(_from_json(text), sort_keys=True)
 
 
 # ---------------------------------------------------------------- encoding

@@ -6,6 +6,7 @@ writes, the others' tickets pile up and go into its successor's transaction.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,10 +41,20 @@ class Ticket:
         self._wake.put(None)
 
 
+def _check_stack() -> None:
+    # An overrun later would also hit what has to put things right.
+    try:
+        sys._getframe(sys.getrecursionlimit() - _FRAMES)
+    except ValueError:
+        return
+    raise RecursionError("too few frames are left to write to the queue's file")
+
+
 T = TypeVar("T", bound=Ticket)
 
 LINGER_SECONDS: Final = 0.0005
 _MOST_VAIN: Final = 5
+_FRAMES: Final = 100
 
 
 class GroupCommit(Generic[T]):
@@ -74,7 +85,11 @@ class GroupCommit(Generic[T]):
         self._quorum = patient
 
     def submit(self, ticket: T) -> None:
-        """Return when `ticket` is done; raise its error if it has one."""
+        """Return when `ticket` is done; raise its error if it has one.
+
+        Raises RecursionError, before anything is done, where the stack might not suffice.
+        """
+        _check_stack()
         ticket.done = False
         while ticket._wake.qsize():
             ticket._wake.get()

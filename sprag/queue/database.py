@@ -35,6 +35,7 @@ Durability = Literal["full", "normal"]
 _BUSY_SECONDS: Final = 10.0
 # How long a fork() waits for reads and writes of other threads to end.
 _REST_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.05
 # Small pages: a commit touches half a dozen of them for some hundred bytes, and the WAL takes
 # them whole. Measured: a third more commits a second than with 4 KiB, and half the writing.
 PAGE_BYTES: Final = 2048
@@ -73,6 +74,7 @@ class Database:
         self.path = path
         self.durability: Durability = durability
         self.vfs = vfs
+        self._asked_flags = flags
         self._flags = apsw.SQLITE_OPEN_READWRITE | flags
         if create:
             self._flags |= apsw.SQLITE_OPEN_CREATE
@@ -94,6 +96,8 @@ class Database:
         """Held by whoever uses the writer, so that nobody closes it under a transaction."""
         self.closed = False
         self.forked = False
+        self._file: tuple[int, int] | None = None
+        self._looked_at = 0.0
         self.wal_pages = 0
         self._checkpointed = 0
         self._beside_pages, self._most_pages = _CHECKPOINT_PAGES[durability]
@@ -111,6 +115,8 @@ class Database:
                 self._pragmas(self.writer)
                 self.writer.set_wal_hook(self._count_pages)
                 self.watch = self._reader()
+            if vfs is None:
+                self._file = _which(path)
         except BaseException:
             self.close()
             raise
@@ -352,6 +358,10 @@ class Database:
     def abandon(self) -> None:
         """After fork(), in the child: these connections are the parent's."""
         self.forked = self.closed = True
+        # Threads that are not in this process may have held them.
+        self.turn = threading.Lock()
+        self._mutex = threading.RLock()
+        self._unused = threading.Condition(self._mutex)
         for connection in self._all:
             # Immortal, or the garbage collector would close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
@@ -368,6 +378,35 @@ class Database:
             )
         if self.closed:
             raise errors.QueueClosed(f"{self.path} is closed")
+
+    def check_same(self, durability: Durability, vfs: str | None, flags: int) -> None:
+        """Raise ConfigurationError where another queue of the file wants it opened otherwise."""
+        asked = {
+            "durability": (self.durability, durability),
+            "vfs": (self.vfs, vfs),
+            "open_flags": (self._asked_flags, flags),
+        }
+        for option, (there, wanted) in asked.items():
+            if there != wanted:
+                raise errors.ConfigurationError(
+                    f"{self.path} is open in this process with {option}={there!r}; expected the "
+                    f"same for every queue of the file, got {wanted!r}"
+                )
+
+    def check_in_place(self) -> None:
+        """Raise DatabaseRefused if the file has been deleted or replaced since it was opened:
+        SQLite would write on, into a file that nobody can open again. Looks now and then."""
+        now = time.monotonic()
+        if self._file is None or now < self._looked_at + _LOOK_SECONDS:
+            return
+        if _which(self.path) != self._file:
+            raise errors.DatabaseRefused(
+                f"{self.path} was deleted or replaced while it was open: nothing is accepted, and "
+                "what running jobs store is lost with the old file. Stop every process that has "
+                "it open, then put the right file in place",
+                self.path,
+            )
+        self._looked_at = now
 
     def _connect(self, *, ours: bool = True) -> apsw.Connection:
         connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
@@ -527,15 +566,22 @@ def _check_place(path: str, create: bool) -> None:
     folder = Path(path).parent
     if Path(path).is_dir():
         raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
+    if Path(path).exists() and not Path(path).is_file():
+        raise errors.DatabaseRefused(f"{path} is a device or the like, expected a file", path)
     if Path(path).is_file() and 0 < Path(path).stat().st_size < 512:
         # Too short for a first page: SQLite takes some such files for empty ones.
         raise errors.DatabaseRefused(f"{path} is not a SQLite database; it is left untouched", path)
+    if Path(path).is_file() and Path(path).stat().st_nlink > 1:
+        raise errors.DatabaseRefused(
+            f"{path} has other names (hard links): opened by two of them, it would lose jobs. "
+            "Leave it one name, or copy it",
+            path,
+        )
     if not create and not os.path.lexists(path):
         raise errors.DatabaseRefused(f"{path} does not exist", path)
     if not folder.is_dir():
-        raise errors.DatabaseRefused(
-            f"{path} cannot be made: the folder {folder} does not exist", path
-        )
+        wrong = "is no folder" if os.path.lexists(folder) else "does not exist"
+        raise errors.DatabaseRefused(f"{path} cannot be made: the folder {folder} {wrong}", path)
     kind = network_filesystem(path)
     if kind is not None:
         raise errors.DatabaseRefused(
@@ -544,6 +590,15 @@ def _check_place(path: str, create: bool) -> None:
             path,
         )
     check_link(path)
+
+
+def _which(path: str) -> tuple[int, int] | None:
+    """Which file this is, whatever its name; None where there is none."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_link(path: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from . import errors, interrupts
+from . import errors
 from .database import Database, Durability, check_link
 from .execution import describe
 from .journal import Journal
@@ -101,13 +101,8 @@ class Engine:
             engine = _engines.get(path)
             if engine is None:
                 engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds, create)
-                interrupts.install()
-            elif (engine.database.durability, engine.database.vfs) != (durability, vfs):
-                raise errors.ConfigurationError(
-                    f"{path} is open in this process with durability="
-                    f"{engine.database.durability!r} and vfs={engine.database.vfs!r}; expected the "
-                    f"same for every queue of the file, got {durability!r} and {vfs!r}"
-                )
+            else:
+                engine.database.check_same(durability, vfs, flags)
             engine.users += 1
             return engine
 
@@ -147,15 +142,23 @@ class Engine:
             if self.owner is None:
                 self._recovery.refresh()
                 self._recovery.sweep()
-                lock = OwnerLock(self.folder)
+                try:
+                    with _registry:  # no fork in the midst of it: a child must know of the lock
+                        lock = self._lock = OwnerLock(self.folder)
+                except OSError as error:
+                    raise errors.DatabaseReadOnly(
+                        f"{self.path} cannot be worked on: {self.folder}, where processes show "
+                        f"that they are alive, cannot be written ({error.strerror})",
+                        self.path,
+                    ) from error
                 try:
                     self.owner = self.journal.add_owner(
                         lock.token, os.getpid(), socket.gethostname()
                     )
                 except BaseException:
+                    self._lock = None
                     lock.release()
                     raise
-                self._lock = lock
                 self._recovery = Recovery(self.journal, self.folder, self.owner)
                 self._reserve = Reserve(self.folder / "reserve")
                 self._restore_reserve(self._reserve)
@@ -183,6 +186,7 @@ class Engine:
         wait, most = _RETRY_SECONDS
         tries = 0
         while True:
+            self.database.check_open()
             try:
                 run = self.journal.exchange(ticket, outcome)
             except errors.QueueClosed:
@@ -212,7 +216,9 @@ class Engine:
     # ------------------------------------------------------------ anyone's wishes
 
     def accepts(self) -> None:
-        """Raise DatabaseFull while the room that was set aside is in use."""
+        """Raise DatabaseFull while the room that was set aside is in use, DatabaseRefused if the
+        file is gone."""
+        self.database.check_in_place()
         if self._reserve is not None and self._reserve.spent:
             raise errors.DatabaseFull(
                 f"the disk of {self.path} is full: nothing was stored, and nothing new is "
@@ -264,20 +270,26 @@ class Engine:
                 failing = False
             except errors.QueueClosed:
                 return
-            except errors.DatabaseError as error:
+            except (errors.DatabaseError, OSError) as error:
                 if not failing:
                     log.error("%s cannot be watched, and is tried again: %s", self.path, error)
                 failing = True
 
     def _look(self) -> None:
+        self.database.check_in_place()
         if self.dirty and self._every("progress", _PROGRESS_SECONDS):
             self._store_progress()
         if self.owner is not None:
             self.journal.give_back(self.owner, self._workers)
         version = self.database.version()
         if version != self._version:
-            self._changed()
+            # Not the other way round: `admit` may ask for another look meanwhile.
             self._version = version
+            try:
+                self._changed()
+            except BaseException:
+                self._version = -1
+                raise
         elif self._unheard and self.owner is not None:
             self._pass_on_cancellations(self.owner)
         now = self.journal.clock()
@@ -301,7 +313,7 @@ class Engine:
         for queue in tuple(self._due):
             self._due[queue] = self.journal.next_due(queue)
         self._recovery.refresh()
-        self.journal.nudge()
+        self.journal.nudge(self._workers)
 
     def _pass_on_cancellations(self, owner: int) -> None:
         told = [self._interrupt(key, starts) for key, starts in self.journal.cancelling(owner)]
@@ -339,7 +351,7 @@ class Engine:
             if not self.journal.claiming:
                 log.warning("the disk of %s has room again: jobs are started", self.path)
             self.journal.claiming = True
-            self.journal.nudge()
+            self.journal.nudge(self._workers)
         else:
             self.journal.claiming = False
 

@@ -127,8 +127,9 @@ class DatabaseError(QueueError):
 
 
 class DatabaseRefused(DatabaseError):
-    """Not a file this version may open: no database, another application's, newer,
-    on a network file system, or SQLite itself is too old. The file is left untouched."""
+    """Not a file this version may open: no database, another application's, newer, on a
+    network file system, or SQLite itself is too old; or it was deleted or replaced while it was
+    open. What is there is left untouched."""
 
 
 class DatabaseReadOnly(DatabaseError):

@@ -17,6 +17,7 @@ _RANDOM_DIGITS: Final = 19
 _SHAPE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 _POOL: Final = 256
+_END_OF_TIME: Final = 16**13 - 2**40
 
 _lock = threading.Lock()
 _last = 0
@@ -29,7 +30,9 @@ def new_ids(count: int) -> list[str]:
     """`count` fresh ids, in growing order."""
     global _last  # noqa: PLW0603  # one clock a process: ids grow across all queues
     with _lock:
-        first = max(time.time_ns() // 1000, _last + 1)
+        first = time.time_ns() // 1000
+        # A clock that is out of its mind, or goes back, must not spoil the shape or the order.
+        first = max(first if first < _END_OF_TIME else 0, _last + 1)
         _last = first + count - 1
         if len(_tails) < count:
             _tails.extend(_random_tails(max(count, _POOL)))

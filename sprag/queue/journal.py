@@ -99,11 +99,10 @@ class Journal(Reader):
                     parked.remove(ticket)
                     ticket.wake_parked()
 
-    def nudge(self) -> None:
-        """Let parked workers look for runs: other processes may have left some."""
-        with self._parking:
-            idle = any(self._parked.values())
-        if idle:
+    def nudge(self, workers: Iterable[Exchange]) -> None:
+        """Let those of the workers that have no run look for some: other processes may have left
+        any. Also those that have just found none, and are not parked yet."""
+        if any(worker.claimed is None for worker in workers):
             self._call(lambda _connection, _now: None)
 
     def finish(self, owner: int, outcomes: Sequence[Outcome]) -> int:
@@ -249,6 +248,9 @@ class Journal(Reader):
         each in one of its own."""
         try:
             with self.database.turn:
+                self.database.check_open()
+                # Should an exception ever have torn a transaction, nothing may be added to it.
+                self.database.rollback()
                 self._transact(batch)
         except _ENVIRONMENT as error:
             self._fail(batch, error)
@@ -270,7 +272,6 @@ class Journal(Reader):
             ticket.done = True
 
     def _transact(self, batch: list[_Any]) -> None:
-        self.database.check_open()
         writer = self.database.writer
         now = self.clock()
         if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
@@ -290,14 +291,21 @@ class Journal(Reader):
                 for queue, waiting in seekers.items()
             ]
             self.database.commit()
-        except BaseException:
+        except BaseException as error:
             self.database.rollback()
+            # What an application's signal handler raises here, in the main thread, says nothing of
+            # the commit: `give_back` finds runs that were started and not dealt.
+            self.adrift = self.adrift or not isinstance(error, apsw.Error | errors.QueueError)
             raise
         # Committed. From here on nothing may fail.
-        for worker in workers:
-            worker.claimed = None
-        for waiting, runs in claims:
-            self._deal(waiting, runs)
+        try:
+            for worker in workers:
+                worker.claimed = None
+            for waiting, runs in claims:
+                self._deal(waiting, runs)
+        except BaseException:
+            self.adrift = True
+            raise
         self._commits.expect(sum(len(runs) for _waiting, runs in claims))
         for done in (*enqueues, *calls, *(w for w in workers if not w.parked)):
             done.done = True

@@ -121,7 +121,7 @@ class Subscription:
     def _call(self, signal: Signal) -> None:
         try:
             self._callback(signal)
-        except Exception:
+        except BaseException:  # a thread of ours; CancelledError is one
             log.exception("a subscriber raised at seq %s; the next signal follows", signal["seq"])
 
 

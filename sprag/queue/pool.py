@@ -71,20 +71,23 @@ class WorkerPool:
         self._join(grace_seconds)
         for job in tuple(self._jobs.values()):
             job.interrupt(JobReleased)
-        if self._jobs:
-            self._join(_YIELD_SECONDS)
-        left = tuple(self._jobs.values())
+        self._join(_YIELD_SECONDS)  # no time at all where no handler runs
+        left = [ticket.claimed for ticket in self._tickets if ticket.claimed is not None]
         if left:
-            named = ", ".join(job.id for job in left)
+            named = ", ".join(run.id for run in left)
             log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
                         "back to the queue: %s", self._queue, grace_seconds, named)  # fmt: skip
-            outcomes = [Outcome(job.run, "release", report=job.report()) for job in left]
+            jobs = [self._jobs.get(run.key) for run in left]
+            outcomes = [
+                Outcome(run, "release", report=None if job is None else job.report())
+                for run, job in zip(left, jobs, strict=True)
+            ]
             try:
                 self._engine.journal.finish(self._tickets[0].owner, outcomes)
             except DatabaseError:
                 log.exception("they could not be released; that happens when this process ends")
         self._engine.discharge(self._tickets)
-        return [job.id for job in left]
+        return [run.id for run in left]
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -99,12 +102,16 @@ class WorkerPool:
                 job = RunningJob(run, self._queue, engine.dirty.add)
                 engine.running[run.key] = self._jobs[run.key] = job
                 try:
-                    outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                    if ticket.stopping:
+                        # Dealt at the moment of dismissal: no handler begins any more.
+                        outcome = Outcome(run, "release")
+                    else:
+                        outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
                 finally:
-                    del self._jobs[run.key]
-                    # Released long ago, it may be running again by now.
-                    if engine.running.get(run.key) is job:
-                        del engine.running[run.key]
+                    # Taken from this worker long ago, it may be running again by now.
+                    for running_ in (self._jobs, engine.running):
+                        if running_.get(run.key) is job:
+                            del running_[run.key]
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)

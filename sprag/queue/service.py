@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import inspect
 import math
+import os
 import signal
 import threading
 import time
@@ -29,7 +30,7 @@ from typing import Any, ClassVar, Final, Self
 from . import checks, errors
 from .backoff import Backoff
 from .backup import backup
-from .codec import encode
+from .codec import encode, same
 from .coroutines import HandlerLoop
 from .database import Durability
 from .engine import Engine
@@ -46,6 +47,7 @@ MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
 _NOTHING: Final = (None,) * 6
 
+_services: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
 _started: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
 
 
@@ -80,7 +82,8 @@ class QueueService:
     grace_seconds: float = 10.0
     """How long `stop()` lets running jobs go on before they are released."""
     busy_seconds: float = 10.0
-    """How long a write waits for another process's lock before it raises DatabaseLocked."""
+    """How long a write waits for another process's lock before it raises DatabaseLocked. In a
+    process, the first queue to open a file says it for all queues of that file."""
     vfs: str | None = None
     """The SQLite VFS to open the file with. None: the system's."""
     open_flags: int = 0
@@ -114,11 +117,9 @@ class QueueService:
         self._pool: WorkerPool | None = None
         self._loop: HandlerLoop | None = None
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
-        self._life = threading.RLock()
-        """Held for the whole of a start or a stop."""
-        self._mutex = threading.RLock()
-        """Held while the file is opened."""
         self._restore_signal: Any = None
+        self._make_locks()
+        _services.add(self)
 
     # ------------------------------------------------------------ for the subclass
 
@@ -194,7 +195,7 @@ class QueueService:
             if full is not None:  # or it was there already, and the repetition needed no room
                 raise full from None
             raise
-        if (job.queue, job.item_json) != (self.name, text):
+        if job.queue != self.name or not same(job.item_json, text):
             raise errors.JobExists(job_id, job.queue)
         return job
 
@@ -343,8 +344,8 @@ class QueueService:
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
         with self._life:
+            engine = self._open()
             if self._pool is None:
-                engine = self._open()
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
                     loop = self._loop = HandlerLoop()
@@ -414,6 +415,12 @@ class QueueService:
                 self._restore_signal = None
 
     # ------------------------------------------------------------ helpers
+
+    def _make_locks(self) -> None:
+        self._life = threading.RLock()
+        """Held for the whole of a start or a stop."""
+        self._mutex = threading.RLock()
+        """Held while the file is opened."""
 
     def _open(self) -> Engine:
         engine = self._engine
@@ -533,4 +540,11 @@ def _stop_all() -> None:
         service.stop()
 
 
+def _forked() -> None:
+    # Threads that are not in this process may have held them.
+    for service in tuple(_services):
+        service._make_locks()
+
+
 atexit.register(_stop_all)
+os.register_at_fork(after_in_child=_forked)

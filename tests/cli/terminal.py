@@ -29,12 +29,18 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", **changes}
 
 
+def measured(**changes: str) -> dict[str, str]:
+    """The same, for a program that no signal interrupts."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {**environment(**changes), **coverage}
+
+
 def run(
     *arguments: object, cwd: Path | None = None, **changes: str
 ) -> subprocess.CompletedProcess[str]:
     """The program to its end, its output in pipes."""
     return subprocess.run(
-        [*PROGRAM, *map(str, arguments)], cwd=cwd, env=environment(**changes),
+        [*PROGRAM, *map(str, arguments)], cwd=cwd, env=measured(**changes),
         capture_output=True, text=True, timeout=DEADLINE, check=False,
     )  # fmt: skip
 

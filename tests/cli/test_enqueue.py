@@ -114,7 +114,7 @@ def test_standard_input_that_is_no_utf_8_is_refused(sprag: Sprag) -> None:
 
 def test_an_item_that_is_too_large_ends_with_1(sprag: Sprag) -> None:
     error = sprag("enqueue", "q", "-", "--json", stdin=b'"' + b"x" * 1_100_000 + b'"').error
-    assert (error["kind"], error["exit_code"]) == ("payload_too_large", 1)
+    assert (error["kind"], error["exit_code"]) == ("payload_too_large", 2)
     assert error["limit"] == 1_048_576
 
 
@@ -143,3 +143,14 @@ def test_a_new_file_and_a_new_queue_are_remarked_on(sprag: Sprag, database: Path
     assert "images is a new queue" in first.err
     assert sprag("enqueue", "images", "1").err == ""
     assert "imagse is a new queue" in sprag("enqueue", "imagse", "1").err
+
+
+@pytest.mark.parametrize("arguments", [["NaN"], ["1", "--priority", "9999999999"]])
+def test_a_job_that_is_refused_makes_no_file(
+    sprag: Sprag, database: Path, arguments: list[str]
+) -> None:
+    answer = sprag("enqueue", "work", *arguments)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "made" not in answer.err
+    assert not database.exists()

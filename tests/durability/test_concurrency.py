@@ -567,3 +567,47 @@ def test_a_writer_of_another_language_and_a_worker_share_the_file(
     wait_until(lambda: queue.counts()["completed"] == 100)
     assert sql(database, "SELECT count(*) FROM transition") == [(300,)]
     assert audit(database) == []
+
+
+def test_a_call_without_stack_does_nothing_and_tears_nothing(make_queue: MakeQueue) -> None:
+    queue = make_queue(durability="normal")
+    first = queue.enqueue("first")
+    accepted = []
+
+    def call_at(depth: int) -> None:
+        if depth:
+            call_at(depth - 1)
+        else:
+            queue.cancel(first.id)
+
+    refused = 0
+    for depth in range(sys.getrecursionlimit() - 250, sys.getrecursionlimit()):
+        try:
+            call_at(depth)
+        except RecursionError:
+            refused += 1
+        accepted.append(queue.enqueue(depth).id)
+    assert refused > 40
+    queue.start()
+    assert {job.status for job in finished(queue, *accepted)} == {"completed"}
+
+
+def test_a_job_that_was_taken_from_a_living_process_harms_none_of_its_workers(
+    make_queue: MakeQueue,
+) -> None:
+    gates = [Gate(), Gate()]
+    starts = iter(gates)
+    queue = make_queue(lambda queue, item: next(starts).hold(), worker_count=2).start()
+    job = queue.enqueue(1)
+    gates[0].wait_held()
+    engine = queue._engine
+    assert engine is not None
+    assert engine.owner is not None
+    engine.journal.recover(engine.owner)  # as someone might by force
+    queue.enqueue(2)
+    gates[1].wait_held()
+    gates[0].open()
+    gates[1].open()
+    assert finished(queue, job)[0].status == "completed"
+    assert queue._pool is not None
+    assert all(thread.is_alive() for thread in queue._pool._threads)

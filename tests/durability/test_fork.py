@@ -83,6 +83,7 @@ def test_a_forked_child_cannot_use_its_parent_s_queue_and_is_told_so(
 
             def child():
                 for use in (
+                    lambda: queue.start(),
                     lambda: queue.enqueue(1),
                     lambda: queue.enqueue_many([1]),
                     lambda: queue.get(first.id),
@@ -344,3 +345,50 @@ def test_multiprocessing_children_of_a_queue_s_process_work(
     queue: QueueService = make_queue().start()
     assert finished(queue, queue.enqueue(1))[0].status == "completed"
     assert audit(database) == []
+
+
+def test_a_child_forked_while_the_main_thread_commits_minds_its_signals(database: Path) -> None:
+    run(
+        """
+        import signal, threading
+        from sprag.queue import interrupts
+
+        with Work(database=path) as queue:
+            queue.enqueue(1)  # which makes the shield effective
+
+            def child():
+                signal.raise_signal(signal.SIGINT)
+
+            codes = []
+            with interrupts.shielded:
+                thread = threading.Thread(target=lambda: codes.append(forked(child)))
+                thread.start()
+                thread.join(30)
+            assert codes and codes != [0], codes
+        """,
+        database,
+    )
+
+
+def test_a_handler_that_forks_leaves_no_child_behind(database: Path) -> None:
+    run(
+        """
+        class Forking(QueueService):
+            name = "forking"
+
+            def handle_item(self, item):
+                child = os.fork()
+                if child:
+                    children.append(child)
+                # The child goes on here too, and must come to its end.
+
+        children = []
+        with Forking(database=path) as queue:
+            for job in queue.enqueue_many(range(10)):
+                assert queue.wait(job.id, 30).status == "completed"
+            for child in children:
+                os.waitpid(child, 0)
+            assert len(children) == 10
+        """,
+        database,
+    )

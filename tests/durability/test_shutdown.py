@@ -24,6 +24,7 @@ from tests.support import (
     python,
     queue_class,
     raw,
+    sql,
     until_interrupted,
     wait,
     wait_until,
@@ -439,3 +440,33 @@ def test_the_grace_is_no_longer_than_the_jobs_need(make_queue: MakeQueue) -> Non
     begin = time.monotonic()
     queue.stop()
     assert time.monotonic() - begin < DEADLINE / 2
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_stop_without_grace_right_after_an_enqueue_releases_or_completes(
+    make_queue: MakeQueue, database: Path, kind: str
+) -> None:
+    begun: list[int] = []
+
+    def plain(_queue: QueueService, item: int) -> None:
+        begun.append(item)
+
+    async def coroutine(_queue: QueueService, item: int) -> None:
+        begun.append(item)
+
+    # Another queue keeps the file open, so nothing is given back by closing it.
+    other = make_queue(queue_class(name="other"), durability="normal").start()
+    jobs = []
+    for n in range(40):
+        queue = make_queue(
+            plain if kind == "plain" else coroutine, worker_count=2, durability="normal"
+        ).start()
+        jobs.append(queue.enqueue(n).id)
+        queue.stop(0)
+        status = sql(database, "SELECT status FROM job WHERE id = ?", (jobs[-1],))
+        assert status in ([("queued",)], [("completed",)])
+    last = make_queue(plain, durability="normal").start()
+    assert {job.status for job in finished(last, *jobs)} == {"completed"}
+    assert sorted(begun) == list(range(40))
+    other.stop()
+    assert audit(database) == []

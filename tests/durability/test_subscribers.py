@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from functools import partial
@@ -352,3 +353,16 @@ def test_subscribers_of_two_queues_each_see_their_own(make_queue: MakeQueue) -> 
     for name, signals in seen.items():
         own = signals.wait_for(lambda all_: len(moves(all_)) == 30)
         assert {signal["queue"] for signal in own} == {name}
+
+
+def test_a_subscriber_outlives_whatever_its_callback_raises(make_queue: MakeQueue) -> None:
+    seen = Seen()
+
+    def callback(signal: Signal) -> None:
+        seen(signal)
+        raise [asyncio.CancelledError, SystemExit, KeyboardInterrupt][signal["seq"] % 3]
+
+    queue = make_queue().start()
+    queue.subscribe(callback)
+    finished(queue, *queue.enqueue_many(range(3)))
+    assert moves(seen.wait_for(lambda all_: len(all_) >= 9)) == list(range(1, 10))

@@ -24,6 +24,7 @@ from sprag.queue import (
     DatabaseError,
     DatabaseFull,
     DatabaseLocked,
+    DatabaseReadOnly,
     DatabaseRefused,
     QueueClosed,
     QueueService,
@@ -220,7 +221,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     make_queue: MakeQueue, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    refuses(make_queue(database=tmp_path / "file" / "jobs.db"), DatabaseRefused, "does not exist")
+    refuses(make_queue(database=tmp_path / "file" / "jobs.db"), DatabaseRefused, "is no folder")
 
 
 def test_a_dangling_link_is_refused_and_nothing_made_behind_it(
@@ -889,3 +890,47 @@ def test_a_read_that_was_cut_off_neither_keeps_the_file_open_nor_ends_a_later_on
     closing.join(DEADLINE)
     assert not closing.is_alive()
     del kept
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_or_replaced_while_open_accepts_nothing_more(
+    make_queue: MakeQueue, database: Path, replaced: bool
+) -> None:
+    queue = make_queue()
+    queue.enqueue(1)
+    if replaced:
+        queue.backup(database.with_name("copy.db"))
+        database.with_name("copy.db").replace(database)
+    else:
+        database.unlink()
+
+    def refused() -> bool:
+        try:
+            queue.enqueue(2)
+        except DatabaseRefused as error:
+            return "was deleted or replaced" in str(error)
+        return False  # it looks now and then, not each time
+
+    wait_until(refused)
+
+
+def test_a_file_with_two_names_is_refused(make_queue: MakeQueue, database: Path) -> None:
+    make_queue().enqueue(1)
+    other = database.with_name("other.db")
+    os.link(database, other)
+    refuses(make_queue(database=other), DatabaseRefused, "hard links")
+    other.unlink()
+
+
+def test_a_device_is_refused(make_queue: MakeQueue) -> None:
+    refuses(make_queue(database="/dev/null"), DatabaseRefused, "expected a file")
+
+
+def test_a_folder_where_no_owner_can_show_itself_is_told(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    queue.enqueue(1)
+    database.with_name(database.name + "-sprag").touch()
+    with pytest.raises(DatabaseReadOnly, match="cannot be written"):
+        queue.start()

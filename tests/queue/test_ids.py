@@ -100,3 +100,11 @@ def test_threads_never_get_the_same_id_nor_one_out_of_order() -> None:
 )  # fmt: skip
 def test_what_has_another_shape_is_no_job_id(value: Any) -> None:
     assert not is_job_id(value)
+
+
+def test_a_clock_that_is_out_of_its_mind_spoils_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = new_job_id()
+    monkeypatch.setattr(time, "time_ns", lambda: 2**63)
+    made = new_ids(3)
+    assert all(map(is_job_id, made))
+    assert before < made[0] < made[1] < made[2]

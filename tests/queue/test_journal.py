@@ -311,3 +311,43 @@ def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
     # With nothing wrong, they are written together, and the refusal stands.
     enqueue = batch(lambda connection, now: None)
     assert isinstance(enqueue.error, QueueFull)
+
+
+def test_a_nudge_also_reaches_a_worker_that_is_not_parked_yet(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(bench.journal, "_call", calls.append)
+    worker = Exchange("work", bench.me)
+    bench.journal.nudge([worker])
+    assert len(calls) == 1
+    id_ = bench.enqueue()
+    worker.claimed = Run(1, 1, id_, 1, 1, None, b"1")
+    bench.journal.nudge([worker])
+    assert len(calls) == 1
+
+
+def test_nothing_is_added_to_a_transaction_that_was_left_open(bench: Bench) -> None:
+    bench.journal.database.begin()
+    id_ = bench.enqueue()
+    bench.journal.database.rollback()
+    assert bench.journal.job(id_).status == "queued"
+
+
+def test_an_exception_from_outside_between_commit_and_deal_gives_the_run_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Alarm(Exception):
+        """As an application's signal handler raises it."""
+
+    def torn(*_: Any) -> None:
+        raise Alarm
+
+    id_ = bench.enqueue()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.journal, "_deal", torn)
+        with pytest.raises(Alarm):
+            bench.start()
+    assert bench.journal.job(id_).status == "running"
+    assert bench.journal.give_back(bench.me, []) == [id_]
+    assert bench.journal.job(id_).attempt == 0

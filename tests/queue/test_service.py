@@ -1192,3 +1192,11 @@ def test_a_queue_of_the_same_file_must_have_the_same_durability(make_queue: Make
         other.enqueue(1)
     queue.stop()
     other.enqueue(1)
+
+
+def test_the_same_item_in_another_order_of_keys_is_the_same_job(make_queue: MakeQueue) -> None:
+    queue, id_ = make_queue(), new_job_id()
+    first = queue.enqueue({"a": 1, "b": [2]}, job_id=id_)
+    assert queue.enqueue({"b": [2], "a": 1}, job_id=id_) == first
+    with pytest.raises(JobExists):
+        queue.enqueue({"b": [2], "a": True}, job_id=id_)

@@ -34,7 +34,8 @@ def main(options: Options, queue_class: type[ThumbnailQueue] = ThumbnailQueue) -
         # A file's name may have what the terminal has not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(options, queue_class)
+        code = _run(options, queue_class)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on where it was.")
         return 130
@@ -48,6 +49,8 @@ def main(options: Options, queue_class: type[ThumbnailQueue] = ThumbnailQueue) -
     except (OSError, QueueError) as error:
         print(f"The demo cannot go on: {error}", file=sys.stderr)
         return 2
+    else:
+        return code
 
 
 def _run(options: Options, queue_class: type[ThumbnailQueue]) -> int:

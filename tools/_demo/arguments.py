@@ -54,8 +54,10 @@ def parse(arguments: Sequence[str], description: str | None = None) -> Options:
         if not os.access(folder, os.R_OK | os.X_OK):
             parser.error(f"the folder {folder} cannot be read: permission denied")
         folder = folder.resolve()
-    output: Path = given.output or DEMO / _name(folder)
-    return Options(folder, output.absolute(), given.images, given.workers, given.retry, given.plain)
+    output: Path = (given.output or DEMO / _name(folder)).resolve()
+    if folder is not None and (output == folder or output in folder.parents):
+        parser.error(f"--output {output} holds your images; expected a folder of its own")
+    return Options(folder, output, given.images, given.workers, given.retry, given.plain)
 
 
 def _name(folder: Path | None) -> str:

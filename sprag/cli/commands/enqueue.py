@@ -55,17 +55,17 @@ def command(
     is_new_file = not os.path.lexists(settings.path)
     service = QueueService(name=queue, database=settings.path)
     try:
-        is_new_queue = not service.jobs(limit=1).jobs
-        if is_new_file:
-            settings.say(f"{settings.path} did not exist and is made")
-        if is_new_queue:
-            settings.say(f"{queue} is a new queue of this file")
-        if job_id is not None:
-            jobs = [service.enqueue(items[0], job_id=job_id, **given)]
-        else:
+        is_new_queue = is_new_file or not service.jobs(limit=1).jobs
+        if lines:
             jobs = service.enqueue_many(items, **given)
+        else:
+            jobs = [service.enqueue(items[0], job_id=job_id, **given)]
     finally:
         service.stop()
+    if is_new_file:
+        settings.say(f"{settings.path} did not exist and was made")
+    if is_new_queue:
+        settings.say(f"{queue} is a new queue of this file")
     if settings.as_json:
         settings.emit({"jobs": [job_shape(job) for job in jobs]})
     else:
