@@ -470,3 +470,21 @@ def test_a_stop_without_grace_right_after_an_enqueue_releases_or_completes(
     assert sorted(begun) == list(range(40))
     other.stop()
     assert audit(database) == []
+
+
+def test_no_handler_begins_unasked_while_its_queue_stops(make_queue: MakeQueue) -> None:
+    begun, ended = [], []
+
+    def handler(queue: QueueService, item: int) -> None:
+        begun.append(item)
+        try:
+            until_interrupted(queue)
+        finally:
+            ended.append(item)
+
+    for n in range(20):
+        queue = make_queue(handler, worker_count=2, durability="normal").start()
+        queue.enqueue(n)
+        queue.stop(0)
+    # One that had begun after the flags were set would look for ever.
+    wait_until(lambda: len(begun) == len(ended))
