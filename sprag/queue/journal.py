@@ -370,7 +370,7 @@ class Journal(Reader):
             (run.key, run.starts, event, result, error and error.to_json(), due_at)
             for run, event, result, error, due_at, _report in outcomes
         ]
-        bindings = {"outcomes": _to_json(rows), "owner": owner, "now": now}
+        bindings: dict[str, Any] = {"outcomes": _to_json(rows), "owner": owner, "now": now}
         connection.execute(STATEMENTS["finish"], bindings)
         return connection.changes()
 
@@ -400,7 +400,7 @@ class Journal(Reader):
     def _claim(
         writer: apsw.Connection, now: float, queue: str, seekers: list[Exchange]
     ) -> list[Run]:
-        bindings = {
+        bindings: dict[str, Any] = {
             "queue": queue, "owner": seekers[0].owner, "count": len(seekers), "now": now,
         }  # fmt: skip
         return list(map(Run._make, writer.execute(STATEMENTS["claim"], bindings)))
@@ -459,7 +459,7 @@ def _overflow(
 def _insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
     due_at = options.due_at
     waiting = due_at is not None and due_at > now
-    bindings = {
+    bindings: dict[str, Any] = {
         "jobs": apsw.carray(tuple(rows)),
         "queue": options.queue,
         "priority": options.priority,

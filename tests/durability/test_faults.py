@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -64,7 +65,7 @@ class FaultyFile(apsw.VFSFile):
         self._kind = "wal" if flags[0] & apsw.SQLITE_OPEN_WAL else "db"
         super().__init__("", name, flags)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's name
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # SQLite's name
         self._vfs.passes(f"{self._kind} write")
         super().xWrite(data, offset)
 
