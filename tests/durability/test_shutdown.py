@@ -78,13 +78,14 @@ PROGRAM = """
                 time.sleep(600)
             return os.getpid()
 
-    stopping = threading.Event()
+    watching, stopping = threading.Event(), threading.Event()
     queue = Work(database=path, **options)
 
     def watch_for_the_stop():
         while queue._pool is None:
             time.sleep(0.001)
         pool = queue._pool
+        watching.set()
         while not all(ticket.stopping for ticket in pool._tickets):
             time.sleep(0.001)
         stopping.set()
@@ -103,6 +104,7 @@ def program(tail: str) -> str:
 IN_A_BLOCK = program(
     """
     with queue:
+        watching.wait()
         say("ready")
         time.sleep(600)
     """
