@@ -55,6 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         with suppress(OSError):
             sys.stdout.flush()
+        _discard_output()  # what could not be written, if it was that
         return _complain(Refusal(str(error), kind="system"), as_json=as_json)
     return code if isinstance(code, int) else OK
 
