@@ -47,9 +47,10 @@ def events(queue: QueueService, job_id: str) -> list[str]:
 
 # Handlers by name; each says when it has begun, and on which attempt.
 PROGRAM = """
-    import json, logging, os, subprocess, sys, threading, time
+    import faulthandler, json, logging, os, subprocess, sys, threading, time
     from sprag.queue import QueueService
 
+    faulthandler.dump_traceback_later(50, exit=True)
     logging.basicConfig(format="%(levelname)s %(message)s")
     path, options = sys.argv[1], json.loads(sys.argv[2])
 
@@ -106,7 +107,9 @@ IN_A_BLOCK = program(
     with queue:
         watching.wait()
         say("ready")
-        time.sleep(600)
+        # In pieces: a signal that comes just before a sleep begins does not end it.
+        while True:
+            time.sleep(0.05)
     """
 )
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -22,6 +23,8 @@ from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load
 from ..settings import Settings
 from ..text import lines, moment, one_line
+
+_PIECE_SECONDS: Final = 0.5
 
 log = logging.getLogger("sprag.cli")
 
@@ -126,7 +129,10 @@ class _StopRequests:
 
     def wait(self) -> str:
         """The name of the first signal, once there is one."""
-        return self._asked.get()
+        while True:
+            # In pieces: a signal that comes just before a wait begins does not end it.
+            with suppress(queue.Empty):
+                return self._asked.get(timeout=_PIECE_SECONDS)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._stopping:
