@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -167,3 +168,22 @@ def test_an_heir_that_was_interrupted_passes_the_lead_on() -> None:
     wait(ended)
     assert disk.batches == [[first], [last]]
     disk.commits.submit(Ticket())  # nobody leads any more, so this one does
+
+
+def test_a_ticket_is_refused_before_it_is_posted_where_the_stack_might_not_suffice() -> None:
+    disk = Disk()
+
+    def submit_with(frames: int) -> None:
+        try:
+            sys._getframe(sys.getrecursionlimit() - frames)
+        except ValueError:
+            submit_with(frames)
+        else:
+            disk.commits.submit(Ticket())
+
+    with pytest.raises(RecursionError, match="too few frames"):
+        submit_with(90)
+    assert disk.batches == []
+    assert disk.commits._posted == []
+    submit_with(200)
+    assert len(disk.batches) == 1
