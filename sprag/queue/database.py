@@ -568,15 +568,19 @@ def _check_place(path: str, create: bool) -> None:
         raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
     if Path(path).exists() and not Path(path).is_file():
         raise errors.DatabaseRefused(f"{path} is a device or the like, expected a file", path)
-    if Path(path).is_file() and 0 < Path(path).stat().st_size < 512:
-        # Too short for a first page: SQLite takes some such files for empty ones.
-        raise errors.DatabaseRefused(f"{path} is not a SQLite database; it is left untouched", path)
-    if Path(path).is_file() and Path(path).stat().st_nlink > 1:
-        raise errors.DatabaseRefused(
-            f"{path} has other names (hard links): opened by two of them, it would lose jobs. "
-            "Leave it one name, or copy it",
-            path,
-        )
+    if Path(path).is_file():
+        found = Path(path).stat()
+        if 0 < found.st_size < 512:
+            # Too short for a first page: SQLite takes some such files for empty ones.
+            raise errors.DatabaseRefused(
+                f"{path} is not a SQLite database; it is left untouched", path
+            )
+        if found.st_nlink > 1:
+            raise errors.DatabaseRefused(
+                f"{path} has other names (hard links): opened by two of them, it would lose jobs. "
+                "Leave it one name, or copy it",
+                path,
+            )
     if not create and not os.path.lexists(path):
         raise errors.DatabaseRefused(f"{path} does not exist", path)
     if not folder.is_dir():

@@ -112,7 +112,7 @@ def test_standard_input_that_is_no_utf_8_is_refused(sprag: Sprag) -> None:
     assert "UTF-8" in answer.err
 
 
-def test_an_item_that_is_too_large_ends_with_1(sprag: Sprag) -> None:
+def test_an_item_that_is_too_large_is_refused(sprag: Sprag) -> None:
     error = sprag("enqueue", "q", "-", "--json", stdin=b'"' + b"x" * 1_100_000 + b'"').error
     assert (error["kind"], error["exit_code"]) == ("payload_too_large", 2)
     assert error["limit"] == 1_048_576
