@@ -44,13 +44,13 @@ class SetupError(SystemExit):
 
 
 def requirements(*groups: str) -> list[str]:
-    """What pyproject.toml asks for: to build sprag, to run it with its program, and `groups`."""
+    """What pyproject.toml asks for: to build sprag, to run it with its extras, and `groups`."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = pyproject["project"]
     wanted = [
         pyproject["build-system"]["requires"],
         project["dependencies"],
-        project["optional-dependencies"]["cli"],
+        *project["optional-dependencies"].values(),
         *(pyproject["dependency-groups"][group] for group in groups),
     ]
     return [requirement for part in wanted for requirement in part]
@@ -112,7 +112,7 @@ def install_sprag(python: Path) -> None:
             return
         stamp.unlink(missing_ok=True)
         uninstall = [*_pip(python), "uninstall", "--yes", wheel.name.partition("-")[0]]
-        install = [*_pip(python), "install", "--no-index", f"{wheel}[cli]"]
+        install = [*_pip(python), "install", "--no-index", f"{wheel}[cli,web]"]
         if not (run(uninstall, quiet=True) and run(install)):
             raise SetupError(f"{wheel.name} could not be installed: see above.")
         stamp.write_text(digest)
