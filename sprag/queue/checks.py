@@ -58,6 +58,16 @@ def label_text(label: object) -> str | None:
     return label
 
 
+def audience(text: object) -> str | None:
+    """Who may see a job: some text of at most 200 characters, or None."""
+    if text is not None and (not isinstance(text, str) or not 0 < len(text) <= _LABEL
+                             or not text.isprintable()):  # fmt: skip
+        raise errors.ConfigurationError(
+            f"audience: expected printable text, {_LABEL} characters at most, got {text!r:.250}"
+        )
+    return text
+
+
 def statuses(status: object) -> tuple[Status, ...]:
     """One status, several, or with None all six. Raises ConfigurationError for other words."""
     if status is None:

@@ -21,10 +21,10 @@ import apsw
 
 from . import errors
 from .mounts import network_filesystem
-from .statements import SCHEMA
+from .statements import MIGRATIONS, SCHEMA
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
-FORMAT: Final = 1
+FORMAT: Final = 2
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 
@@ -459,6 +459,8 @@ class Database:
                 self.path,
             )
         self._use_wal(connection)
+        if format_ < FORMAT:
+            self._migrate(connection)
 
     def _use_wal(self, connection: apsw.Connection) -> None:
         # The switch fails at once where another process is at it, without the busy timeout.
@@ -487,6 +489,21 @@ class Database:
         ).fetchall()
         ((application, format_, tables),) = rows
         return application, format_, tables
+
+    def _migrate(self, connection: apsw.Connection) -> None:
+        """Bring an older file to our format, step by step, all of it or nothing."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have done it, or a part, while this one waited for the lock.
+            _, format_, _ = self._identity(connection)
+            for step in range(format_ + 1, FORMAT + 1):
+                connection.execute(MIGRATIONS[step])
+            connection.execute(f"PRAGMA user_version = {max(format_, FORMAT)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
     def _create(self, connection: apsw.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")

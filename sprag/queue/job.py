@@ -58,7 +58,8 @@ class Job(NamedTuple):
 
     `attempt` counts the attempts that count against `max_attempts`; `crashes`
     the owners that died under it; `error` is that of the latest failure, until
-    the job moves on (`history()` has them all). `item_json` and `result_json`
+    the job moves on (`history()` has them all). `audience` says who may see it,
+    where anybody asks. `item_json` and `result_json`
     are the stored texts; `item` and `result` decode them at each access.
     """
 
@@ -78,6 +79,7 @@ class Job(NamedTuple):
     label: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    audience: str | None = None
 
     @property
     def item(self) -> Any:
@@ -105,8 +107,8 @@ class Transition:
     """One row of the journal: what moved a job, from where to where.
 
     `seq` grows by one with every transition of the file; `attempt` is the one
-    the event belongs to; `owner` the process that ran it, if one did. `progress`
-    is the latest of the job's present run and given to subscribers alone.
+    the event belongs to; `owner` the process that ran it, if one did. `progress`,
+    the latest of the job's present run, and `audience` are given to subscribers alone.
     """
 
     seq: int
@@ -121,6 +123,7 @@ class Transition:
     due_at: float | None
     error: JobError | None
     progress: Progress | None = None
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ class Reported:
     status: Status
     attempt: int
     progress: Progress
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

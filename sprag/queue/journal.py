@@ -467,6 +467,7 @@ def _insert(connection: apsw.Connection, now: float, options: Options, rows: Seq
         "max_crashes": options.max_crashes,
         "backoff": options.backoff,
         "label": options.label,
+        "audience": options.audience,
         "waiting": int(waiting),
         "due_at": due_at if waiting else now,
         "now": now,

@@ -107,7 +107,7 @@ class Subscription:
         moves, reports = self._journal.news(self.seq, self._tick, _PAGE)
         full = len(moves) == _PAGE
         last = moves[-1].seq if full else None
-        for entry in _merged(moves, reports, last):
+        for entry in merged(moves, reports, last):
             if self._closed.is_set():
                 return False
             if entry.queue == self._queue or self._queue is None:
@@ -128,8 +128,8 @@ class Subscription:
 def signal_of(entry: Transition | Reported) -> Signal:
     """The signal for a transition, or for stored progress (its event is "progress")."""
     if isinstance(entry, Reported):
-        return _signal(entry, "progress", entry.status, None, entry.progress)
-    return _signal(entry, entry.event, entry.to_status, entry.at, entry.progress)
+        return _signal(entry, "progress", entry.status, None, entry.progress, entry.tick)
+    return _signal(entry, entry.event, entry.to_status, entry.at, entry.progress, None)
 
 
 def _signal(
@@ -138,6 +138,7 @@ def _signal(
     status: str,
     at: float | None,
     progress: Progress | None,
+    tick: int | None,
 ) -> Signal:
     return {
         "signal": SIGNAL,
@@ -149,10 +150,12 @@ def _signal(
         "attempt": entry.attempt,
         "at": at,
         "progress": progress.to_dict() if progress is not None else None,
+        "audience": entry.audience,
+        "tick": tick,
     }
 
 
-def _merged(
+def merged(
     moves: Sequence[Transition], reports: Sequence[Reported], last: int | None
 ) -> list[Transition | Reported]:
     """In the journal's order, progress after the transition it followed; progress beyond `last`

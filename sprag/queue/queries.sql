@@ -4,10 +4,10 @@
 -- name: enqueue
 -- Accept jobs. :jobs is a carray of texts, the id's 32 characters followed by the item; an id
 -- that exists already is left as it is, so that a repeated enqueue stores a job once.
-INSERT INTO job (id, queue, item, priority, max_attempts, max_crashes, backoff, label,
+INSERT INTO job (id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
                  waiting, created_at, due_at, moved_at)
 SELECT substr(value, 1, 32), :queue, substr(value, 33), :priority, :max_attempts, :max_crashes,
-       :backoff, :label, :waiting, :now, :due_at, :now
+       :backoff, :label, :audience, :waiting, :now, :due_at, :now
 FROM carray(:jobs) WHERE true
 ON CONFLICT (id) DO NOTHING;
 
@@ -164,7 +164,7 @@ RETURNING key;
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job
+       progress.message, progress.job, job.audience
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE job.id = :id;
 
@@ -173,9 +173,19 @@ WHERE job.id = :id;
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job
+       progress.message, progress.job, job.audience
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE job.queue = :queue AND job.status = :status AND job.key < :before
+ORDER BY job.key DESC LIMIT :count;
+
+-- name: page_of_audience
+-- The newest jobs of one audience in one queue, older than the key :before.
+SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
+       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
+       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
+       progress.message, progress.job, job.audience
+FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE job.audience = :audience AND job.queue = :queue AND job.key < :before
 ORDER BY job.key DESC LIMIT :count;
 
 -- name: ids
@@ -195,8 +205,20 @@ WHERE job.id = :id ORDER BY transition.seq;
 SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
        transition.due_at, transition.error, progress.current, progress.total, progress.percent,
-       progress.message, progress.job
+       progress.message, progress.job, job.audience
 FROM transition CROSS JOIN job ON job.key = transition.job
+LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
+
+-- name: transitions_of_audiences
+-- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs to their
+-- transitions, for a reader who was away for long.
+SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+       transition.to_status, transition.attempt, transition.owner, transition.at,
+       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
+       progress.message, progress.job, job.audience
+FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
+CROSS JOIN transition ON transition.job = job.key
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 
@@ -204,7 +226,7 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- The progress that was stored after tick :tick, with its place in the journal's order, and how
 -- the job stood there: it may have moved on since.
 SELECT progress.tick, progress.seq, job.id, job.queue, past.to_status, past.attempt,
-       progress.current, progress.total, progress.percent, progress.message
+       progress.current, progress.total, progress.percent, progress.message, job.audience
 FROM progress CROSS JOIN job ON job.key = progress.job
 CROSS JOIN transition AS past
     ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)

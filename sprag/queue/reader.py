@@ -52,9 +52,16 @@ class Reader:
                         before=before if before is not None else _LATEST,
                     )  # fmt: skip
         rows.sort(key=lambda row: -int(row[0]))
-        more = len(rows) > count
-        shown = rows[:count]
-        return Page(tuple(map(_job, shown)), str(shown[-1][0]) if more else None)
+        return _page(rows, count)
+
+    def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
+        """Like `page`, of one queue's jobs that are for `audience`, in all states."""
+        with self.database.snapshot() as reader:
+            rows = rows_of(
+                reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
+                before=before if before is not None else _LATEST,
+            )  # fmt: skip
+        return _page(rows, count)
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
@@ -76,6 +83,21 @@ class Reader:
             rows = rows_of(reader, "transitions", after=after, count=count)
             reports = rows_of(reader, "progress_since", after=after, tick=tick)
         return list(map(_transition, rows)), list(map(_reported, reports))
+
+    def news_of(
+        self, audiences: Sequence[str], after: int, tick: int, count: int
+    ) -> tuple[list[Transition], list[Reported]]:
+        """Like `news`, of the jobs of these audiences alone."""
+        if not audiences:
+            return [], []
+        with self.database.snapshot() as reader:
+            rows = rows_of(
+                reader, "transitions_of_audiences", after=after, count=count,
+                audiences=apsw.carray(tuple(audiences)),
+            )  # fmt: skip
+            reports = rows_of(reader, "progress_since", after=0, tick=tick)
+        mine = [report for report in map(_reported, reports) if report.audience in audiences]
+        return list(map(_transition, rows)), mine
 
     def head(self) -> tuple[int, int]:
         """The newest seq and progress tick; 0 where there is none."""
@@ -193,6 +215,13 @@ def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | Non
     return rows[0] if rows else None
 
 
+def _page(rows: Sequence[Row], count: int) -> Page:
+    """The first `count` of these rows; that there are more says where to go on."""
+    shown = rows[:count]
+    more = len(rows) > count
+    return Page(tuple(map(_job, shown)), str(shown[-1][0]) if more else None)
+
+
 def _job(row: Row) -> Job:
     status: Status = row[3]
     return Job(
@@ -212,6 +241,7 @@ def _job(row: Row) -> Job:
         started_at=row[14],
         finished_at=row[15] if status in TERMINAL else None,
         progress=Progress(*row[16:20]) if row[20] is not None else None,
+        audience=row[21],
     )
 
 
@@ -220,13 +250,13 @@ def _transition(row: Row) -> Transition:
     progress = Progress(*said[:4]) if said and said[4] is not None else None
     return Transition(
         seq, id_, queue, event, source, target, attempt, owner, at, due_at,
-        JobError.from_json(error), progress,
+        JobError.from_json(error), progress, said[5] if said else None,
     )  # fmt: skip
 
 
 def _reported(row: Row) -> Reported:
-    tick, seq, id_, queue, status, attempt, *said = row
-    return Reported(tick, seq, id_, queue, status, attempt, Progress(*said))
+    tick, seq, id_, queue, status, attempt, *said, audience = row
+    return Reported(tick, seq, id_, queue, status, attempt, Progress(*said), audience)
 
 
 def _queues(connection: apsw.Connection) -> list[str]:

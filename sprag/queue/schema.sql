@@ -1,4 +1,4 @@
--- Format 1 of a sprag database. docs/design.md tells the story; this is the law.
+-- Format 2 of a sprag database. docs/design.md tells the story; this is the law.
 -- Every writer keeps it, this package, another language and the sqlite3 shell alike.
 -- Times are unix seconds, by default from julianday: many a sqlite3 is older than
 -- unixepoch('subsec'). Another program enqueues with
@@ -41,6 +41,7 @@ CREATE TABLE job (
     started_at   REAL,
     moved_at     REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400),
     label        TEXT,
+    audience     TEXT,                                     -- who may see it, where that is asked
     -- Older versions of SQLite say that NULL is no valid JSON.
     backoff      TEXT CHECK (backoff IS NULL OR json_valid(backoff)),  -- NULL: the queue's own
     error        TEXT CHECK (error IS NULL OR json_valid(error)),      -- of the latest move, if that failed
@@ -54,6 +55,7 @@ CREATE TABLE job (
 CREATE INDEX job_ready ON job (queue, priority DESC, key) WHERE status = 'queued' AND waiting = 0;
 CREATE INDEX job_waiting ON job (queue, due_at) WHERE status = 'queued' AND waiting = 1;
 CREATE INDEX job_by_status ON job (queue, status, key);
+CREATE INDEX job_by_audience ON job (audience, key) WHERE audience IS NOT NULL;
 
 -- The journal: append-only, seq without a gap but for pruned jobs, whose rows are counted below.
 CREATE TABLE transition (
@@ -165,9 +167,9 @@ BEGIN
     SELECT RAISE(ABORT, 'attempt, starts, crashes and owner follow from the event');
 END;
 
-CREATE TRIGGER job_identity BEFORE UPDATE OF key, id, queue, item, created_at ON job
+CREATE TRIGGER job_identity BEFORE UPDATE OF key, id, queue, item, created_at, audience ON job
 BEGIN
-    SELECT RAISE(ABORT, 'a job keeps its id, queue, item and time of creation');
+    SELECT RAISE(ABORT, 'a job keeps its id, queue, item, audience and time of creation');
 END;
 
 -- Under its other names, which an "UPDATE OF key" does not see.

@@ -45,7 +45,7 @@ from .tickets import Options
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
-_NOTHING: Final = (None,) * 6
+_NOTHING: Final = (None,) * 7
 
 _services: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
 _started: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
@@ -163,19 +163,23 @@ class QueueService:
         backoff: Backoff | float | None = None,
         max_crashes: int | None = None,
         label: str | None = None,
+        audience: str | None = None,
         job_id: str | None = None,
     ) -> Job:
         """Accept a job. When this returns, the job is stored and will run.
 
         `delay` (seconds) or `run_at` (an aware datetime or unix seconds) hold
-        it back; a higher `priority` starts first; `label` names it for people.
+        it back; a higher `priority` starts first; `label` names it for people;
+        `audience` says who may see it, for whoever asks (the web tier does).
         `job_id`, from `new_job_id()`, makes repeating a call safe whose fate is
         unknown: an existing job of the same item is returned as it is.
 
         Raises PayloadError, PayloadTooLarge, QueueFull, JobExists,
         ConfigurationError for a bad option, or a DatabaseError.
         """
-        options = self._options(delay, run_at, priority, max_attempts, backoff, max_crashes, label)
+        options = self._options(
+            delay, run_at, priority, max_attempts, backoff, max_crashes, label, audience
+        )
         text = encode(item, self.max_payload_bytes)
         if job_id is None:
             return self._enqueue(options, new_ids(1), [text])[0]
@@ -210,12 +214,15 @@ class QueueService:
         backoff: Backoff | float | None = None,
         max_crashes: int | None = None,
         label: str | None = None,
+        audience: str | None = None,
     ) -> list[Job]:
         """Like `enqueue`, but all of `items` in one commit, or none of them.
 
         In a PayloadError the item's place is part of the path: `items[3]["size"]`.
         """
-        options = self._options(delay, run_at, priority, max_attempts, backoff, max_crashes, label)
+        options = self._options(
+            delay, run_at, priority, max_attempts, backoff, max_crashes, label, audience
+        )
         limit = self.max_payload_bytes
         texts = [encode(item, limit, f"items[{n}]") for n, item in enumerate(items)]
         return self._enqueue(options, new_ids(len(texts)), texts)
@@ -230,13 +237,20 @@ class QueueService:
         *,
         limit: int = 50,
         after: str | None = None,
+        audience: str | None = None,
     ) -> Page:
         """Some of the queue's jobs, newest first, of one status, several or all.
 
-        `page.next` given as `after` continues where the page ended.
+        `page.next` given as `after` continues where the page ended. With `audience`,
+        those alone that were enqueued for it, and in all states.
         """
         statuses = checks.statuses(status)
         checks.whole("limit", limit, 1, 10_000)
+        if audience is not None:
+            if status is not None:
+                raise errors.ConfigurationError("jobs: expected status or audience=, got both")
+            mine = checks.audience(audience) or ""
+            return self._open().journal.page_of(mine, self.name, limit, checks.cursor(after))
         return self._open().journal.page([self.name], statuses, limit, checks.cursor(after))
 
     def history(self, job_id: str) -> list[Transition]:
@@ -301,7 +315,8 @@ class QueueService:
         thread of the subscription's own. `after` is the `seq` to resume from:
         0 is the whole journal, None only what comes. A signal is a dict with
         `signal` ("sprag:queue.job.changed"), `job_id`, `queue`, `status`,
-        `event` (a move's, or "progress"), `seq`, `attempt`, `at`, `progress`.
+        `event` (a move's, or "progress"), `seq`, `attempt`, `at`, `progress`,
+        `audience`, `tick` (of stored progress).
         """
         if not callable(callback):
             raise errors.ConfigurationError(f"callback: expected a callable, got {callback!r}")
@@ -442,7 +457,7 @@ class QueueService:
         due_at = now if options.due_at is None else max(options.due_at, now)
         queue = self.name
         rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,
-                None, None)  # fmt: skip
+                None, None, options.audience)  # fmt: skip
         return [
             Job._make((id_, queue, "queued", text, now, due_at, *rest))
             for id_, text in zip(ids, texts, strict=True)
@@ -457,8 +472,9 @@ class QueueService:
         backoff: Backoff | float | None,
         max_crashes: int | None,
         label: str | None,
+        audience: str | None,
     ) -> Options:
-        given = (delay, run_at, max_attempts, backoff, max_crashes, label)
+        given = (delay, run_at, max_attempts, backoff, max_crashes, label, audience)
         if given == _NOTHING and type(priority) is int and not priority:
             return self._plain
         checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
@@ -473,6 +489,7 @@ class QueueService:
             max_crashes=max_crashes or self.max_crashes,
             backoff=None if backoff is None else Backoff.of(backoff).to_json(),
             label=checks.label_text(label),
+            audience=checks.audience(audience),
             due_at=checks.due_time(delay, run_at),
             max_queued=self.max_queued,
         )

@@ -1,4 +1,5 @@
-"""The named statements of `queries.sql`, and the schema they are written against."""
+"""The named statements of `queries.sql`, the schema they are written against, and the scripts
+that bring older files to it."""
 
 from __future__ import annotations
 
@@ -23,3 +24,4 @@ def _load(text: str) -> dict[str, str]:
 
 SCHEMA: Final = _read("schema.sql")
 STATEMENTS: Final = _load(_read("queries.sql"))
+MIGRATIONS: Final = {int(to): script for to, script in _load(_read("migrations.sql")).items()}

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     max_crashes: int = 3
     backoff: str | None = None
     label: str | None = None
+    audience: str | None = None
     due_at: float | None = None
     max_queued: int | None = None
 

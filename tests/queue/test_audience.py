@@ -1,0 +1,81 @@
+"""Who may see a job: stored with it, listed by it, told with every signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sprag.queue import ConfigurationError, Signal
+from sprag.queue.engine import Engine
+from tests.conftest import MakeQueue
+from tests.support import Seen, finished, sql
+
+
+def test_a_job_has_the_audience_it_was_enqueued_for(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    mine = queue.enqueue(1, audience="user:1")
+    many = queue.enqueue_many([2, 3], audience="user:2")
+    assert mine.audience == queue.get(mine.id).audience == "user:1"
+    assert {queue.get(job.id).audience for job in many} == {"user:2"}
+    assert queue.enqueue(4).audience is None
+
+
+def test_jobs_are_listed_by_audience_newest_first_and_in_pages(make_queue: MakeQueue) -> None:
+    queue, other = make_queue(), make_queue(name="other")
+    mine = [queue.enqueue(n, audience="a").id for n in range(5)]
+    queue.enqueue("b", audience="b")
+    queue.enqueue("nobody's")
+    other.enqueue("elsewhere", audience="a")
+    page = queue.jobs(audience="a", limit=3)
+    rest = queue.jobs(audience="a", limit=3, after=page.next)
+    assert [job.id for job in (*page, *rest)] == mine[::-1]
+    assert rest.next is None
+
+
+def test_signals_name_the_audience(make_queue: MakeQueue) -> None:
+    seen = Seen()
+
+    def report(queue: Any, item: Any) -> None:
+        queue.report_progress(1, 2)
+
+    queue = make_queue(report)
+    queue.subscribe(seen)
+    with queue:
+        job = queue.enqueue(1, audience="a")
+        finished(queue, job)
+        signals: list[Signal] = seen.wait_for(lambda all_: all_[-1]["status"] == "completed")
+    assert {signal["audience"] for signal in signals} == {"a"}
+
+
+def test_the_news_of_some_audiences_are_theirs_alone(make_queue: MakeQueue, database: Path) -> None:
+    queue = make_queue()
+    a, b, _ = (queue.enqueue(n, audience=name) for n, name in enumerate(("a", "b", None)))
+    queue.cancel(a.id)
+    engine = Engine.open(str(database))
+    try:
+        moves, _ = engine.journal.news_of(["a"], 0, 0, 10)
+        assert [(move.job_id, move.event) for move in moves] == [
+            (a.id, "enqueue"), (a.id, "cancel"),
+        ]  # fmt: skip
+        both, _ = engine.journal.news_of(["a", "b"], moves[0].seq, 0, 10)
+        assert [(move.job_id, move.event) for move in both] == [
+            (b.id, "enqueue"), (a.id, "cancel"),
+        ]  # fmt: skip
+        assert engine.journal.news_of([], 0, 0, 10) == ([], [])
+    finally:
+        engine.close()
+
+
+def test_an_audience_cannot_be_changed_later(make_queue: MakeQueue, database: Path) -> None:
+    job = make_queue().enqueue(1, audience="a")
+    with pytest.raises(Exception, match="a job keeps its id, queue, item, audience"):
+        sql(database, "UPDATE job SET audience = 'b'")
+    assert make_queue().get(job.id).audience == "a"
+
+
+@pytest.mark.parametrize("audience", ["", "x" * 201, "two\nlines", 7, b"bytes"])
+def test_an_audience_that_is_no_short_text_is_refused(make_queue: MakeQueue, audience: Any) -> None:
+    with pytest.raises(ConfigurationError, match="audience: expected printable text"):
+        make_queue().enqueue(1, audience=audience)
