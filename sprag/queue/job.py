@@ -142,6 +142,16 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that was told to an audience: no move of a job. `data` is JSON."""
+
+    id: int
+    audience: str
+    signal: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some jobs, newest first. `next` is the cursor of the page after it, None on the last."""
 

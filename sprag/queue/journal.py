@@ -30,6 +30,9 @@ R = TypeVar("R")
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
+# A page that was away for longer has been loaded anew.
+_NOTICE_SECONDS: Final = 3600.0
+
 _Any = Enqueue | Call | Exchange
 
 
@@ -161,6 +164,15 @@ class Journal(Reader):
         """Store progress of running jobs."""
         if reports:
             self._call(lambda connection, _now: self._report(connection, owner, reports))
+
+    def notify(self, audience: str, signal: str, data: str) -> None:
+        """Tell an audience something that is no move of a job; `data` is JSON."""
+
+        def run(connection: apsw.Connection, now: float) -> None:
+            rows_of(connection, "add_notice", audience=audience, signal=signal, data=data, now=now)
+            rows_of(connection, "drop_notices", before=now - _NOTICE_SECONDS)
+
+        self._call(run)
 
     def add_owner(self, token: str, pid: int, host: str) -> int:
         """Make an owner known; its id."""

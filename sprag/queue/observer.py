@@ -8,6 +8,7 @@ these threads; they read what is there, whichever process wrote it.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from . import errors
-from .job import Progress, Reported, Transition
+from .job import Notice, Progress, Reported, Transition
 from .journal import Journal
 
 log = logging.getLogger("sprag.queue")
@@ -44,6 +45,8 @@ class Subscription:
         queue: str | None,
         after: int | None,
         on_close: Callable[[Subscription], None],
+        *,
+        notices: bool = False,
     ) -> None:
         self._journal = journal
         self._callback = callback
@@ -53,6 +56,7 @@ class Subscription:
         self.seq = head if after is None else after
         """The newest transition that was handed over: where to resume with `after=`."""
         self._tick = tick if after is None else 0
+        self._notice = journal.last_notice() if notices else None
         self._news = threading.Event()
         self._closed = threading.Event()
         self._news.set()
@@ -94,6 +98,7 @@ class Subscription:
             try:
                 while self._read_on():
                     pass
+                self._read_notices()
             except errors.QueueClosed:
                 return
             except errors.DatabaseError:
@@ -118,11 +123,32 @@ class Subscription:
                 self._tick = max(self._tick, entry.tick)
         return full
 
+    def _read_notices(self) -> None:
+        while self._notice is not None:
+            page = self._journal.notices(self._notice, _PAGE)
+            for notice in page:
+                if self._closed.is_set():
+                    return
+                self._call(notice_signal(notice))
+                self._notice = notice.id
+            if len(page) < _PAGE:
+                return
+
     def _call(self, signal: Signal) -> None:
         try:
             self._callback(signal)
         except BaseException:  # a thread of ours; CancelledError is one
-            log.exception("a subscriber raised at seq %s; the next signal follows", signal["seq"])
+            log.exception("a subscriber raised after seq %s; the next signal follows", self.seq)
+
+
+def notice_signal(notice: Notice) -> Signal:
+    """The signal for a notice."""
+    return {
+        "signal": notice.signal,
+        "notice": notice.id,
+        "audience": notice.audience,
+        "data": json.loads(notice.data),
+    }
 
 
 def signal_of(entry: Transition | Reported) -> Signal:
@@ -182,9 +208,16 @@ class Observers:
         return bool(self._subscriptions or self._waiters)
 
     def subscribe(
-        self, callback: Callback, queue: str | None = None, after: int | None = None
+        self,
+        callback: Callback,
+        queue: str | None = None,
+        after: int | None = None,
+        *,
+        notices: bool = False,
     ) -> Subscription:
-        subscription = Subscription(self._journal, callback, queue, after, self._forget)
+        subscription = Subscription(
+            self._journal, callback, queue, after, self._forget, notices=notices
+        )
         with self._mutex:
             self._subscriptions.append(subscription)
         subscription.start()

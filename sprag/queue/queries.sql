@@ -237,6 +237,20 @@ ORDER BY progress.tick, progress.job;
 -- The newest seq and tick.
 SELECT coalesce((SELECT max(seq) FROM transition), 0), tick FROM counter;
 
+-- name: add_notice
+INSERT INTO notice (audience, signal, data, at) VALUES (:audience, :signal, :data, :now);
+
+-- name: drop_notices
+-- Forget the oldest notices: those from before :before, as far as they come first.
+DELETE FROM notice WHERE id < (SELECT min(id) FROM notice WHERE at >= :before);
+
+-- name: notices
+-- What was told after notice :after, in order.
+SELECT id, audience, signal, data FROM notice WHERE id > :after ORDER BY id LIMIT :count;
+
+-- name: last_notice
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'notice'), 0);
+
 -- name: counts
 -- How many jobs of a queue are in which status.
 SELECT status, count(*) FROM job WHERE queue = :queue GROUP BY status;

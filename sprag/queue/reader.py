@@ -12,7 +12,7 @@ import apsw
 
 from . import errors
 from .database import Database
-from .job import Job, JobError, Page, Progress, Reported, Transition
+from .job import Job, JobError, Notice, Page, Progress, Reported, Transition
 from .statements import STATEMENTS
 from .states import STATUSES, TERMINAL, Event, Status
 
@@ -104,6 +104,17 @@ class Reader:
         with self.database.reading() as reader:
             ((seq, tick),) = rows_of(reader, "head")
             return seq, tick
+
+    def notices(self, after: int, count: int) -> list[Notice]:
+        """The next `count` notices after `after`."""
+        with self.database.reading() as reader:
+            return [Notice(*row) for row in rows_of(reader, "notices", after=after, count=count)]
+
+    def last_notice(self) -> int:
+        """The id of the newest notice there ever was; 0 where there was none."""
+        with self.database.reading() as reader:
+            ((id_,),) = rows_of(reader, "last_notice")
+            return int(id_)
 
     def queues(self) -> list[str]:
         """The names of all queues that have a job."""

@@ -88,6 +88,15 @@ CREATE TABLE progress (
 
 CREATE INDEX progress_by_tick ON progress (tick);
 
+-- What else is told to an audience, such as how a deferred action ended. Kept for an hour.
+CREATE TABLE notice (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    audience  TEXT NOT NULL,
+    signal    TEXT NOT NULL,
+    data      TEXT NOT NULL CHECK (json_valid(data)),
+    at        REAL NOT NULL
+) STRICT;
+
 -- Counters of the file: transitions that were pruned, progress ticks. One row.
 CREATE TABLE counter (
     one     INTEGER PRIMARY KEY CHECK (one = 1),

@@ -352,6 +352,27 @@ class QueueService:
 
     # ------------------------------------------------------------ start and stop
 
+    def place(self, database: str | Path) -> None:
+        """Use the file `database`, unless the class or its construction names one already.
+
+        Raises ConfigurationError once the file is open.
+        """
+        checks.database_path(type(self).__name__, database)
+        if "database" in vars(self) or type(self).database is not QueueService.database:
+            return
+        with self._mutex:
+            if self._engine is not None:
+                raise errors.ConfigurationError(
+                    f"queue {self.name!r} is open on {self._path} and cannot be placed in "
+                    f"{database}"
+                )
+            self._path = str(Path(database).absolute())
+
+    @property
+    def path(self) -> str:
+        """The absolute path of the file."""
+        return self._path
+
     def start(self) -> Self:
         """Open the file, recover the jobs of dead processes and start the workers."""
         if type(self).handle_item is QueueService.handle_item:

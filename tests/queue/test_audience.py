@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import ConfigurationError, Signal
+from sprag.queue import ConfigurationError, QueueService, Signal
 from sprag.queue.engine import Engine
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, sql
@@ -79,3 +79,38 @@ def test_an_audience_cannot_be_changed_later(make_queue: MakeQueue, database: Pa
 def test_an_audience_that_is_no_short_text_is_refused(make_queue: MakeQueue, audience: Any) -> None:
     with pytest.raises(ConfigurationError, match="audience: expected printable text"):
         make_queue().enqueue(1, audience=audience)
+
+
+def test_notices_reach_subscribers_who_ask_for_them(make_queue: MakeQueue, database: Path) -> None:
+    make_queue().counts()
+    engine = Engine.open(str(database))
+    asking, other = Seen(), Seen()
+    try:
+        engine.observers.subscribe(asking, notices=True)
+        engine.observers.subscribe(other)
+        engine.journal.notify("a", "greeting", '{"to": 1}')
+        make_queue().enqueue(1)
+        (first, *_) = [s for s in asking.wait_for(lambda all_: len(all_) == 2) if "notice" in s]
+        assert first == {"signal": "greeting", "notice": 1, "audience": "a", "data": {"to": 1}}
+        assert [s["event"] for s in other.wait_for(len)] == ["enqueue"]
+        assert engine.journal.last_notice() == 1
+    finally:
+        engine.close()
+
+
+def test_a_queue_is_placed_in_a_file_unless_it_has_one(
+    make_queue: MakeQueue, tmp_path: Path
+) -> None:
+    class Work(QueueService):
+        name = "work"
+
+    free, chosen = Work(), Work(database=tmp_path / "chosen.db")
+    for queue in (free, chosen):
+        queue.place(tmp_path / "app.db")
+    assert (Path(free.path).name, Path(chosen.path).name) == ("app.db", "chosen.db")
+    free.counts()
+    try:
+        with pytest.raises(ConfigurationError, match="is open on .*app.db and cannot be placed"):
+            free.place(tmp_path / "other.db")
+    finally:
+        free.stop()
