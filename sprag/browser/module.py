@@ -84,7 +84,9 @@ class Module:
 
     def set_state(self, changes: dict[str, Any]) -> None:
         """Change names of the state, and what of the page depends on them. Values are JSON."""
+        _require_page("set_state")
         sent = _jsonable(changes, "changes")
+        # Before it is shown: a focus that moves may call a handler that looks at the state.
         self.state.update(changes)
         _call("set_state", module=self._number, changes=sent)
 
@@ -478,13 +480,17 @@ _RECEIVERS: dict[str, Handler] = {
 
 
 def _call(verb: str, **fields: Any) -> Any:
-    if not _page:
-        raise RuntimeError(f"a Module runs in the browser: there is no page here to {verb} in")
+    _require_page(verb)
     answer = _page["loads"](_page["call"](_page["dumps"]({"do": verb, **fields})))
     if "error" in answer:
         kind = LookupError if answer["gone"] else ValueError
         raise kind(answer["error"])
     return answer["value"]
+
+
+def _require_page(verb: str) -> None:
+    if not _page:
+        raise RuntimeError(f"a Module runs in the browser: there is no page here to {verb} in")
 
 
 def _keep(owner: Module, handler: Handler) -> int:

@@ -265,6 +265,7 @@ async function post(name, payload) {
   try {
     request = encoded(payload);
   } catch (problem) {
+    await null; // an `await` of the call adds its handler only after this
     return failure({ type: "invalid_payload", message: `${problem}` });
   }
   try {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -34,3 +36,15 @@ def page(browser: Browser, console: Console) -> Iterator[Page]:
 def site() -> Iterator[Site]:
     with Site() as running:
         yield running
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """`write("clock.py", source)`: a file, whose source may be indented as the test is."""
+
+    def write_file(name: str, source: str) -> Path:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(source), encoding="utf-8")
+        return path
+
+    return write_file

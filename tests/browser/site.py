@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from playwright.sync_api import Page
@@ -45,13 +45,13 @@ class Site:
         self._ticks = 0
         self._html = ""
         self._modules: list[tuple[dict[str, Any], files.Asset]] = []
-        self._listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self._listeners: set[asyncio.Queue[dict[str, Any] | str | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -95,7 +95,11 @@ class Site:
         signal = {"signal": "sprag:queue.job.changed", "cursor": cursor, "event": "progress"}
         self.tell({**signal, **fields})
 
-    def tell(self, said: dict[str, Any] | None) -> None:
+    def restart_ticks(self) -> None:
+        """Number progress from 1 again, as a new process of a server does."""
+        self._ticks = 0
+
+    def tell(self, said: dict[str, Any] | str | None) -> None:
         """Send this to every connection as it is; None hangs up."""
 
         def put() -> None:
@@ -169,7 +173,8 @@ class Site:
         }
         said = json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e")
         html = (
-            '<!doctype html><html lang="en"><head><title>test</title><link rel="icon" href="data:,">'
+            '<!doctype html><html lang="en"><head><title>test</title>'
+            '<link rel="icon" href="data:,">'
             f'<script type="application/json" id="sprag-page">{said}</script>'
             f'<script type="module" src="/_sprag/assets/{files.script_name()}"></script>'
             f"</head><body>{self._html}</body></html>"
