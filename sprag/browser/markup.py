@@ -13,6 +13,8 @@ _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _HOLE = "\ue000"  # what stands for Jinja's part: nothing is known of it
 _PATH = re.compile(r"!?(\.|[\w-]+(\.[\w-]+)*)", re.ASCII)
 _REFUSED = re.compile(r"on.*|srcdoc|style")
+_ACTIVE = re.compile(r"script|style|base|link|meta|object|embed|animate\w*|set")
+_NO_DASH = re.compile(r"data-on(click|input|change|submit|key(?:down|up)|drag\w*|drop|focus|blur)")
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
@@ -88,6 +90,10 @@ class _Markup(HTMLParser):
             return self._handler_problem(text, module)
         if name.startswith("data-attr-") and _REFUSED.fullmatch(name.removeprefix("data-attr-")):
             return "is refused: data may not choose what runs, nor the style; see data-class-"
+        if _ACTIVE.fullmatch(tag) and name.startswith(("data-text", "data-attr-")):
+            return f"is refused on <{tag}>: data may not choose what runs"
+        if event := _NO_DASH.fullmatch(name):
+            return f"does nothing: expected data-on-{event[1]}"
         if name == "data-each" and tag != "template":
             return "expected to stand on a <template>, whose content is repeated"
         # The key is looked up in an item: it has neither a "!" nor an item of its own.

@@ -313,6 +313,7 @@ function isFile(value) {
 const FIRST_RETRY_SECONDS = 0.2;
 const LAST_RETRY_SECONDS = 20;
 const CONNECT_SECONDS = 10;
+const STEADY_SECONDS = 5;
 
 /** The page's one line to the server: a WebSocket, or Server-Sent Events where there is none. */
 class Connection {
@@ -324,9 +325,13 @@ class Connection {
   #timer;
   #wanted = false;
   #online = true;
-  #opened = false;
-  #failures = 0;
   #sse = false;
+  /** When this line was found to work, by performance.now(); 0 if it has not been. */
+  #opened = 0;
+  /** Lines in a row that never worked: another kind may. */
+  #refused = 0;
+  /** Lines in a row that did not last: the longer the pause. */
+  #failures = 0;
   #seq;
   #tick;
 
@@ -364,7 +369,7 @@ class Connection {
 
   #open() {
     this.#hangUp();
-    this.#opened = false;
+    this.#opened = 0;
     const url = new URL(this.base + (this.#sse ? "/events" : "/socket"), location.href);
     url.search = `?after=${this.#seq}.${this.#tick}`;
     if (!this.#sse) url.protocol = url.protocol.replace("http", "ws");
@@ -373,6 +378,7 @@ class Connection {
     link.onmessage = ({ data }) => link === this.#link && this.#receive(data);
     // An EventSource would try again by itself, but neither with our cursor nor in our own time.
     const lost = () => link === this.#link && this.#lost();
+    if (this.#sse) link.addEventListener("open", () => link === this.#link && this.#works());
     link.addEventListener("error", lost);
     link.addEventListener("close", lost);
     this.#timer = setTimeout(lost, CONNECT_SECONDS * 1000);
@@ -387,9 +393,11 @@ class Connection {
 
   #lost() {
     this.#hangUp();
-    this.#failures = this.#opened ? 0 : this.#failures + 1;
+    const lasted = this.#opened && performance.now() - this.#opened > STEADY_SECONDS * 1000;
+    this.#failures = lasted ? 0 : this.#failures + 1;
+    this.#refused = this.#opened ? 0 : this.#refused + 1;
     // A proxy may let no WebSocket through, or the server may only be away: try both in turn.
-    if (this.#failures) this.#sse = this.#failures % 3 === 2;
+    if (this.#refused) this.#sse = this.#refused % 3 === 2;
     this.#setOnline(false);
     const limit = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures, LAST_RETRY_SECONDS);
     this.#timer = setTimeout(() => this.#open(), limit * (0.5 + Math.random() / 2) * 1000);
@@ -397,12 +405,7 @@ class Connection {
 
   /** @param {string} text */
   #receive(text) {
-    if (!this.#opened) {
-      this.#opened = true;
-      this.#failures = 0;
-      clearTimeout(this.#timer);
-      this.#setOnline(true);
-    }
+    this.#works();
     try {
       /** @type {Signal} */
       const signal = JSON.parse(text);
@@ -411,6 +414,13 @@ class Connection {
     } catch (error) {
       report("a signal that is none:", text, error);
     }
+  }
+
+  #works() {
+    if (this.#opened) return;
+    this.#opened = performance.now();
+    clearTimeout(this.#timer);
+    this.#setOnline(true);
   }
 
   /**
@@ -716,7 +726,7 @@ export function setAttribute(element, name, value) {
   name = name.toLowerCase();
   const refused = refusedAttribute(element, name) || refusedUrl(name, value);
   if (refused) {
-    complain(element, name, refused);
+    complain(element, `${name} from data`, refused);
     element.removeAttribute(name);
   } else if (name === "value" && /^(input|textarea|select)$/.test(element.localName)) {
     /** @type {HTMLInputElement} */ (element).value = `${value ?? ""}`;
