@@ -115,7 +115,14 @@ def _check_python(path: Path, source: str) -> Mapping[str, frozenset[str]]:
         problem = _problem(node, bound)
         if problem:
             raise ModuleRefused(path, getattr(node, "lineno", 1), problem)
-    classes = {name: methods for name, methods in _module_classes(tree) if not name.startswith("_")}
+    classes = {}
+    for kind, methods in _module_classes(tree):
+        taken = sorted((_own_methods(kind) & _VERBS) - {"on_start", "on_stop"})
+        if taken:
+            problem = f"{kind.name} defines {taken[0]}, which is a verb of Module"
+            raise ModuleRefused(path, kind.lineno, problem)
+        if not kind.name.startswith("_"):
+            classes[kind.name] = methods
     if not classes:
         raise ModuleRefused(
             path, 1, "no class to start: expected a subclass of Module, from sprag import Module"
@@ -185,23 +192,22 @@ def _bound_names(tree: ast.AST) -> set[str]:
     return bound
 
 
-def _module_classes(tree: ast.Module) -> Iterator[tuple[str, frozenset[str]]]:
-    """Classes of the file's top level that derive from Module, with their methods."""
-    bases = _names_of_module(tree)
-    known: dict[str, frozenset[str]] = dict.fromkeys(bases, frozenset())
-    for node in _run_in_browser(tree):
-        if not isinstance(node, ast.ClassDef) or node not in tree.body:
+def _module_classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, frozenset[str]]]:
+    """Classes of the file's top level that derive from Module, with all their methods."""
+    known: dict[str, frozenset[str]] = dict.fromkeys(_names_of_module(tree), frozenset())
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
             continue
         parents = [known[name] for base in node.bases if (name := _dotted(base)) in known]
-        if not parents:
-            continue
-        own = {
-            part.name
-            for part in node.body
-            if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))
-        }
-        known[node.name] = frozenset(own.union(*parents) - _VERBS - {"__init__"})
-        yield node.name, known[node.name]
+        if parents:
+            known[node.name] = _own_methods(node).union(*parents) - _VERBS - {"__init__"}
+            yield node, known[node.name]
+
+
+def _own_methods(kind: ast.ClassDef) -> frozenset[str]:
+    return frozenset(
+        part.name for part in kind.body if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
 
 
 def _names_of_module(tree: ast.Module) -> set[str]:

@@ -75,6 +75,11 @@ def test_a_javascript_file_is_known_by_the_classes_it_exports(write: Write) -> N
         (HEAD + CLASS.format("eval('x')"), 3, "eval does not work"),
         (HEAD + CLASS.format("exec('x')"), 3, "exec does not work"),
         (HEAD + CLASS.format("return __file__"), 3, "__file__ does not work"),
+        (
+            HEAD + "class A(Module):\n  def every(self): ...\n",
+            2,
+            "A defines every, which is a verb",
+        ),
         (HEAD + "class Other: ...\n", 1, "expected a subclass of Module"),
         ("class Module: ...\nclass Shown(Module): ...\n", 1, "expected a subclass of Module"),
         ("x = '\0'\n", 1, "SyntaxError"),

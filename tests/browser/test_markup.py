@@ -53,6 +53,8 @@ def test_markup_that_works_has_no_problems() -> None:
         ('<p data-attr-onclick="a">', 1, "is refused"),
         ('<p data-attr-srcdoc="a">', 1, "is refused"),
         ('<p data-attr-style="a">', 1, "is refused"),
+        ('<script data-text="a"></script>', 1, "is refused on <script>"),
+        ('<p data-onclick="a">', 1, "expected data-on-click"),
     ],
 )
 def test_a_problem_is_told_by_file_and_line(html: str, line: int, told: str) -> None:
