@@ -81,7 +81,9 @@ def python_names() -> PythonNames:
 
 def page_module(path: Path) -> Asset:
     """An author's own module file, `.py` or `.js`, as it is now."""
-    return _asset(path.name, path.read_text(encoding="utf-8"))
+    # The hash tells files apart whose names are alike when they are fit for a URL.
+    stem = re.sub(r"[^\w-]", "_", path.stem, flags=re.ASCII)
+    return _asset(stem + path.suffix, path.read_text(encoding="utf-8"))
 
 
 def _asset(name: str, text: str) -> Asset:

@@ -51,7 +51,7 @@ export class Module {
    * @param {Handler} handler
    */
   onSocket(signal, handler) {
-    const run = this.#guard(`on ${signal}`, handler);
+    const run = this._guard(`on ${signal}`, handler);
     this.#undo.add(connection.subscribe(signal, run));
   }
 
@@ -64,7 +64,7 @@ export class Module {
    */
   callAction(name, payload = {}) {
     return new Call(name, post(name, payload), (handler) =>
-      this.#guard(`the result of ${name}`, handler));
+      this._guard(`the result of ${name}`, handler));
   }
 
   /**
@@ -85,7 +85,7 @@ export class Module {
    * @param {Handler} handler
    */
   delegate(element, event, selector, handler) {
-    const run = this.#guard(`on ${event} at ${selector}`, handler);
+    const run = this._guard(`on ${event} at ${selector}`, handler);
     element.matches(selector); // a selector that is wrong should say so here
     const listener = (/** @type {Event} */ happened) => {
       const origin = happened.target instanceof Element ? happened.target : null;
@@ -132,7 +132,7 @@ export class Module {
       this.#view = new View(this);
       this.#view.render();
     }
-    this.#guard("onStart", this.onStart)();
+    this._guard("onStart", this.onStart)();
   }
 
   /** End what the verbs began. (Not for authors.) */
@@ -140,22 +140,18 @@ export class Module {
     if (!this.#running) return;
     for (const undo of this.#undo) undo();
     this.#undo.clear();
-    this.#guard("onStop", this.onStop)();
+    this._guard("onStop", this.onStop)();
     this.#running = false;
   }
 
   /**
-   * The handler, such that its errors end in the console, and not before or after its module runs.
+   * The handler, such that its errors end in the console, and that it runs only while its module
+   * does. (Not for authors.)
    * @param {string} what
    * @param {Handler} handler
    * @returns {Handler}
    */
-  _guarded(what, handler) {
-    return this.#guard(what, handler);
-  }
-
-  /** @param {string} what @param {Handler} handler @returns {Handler} */
-  #guard(what, handler) {
+  _guard(what, handler) {
     const label = `${this.constructor.name}, ${what}`;
     if (typeof handler !== "function") {
       report(`${label}: expected a function as its handler, got ${handler}; it is left out`);
@@ -178,7 +174,7 @@ export class Module {
    * @param {Handler} handler
    */
   #timer(set, clear, seconds, handler) {
-    const run = this.#guard("a timer", handler);
+    const run = this._guard("a timer", handler);
     const id = set(() => {
       if (set === setTimeout) this.#undo.delete(cancel);
       run();
@@ -556,7 +552,7 @@ class View {
       complain(element, attribute, `means a method that ${module.constructor.name} has not`);
       return;
     }
-    const run = module._guarded(`${attribute}="${name}"`, method);
+    const run = module._guard(`${attribute}="${name}"`, method);
     element.addEventListener(event, (happened) => run(happened, element));
   }
 
@@ -797,7 +793,9 @@ export function start(kind, name) {
     const bind = ![...running].some((module) => module.element === element);
     if (!bind) complain(element, "data-module", `has another module: ${name} gets no markup`);
     try {
-      const module = new kind(element, structuredClone(page.state));
+      const state = structuredClone(page.state);
+      // An author's own constructor may have passed nothing on.
+      const module = Object.assign(new kind(element, state), { element, state });
       running.add(module);
       module._start(bind);
     } catch (error) {

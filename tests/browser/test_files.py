@@ -67,6 +67,9 @@ def test_a_pages_own_module_is_served_as_it_is(tmp_path: Path) -> None:
     assert first.content.decode() == "# é\n"
     assert first.media_type == "text/x-python; charset=utf-8"
     assert files.page_module(script).media_type == "text/javascript; charset=utf-8"
+    odd = tmp_path / "two words?.js"
+    odd.write_text("")
+    assert files.page_module(odd).name.startswith("two_words_.")
     python.write_text("# changed\n")
     assert files.page_module(python).name != first.name
 

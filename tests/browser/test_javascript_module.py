@@ -25,7 +25,13 @@ def module(body: str, name: str = "Shown") -> str:
 def test_a_module_has_its_element_and_a_state_of_its_own(
     site: Site, page: Page, write: Write
 ) -> None:
-    body = "onStart() { this.setState({count: this.state.count + 1}); this.element.id = 'mine'; }"
+    body = """
+    constructor() { super(); this.step = 1; }
+    onStart() {
+      this.setState({ count: this.state.count + this.step });
+      this.element.id = "mine";
+    }
+    """
     part = '<section data-module="Shown"><p data-text="count"></p></section>'
     site.show(page, part * 2 + '<b data-text="count">-</b>', write("m.js", module(body)), count=1)
     assert page.locator("p").all_inner_texts() == ["2", "2"]

@@ -272,6 +272,31 @@ def test_timers_signals_and_the_end_of_a_module(site: Site, page: Page, write: W
     page.wait_for_function("() => window.stopped === 3")
 
 
+def test_a_page_that_comes_back_begins_again_with_its_state(
+    site: Site, page: Page, write: Write
+) -> None:
+    source = """
+        from sprag import Module
+
+        class Shown(Module):
+            def on_start(self):
+                self.set_state({"starts": self.state["starts"] + 1})
+
+            def on_click(self):
+                self.set_state({"starts": self.state["starts"] + 10})
+        """
+    html = '<p data-text="starts"></p><button data-on-click="on_click">x</button>'
+    site.show(page, html, write("m.py", source), starts=0)
+    page.click("button")
+    assert page.inner_text("p") == "11"
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    page.click("button")
+    assert page.inner_text("p") == "11"
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    page.click("button")
+    assert page.inner_text("p") == "22"
+
+
 def test_an_error_shows_pythons_traceback_and_the_page_goes_on(
     site: Site, page: Page, console: Console, write: Write
 ) -> None:
