@@ -27,6 +27,9 @@ _MODULES = {
 }
 """What can be imported in a browser: Brython's core and what we add. None: whatever it has."""
 
+_TAKEN = frozenset(_MODULES) | {"builtins", "_importlib", "_suggestions", "_sys", "_warnings"}
+"""Names that a page's file cannot have: Brython would find its own."""
+
 _BROWSER_NAMES = frozenset((
     "DOMEvent", "DOMNode", "aio", "alert", "bind", "confirm", "console", "document", "html",
     "prompt", "self", "window",
@@ -102,7 +105,7 @@ def _check_javascript(path: Path, source: str) -> Mapping[str, None]:
 
 
 def _check_python(path: Path, source: str) -> Mapping[str, frozenset[str]]:
-    if not path.stem.isidentifier() or path.stem in _MODULES:
+    if not path.stem.isidentifier() or path.stem in _TAKEN:
         raise ModuleRefused(path, 1, f"{path.stem!r} cannot be the name of a page's Python module")
     try:
         tree = ast.parse(source, filename=str(path))

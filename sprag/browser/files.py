@@ -64,7 +64,7 @@ def python_assets() -> tuple[Asset, ...]:
     """
     sources = {"sprag": _own("module.py"), "__future__": _FUTURE, "typing": _TYPING}
     package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}
-    # JSON is JavaScript, apart from nothing since 2019.
+    # The form in which Brython takes modules: see loadBrythonPackage in brython.js.
     runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
     return (
         _asset("brython.js", _brython()),

@@ -114,7 +114,7 @@ def test_what_a_browser_can_run_is_taken(write: Write, source: str) -> None:
     assert "Shown" in check(write("shown.py", source.replace("{}", "pass"))).classes
 
 
-@pytest.mark.parametrize("name", ["two words.py", "sprag.py", "browser.py", "typing.py", "a.txt"])
+@pytest.mark.parametrize("name", ["two words.py", "sprag.py", "browser.py", "builtins.py", "a.txt"])
 def test_names_that_no_module_can_have_are_refused(write: Write, name: str) -> None:
     with pytest.raises(ModuleRefused):
         check(write(name, HEAD + CLASS.format("pass")))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.site import Site
@@ -168,6 +169,47 @@ def test_coming_online_makes_a_new_line_at_once(
     assert connections(site, "socket")[1:] == ["/_sprag/socket?after=1.0"]
     # A line that is only replaced was never lost.
     assert page.evaluate("online") == []
+
+
+@pytest.mark.parametrize(
+    "wake", ["window.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('%s'))"]
+)
+def test_a_page_that_wakes_up_does_not_wait_for_its_next_attempt(
+    site: Site, page: Page, console: Console, write: Write, wake: str
+) -> None:
+    console.expect(*BROKEN_LINE)
+    page.clock.install(time=0)
+    open_page(site, page, write)
+    page.clock.pause_at(3600)
+    site.tell(None)
+    page.wait_for_function("() => online.length === 1")
+    site.move()
+    page.evaluate(wake.replace("%s", "visibilitychange"))
+    wait_for(page, [1])  # though no timer runs
+    assert page.evaluate("online") == [False, True]
+
+
+def test_a_line_that_breaks_at_once_is_tried_less_and_less(
+    site: Site, page: Page, console: Console, write: Write
+) -> None:
+    console.expect(*BROKEN_LINE)
+    page.clock.install(time=0)
+    open_page(site, page, write)
+    page.clock.pause_at(3600)
+    pauses = []
+    for attempt in range(6):
+        site.wait_for_listener()
+        site.tell(None)
+        page.wait_for_function("(count) => online.length === 2 * count + 1", arg=attempt)
+        waited = 0
+        while len(connections(site, "socket")) == attempt + 1:
+            page.clock.run_for(100)
+            waited += 100
+            page.evaluate("new Promise((done) => fetch('/').then(done))")
+        pauses.append(waited)
+        page.wait_for_function("(count) => online.length === 2 * count + 2", arg=attempt)
+    assert pauses[-1] > 4 * pauses[0]
+    assert pauses[-1] <= 20_000
 
 
 def test_a_signal_that_is_none_leaves_the_line_alone(
