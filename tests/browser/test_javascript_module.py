@@ -42,7 +42,7 @@ def test_a_module_has_its_element_and_a_state_of_its_own(
 def test_modules_within_modules_keep_to_their_own_markup(
     site: Site, page: Page, write: Write
 ) -> None:
-    outer = module("onStart() { this.setState({it: 'outer'}); }", "Outer")
+    outer = module("onStart() { window.say = (it) => this.setState({ it }); }", "Outer")
     inner = module("onStart() { this.setState({it: 'inner'}); }", "Inner")
     site.show(
         page,
@@ -50,6 +50,7 @@ def test_modules_within_modules_keep_to_their_own_markup(
         write("outer.js", outer),
         write("inner.js", inner),
     )
+    page.evaluate("say('outer')")
     assert (page.inner_text("p"), page.inner_text("b")) == ("outer", "inner")
 
 
@@ -230,18 +231,20 @@ def test_a_page_that_comes_back_begins_again_with_its_state(
     body = """
     onStart() {
       this.setState({ starts: this.state.starts + 1 });
-      this.onSocket("sprag:queue.job.changed", ({ seq }) => this.setState({ seq }));
+      this.onSocket("sprag:queue.job.changed", ({ seq }) => {
+        this.setState({ seqs: [...this.state.seqs, seq] });
+      });
     }
     """
-    html = '<p data-text="starts"></p><b data-text="seq"></b>'
-    site.show(page, html, write("m.js", module(body)), starts=0)
+    html = '<p data-text="starts"></p><b data-text="seqs"></b>'
+    site.show(page, html, write("m.js", module(body)), starts=0, seqs=[])
     site.move()
-    expect(page.locator("b")).to_have_text("1")
+    expect(page.locator("b")).to_have_text("[1]")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
     site.move()
     site.move()
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-    expect(page.locator("b")).to_have_text("3")
+    expect(page.locator("b")).to_have_text("[1,2,3]")
     assert page.inner_text("p") == "2"
 
 

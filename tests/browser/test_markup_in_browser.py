@@ -181,7 +181,7 @@ def test_an_items_names_come_before_those_of_the_state(show: Show, page: Page) -
 
 
 def test_names_that_objects_inherit_are_no_data(show: Show, page: Page) -> None:
-    show('<p data-text="constructor.name"></p><b data-text="list.length"></b>', list=[1, 2])
+    show('<p data-text="constructor"></p><b data-text="list.length"></b>', list=[1, 2])
     assert page.inner_text("p") == ""
     assert page.inner_text("b") == "2"
 

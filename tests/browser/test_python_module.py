@@ -351,6 +351,7 @@ def test_an_error_shows_pythons_traceback_and_the_page_goes_on(
     ("line", "told"),
     [
         ("import requests", "No module named 'requests'"),
+        ("__import__('requests')", "No module named 'requests'"),
         ("from browser import timer", "timer"),
         ("from sprag import QueueService", "cannot import name 'QueueService'"),
         ("from .other import thing", "attempted relative import"),
