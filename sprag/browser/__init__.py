@@ -1,0 +1,26 @@
+"""What runs in a page, how its files are served, and what is checked before they are.
+
+`check` and `files` are for the server; `module` is what a page's Python file imports as `sprag`.
+"""
+
+from __future__ import annotations
+
+from .check import ModuleFile, ModuleRefused, check, check_markup
+from .files import Asset, PythonNames, core_assets, page_module, python_assets, python_names
+from .files import script_name as script_name
+from .module import Module
+
+__all__ = [
+    "Asset",
+    "Module",
+    "ModuleFile",
+    "ModuleRefused",
+    "PythonNames",
+    "check",
+    "check_markup",
+    "core_assets",
+    "page_module",
+    "python_assets",
+    "python_names",
+    "script_name",
+]

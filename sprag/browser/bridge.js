@@ -1,0 +1,313 @@
+// @ts-check
+/**
+ * Modules in Python: this starts Brython, and stands between its modules and sprag.js.
+ *
+ * Everything goes as JSON text through two functions, one each way: `receive` is Python's, `call`
+ * is the page's. What knows Brython is at the end; another Python needs that part alone.
+ *
+ * @typedef {import("./sprag.js").Module} PageModule
+ * @typedef {import("./sprag.js").ModuleFile} ModuleFile
+ * @typedef {import("./sprag.js").PythonUrls} PythonUrls
+ * @typedef {typeof import("./sprag.js")} Sprag
+ * @typedef {Record<string, any>} Message
+ */
+
+/** @type {(text: string) => string} */
+let receive = () => "null";
+/** @type {Map<number, PageModule>} */
+const modules = new Map();
+/** @type {Map<number, {cancel: () => void}>} */
+const timers = new Map();
+/** @type {Map<number, Event>} */
+const events = new Map();
+/** @type {File[]} */
+const files = [];
+// Handles must not keep what has left the page: Python never says that it is done with one.
+/** @type {WeakMap<Element, number>} */
+const numbers = new WeakMap();
+/** @type {Map<number, WeakRef<Element>>} */
+const elements = new Map();
+const forgotten = new FinalizationRegistry((/** @type {number} */ number) => {
+  elements.delete(number);
+});
+let last = 0;
+
+/**
+ * @param {PythonUrls} urls
+ * @param {ModuleFile[]} wanted
+ * @param {Sprag} sprag  what sprag.js exports
+ */
+export async function startPython(urls, wanted, sprag) {
+  const sources = wanted.map(async ({ name, url }) => {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+    return /** @type {const} */ ([name, await response.text()]);
+  });
+  const found = Promise.all(sources);
+  await startBrython(urls, (text) => call(text, sprag));
+  addSources(Object.fromEntries(await found));
+  for (const { name } of wanted) {
+    for (const { name: kind, methods } of send({ do: "load", name }) ?? []) {
+      sprag.start(moduleClass(name, kind, new Set(methods), sprag.Module), kind);
+    }
+  }
+}
+
+/**
+ * The class that sprag.js starts for one of Python: it passes everything on.
+ * @param {string} file
+ * @param {string} kind
+ * @param {Set<string>} methods
+ * @param {Sprag["Module"]} base
+ */
+function moduleClass(file, kind, methods, base) {
+  const cls = class extends base {
+    number = ++last;
+    onStart() {
+      const { number, state, element } = this;
+      modules.set(number, this);
+      send({ do: "start", file, kind, module: number, state, element: handle(element) });
+    }
+    onStop() {
+      send({ do: "stop", module: this.number });
+      modules.delete(this.number);
+    }
+    /** @param {string} name */
+    _method(name) {
+      if (!methods.has(name)) return undefined;
+      return (/** @type {Event} */ event, /** @type {Element} */ target) =>
+        during(event, target, (said) => {
+          send({ do: "method", module: this.number, name, event: said });
+        });
+    }
+  };
+  Object.defineProperty(cls, "name", { value: kind });
+  return cls;
+}
+
+/** What Python answered. Its errors are in the console by then. @param {Message} message */
+function send(message) {
+  try {
+    return JSON.parse(receive(JSON.stringify(message)));
+  } catch (error) {
+    // @ts-ignore: Brython marks the errors that it has shown
+    if (!error?.$handled) console.error("sprag: Python:", error);
+    return null;
+  }
+}
+
+/** @param {string} text @param {Sprag} sprag @returns {string} */
+function call(text, sprag) {
+  try {
+    const message = JSON.parse(text);
+    const value = verbs[message.do]?.(message, sprag);
+    return JSON.stringify({ value: value ?? null });
+  } catch (error) {
+    const gone = error instanceof Gone;
+    return JSON.stringify({ error: error instanceof Error ? error.message : `${error}`, gone });
+  }
+}
+
+class Gone extends Error {}
+
+/** @type {Record<string, (message: any, sprag: Sprag) => unknown>} */
+const verbs = {
+  on_socket({ module, signal, callback }) {
+    running(module).onSocket(signal, (value) => {
+      send({ do: "callback", callback, kind: "signal", value });
+    });
+  },
+  call_action({ module, name, payload, files: sent, callback }, sprag) {
+    for (const [field, list] of Object.entries(sent)) {
+      payload[field] = list.map((/** @type {number} */ number) => files[number]);
+    }
+    /** @param {import("./sprag.js").Result} value */
+    const finish = (value) => {
+      const taken = send({ do: "callback", callback, kind: "result", value, once: true });
+      if (taken === false) sprag.reportFailure(name, value);
+    };
+    running(module).callAction(name, payload).then(finish).catch(finish);
+  },
+  set_state({ module, changes }) {
+    running(module).setState(changes);
+  },
+  delegate({ module, element, event, selector, callback }) {
+    running(module).delegate(at(element), event, selector, (happened, target) => {
+      during(happened, target, (value) => {
+        send({ do: "callback", callback, kind: "event", value });
+      });
+    });
+  },
+  after({ module, seconds, callback }) {
+    const run = () => {
+      timers.delete(callback);
+      send({ do: "callback", callback, kind: "timer", once: true });
+    };
+    timers.set(callback, running(module).after(seconds, run));
+  },
+  every({ module, seconds, callback }) {
+    const run = () => send({ do: "callback", callback, kind: "timer" });
+    timers.set(callback, running(module).every(seconds, run));
+  },
+  cancel({ callback }) {
+    timers.get(callback)?.cancel();
+    timers.delete(callback);
+  },
+  prevent_default({ event }) {
+    events.get(event)?.preventDefault();
+  },
+  stop_propagation({ event }) {
+    events.get(event)?.stopPropagation();
+  },
+  get({ element, name }) {
+    const found = /** @type {any} */ (at(element));
+    if (name === "tag") return found.localName;
+    return name === "text" ? found.textContent : found[name] ?? (name === "value" ? "" : false);
+  },
+  set({ element, name, value }, sprag) {
+    const found = at(element);
+    if (name !== "text") return sprag.setAttribute(found, name, value);
+    const refused = sprag.refusedText(found);
+    if (refused) throw new Error(`text ${refused}`);
+    found.textContent = value;
+    return null;
+  },
+  attribute: ({ element, name }) => at(element).getAttribute(name),
+  attributes: ({ element }) => at(element).getAttributeNames(),
+  set_attribute({ element, name, value }, sprag) {
+    sprag.setAttribute(at(element), name, value);
+  },
+  classes: ({ element }) => [...at(element).classList],
+  toggle_class: ({ element, name, on }) => at(element).classList.toggle(name, on ?? undefined),
+  query: ({ element, selector }) => handle(at(element).querySelector(selector)),
+  query_all: ({ element, selector }) => [...at(element).querySelectorAll(selector)].map(handle),
+  closest: ({ element, selector }) => handle(at(element).closest(selector)),
+  focus: ({ element }) => /** @type {HTMLElement} */ (at(element)).focus(),
+  remove: ({ element }) => at(element).remove(),
+};
+
+/** @param {number} number */
+function running(number) {
+  const module = modules.get(number);
+  if (!module) throw new Gone("this module has been stopped");
+  return module;
+}
+
+/** @param {Element | null} element */
+function handle(element) {
+  if (!element) return null;
+  let number = numbers.get(element);
+  if (number === undefined) {
+    number = ++last;
+    numbers.set(element, number);
+    elements.set(number, new WeakRef(element));
+    forgotten.register(element, number);
+  }
+  return number;
+}
+
+/** @param {number} number */
+function at(number) {
+  const element = elements.get(number)?.deref();
+  if (!element) throw new Gone("this element has left the page for good");
+  return element;
+}
+
+/**
+ * Tell `use` of an event; while it runs, Python may prevent what the browser would do.
+ * @param {Event} event
+ * @param {Element} target
+ * @param {(said: Message) => void} use
+ */
+function during(event, target, use) {
+  const number = ++last;
+  events.set(number, event);
+  try {
+    const { key, dataTransfer } = /** @type {any} */ (event);
+    const { value, files: chosen } = /** @type {any} */ (target);
+    use({
+      event: number,
+      type: event.type,
+      key: typeof key === "string" ? key : null,
+      value: typeof value === "string" ? value : null,
+      files: [...(dataTransfer?.files ?? chosen ?? [])].map(fileHandle),
+      target: handle(target),
+    });
+  } finally {
+    events.delete(number);
+  }
+}
+
+/** @param {File} file */
+function fileHandle(file) {
+  let number = files.indexOf(file);
+  if (number < 0) number = files.push(file) - 1;
+  return { file: number, name: file.name, size: file.size, type: file.type };
+}
+
+// Brython
+
+const GLUE = `
+from browser import aio, window
+from javascript import JSON
+import sprag
+bridge = window.spragBridge
+bridge.receive = sprag.connect(bridge.call, JSON.parse, JSON.stringify, aio.run)
+`;
+
+/**
+ * Its `brython()` is never called: that would also run every <script type="text/python"> that
+ * somebody gets into the page, past the content security policy.
+ * @param {PythonUrls} urls
+ * @param {(text: string) => string} call
+ */
+async function startBrython(urls, call) {
+  // Loaded earlier, it would run `brython()` itself when the document is complete.
+  const parsed = new Promise((done) => {
+    const navigation = performance.getEntriesByType("navigation")[0];
+    const { domContentLoadedEventStart: since } = /** @type {any} */ (navigation ?? {});
+    if (since || document.readyState === "complete") done(null);
+    else addEventListener("DOMContentLoaded", done);
+  });
+  for (const href of [urls.brython, urls.runtime]) {
+    document.head.append(Object.assign(document.createElement("link"), {
+      rel: "preload", as: "script", href,
+    }));
+  }
+  await parsed;
+  await script(urls.brython);
+  const B = brython();
+  B.$options = B.parse_options({ debug: 1, indexeddb: false, static_stdlib_import: false });
+  // An unknown import would be looked for beside the page, by requests that hold up everything.
+  B.finders.path = B.finders.VFS;
+  const trace = B.error_trace;
+  B.error_trace = (/** @type {any} */ error) => trace(error).replaceAll('File "VFS.', 'File "');
+  await script(urls.runtime);
+  const shared = { call, receive };
+  Object.assign(globalThis, { spragBridge: shared });
+  B.runPythonSource(GLUE, { id: "sprag_bridge" });
+  Reflect.deleteProperty(globalThis, "spragBridge");
+  ({ receive } = shared);
+}
+
+/** @returns {any} */
+function brython() {
+  return /** @type {any} */ (globalThis).__BRYTHON__;
+}
+
+/** Make files importable. @param {Record<string, string>} sources */
+function addSources(sources) {
+  const entries = Object.entries(sources).map(([name, text]) => [name, [".py", text, []]]);
+  brython().loadBrythonPackage(Object.fromEntries(entries));
+}
+
+/** @param {string} url */
+function script(url) {
+  return new Promise((done, failed) => {
+    const element = document.createElement("script");
+    element.onload = done;
+    element.onerror = () => failed(new Error(`${url} could not be loaded`));
+    element.src = url;
+    document.head.append(element);
+  });
+}

@@ -1,0 +1,120 @@
+"""The files that pages load: each read, named by its content and compressed once."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+_HASH_LENGTH = 12
+_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".py": "text/x-python; charset=utf-8"}
+_BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
+_LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
+
+# What typed code imports beside sprag. A browser's Python has neither.
+_FUTURE = "annotations = True\n"
+_TYPING = "TYPE_CHECKING = False\nAny = object\n\n\ndef cast(kind, value):\n    return value\n"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file to be served under `assets/<name>`, with its content as it is and gzipped."""
+
+    name: str
+    content: bytes
+    gzipped: bytes
+    media_type: str
+    immutable: bool = True
+    """Its name changes with its content, so that a browser may keep it for good."""
+
+
+@dataclass(frozen=True)
+class PythonNames:
+    """What the page's config calls brython, bridge and runtime: names of assets."""
+
+    brython: str
+    bridge: str
+    runtime: str
+
+
+@cache
+def core_assets() -> tuple[Asset, ...]:
+    """What every page needs: sprag.js under its hashed name, and `sprag.js`, which points there."""
+    script = _asset("sprag.js", _without_comments(_own("sprag.js")))
+    link = f'export * from "./{script.name}";\n'.encode()
+    alias = Asset("sprag.js", link, _gzipped(link), _MEDIA_TYPES[".js"], immutable=False)
+    return script, alias
+
+
+def script_name() -> str:
+    """The hashed name of sprag.js, for the page's `<script type="module">`."""
+    return core_assets()[0].name
+
+
+@cache
+def python_assets() -> tuple[Asset, ...]:
+    """What a page with modules in Python needs beside: Brython, the bridge, and module.py.
+
+    RuntimeError where Brython is not installed.
+    """
+    sources = {"sprag": _own("module.py"), "__future__": _FUTURE, "typing": _TYPING}
+    package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}
+    # The form in which Brython takes modules: see loadBrythonPackage in brython.js.
+    runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
+    return (
+        _asset("brython.js", _brython()),
+        _asset("bridge.js", _without_comments(_own("bridge.js"))),
+        _asset("runtime.js", runtime),
+    )
+
+
+def python_names() -> PythonNames:
+    """The names of `python_assets`, each in its role."""
+    brython, bridge, runtime = python_assets()
+    return PythonNames(brython=brython.name, bridge=bridge.name, runtime=runtime.name)
+
+
+def page_module(path: Path) -> Asset:
+    """An author's own module file, `.py` or `.js`, as it is now."""
+    # The hash tells files apart whose names are alike when they are fit for a URL.
+    stem = re.sub(r"[^\w-]", "_", path.stem, flags=re.ASCII)
+    return _asset(stem + path.suffix, path.read_text(encoding="utf-8"))
+
+
+def _asset(name: str, text: str) -> Asset:
+    content = text.encode()
+    stem, _, suffix = name.rpartition(".")
+    digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
+    media_type = _MEDIA_TYPES[f".{suffix}"]
+    return Asset(f"{stem}.{digest}.{suffix}", content, _gzipped(content), media_type)
+
+
+def _gzipped(content: bytes) -> bytes:
+    # The time of compression would make two processes answer with different bytes.
+    return gzip.compress(content, 9, mtime=0)
+
+
+def _own(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _brython() -> str:
+    try:
+        data = resources.files("brython").joinpath("data", "brython.js")
+        return data.read_text(encoding="utf-8")
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise RuntimeError(
+            "a page has a module in Python, which needs Brython's runtime, and the package brython "
+            f"is not installed or lacks it ({error}): install sprag-queue[web]"
+        ) from error
+
+
+def _without_comments(source: str) -> str:
+    """Our own JavaScript without what is a third of its weight; each line keeps its number."""
+    plain = _BLOCK_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
+    return _LINE_COMMENT.sub("", plain)

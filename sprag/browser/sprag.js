@@ -1,0 +1,851 @@
+// @ts-check
+/**
+ * What sprag runs in a page: modules, actions, live signals, and markup that follows a state.
+ *
+ * Read top-down: `Module` is what an author writes, `Call` what an action gives back, `Connection`
+ * brings the signals, `View` keeps the markup of one module up to date, and the page's start is at
+ * the end. Nothing here makes HTML out of data: texts go through textContent, and attributes that
+ * could run code are refused.
+ *
+ * @typedef {{type: string, message: string, fields: {field: string, type: string,
+ *   message: string}[]}} ActionError
+ * @typedef {{ok: boolean, value: any, status: number, error: ActionError | null}} Result
+ * @typedef {Record<string, any>} Signal  `signal` is its name; a job's has a `cursor`
+ * @typedef {{cancel: () => void}} Timer  of `after` and `every`
+ * @typedef {{url: string, language: string, name: string}} ModuleFile
+ * @typedef {{brython: string, bridge: string, runtime: string}} PythonUrls
+ * @typedef {{base: string, cursor: string, state: Record<string, any>, modules: ModuleFile[],
+ *   python: PythonUrls | null}} Page  what the server says in #sprag-page
+ * @typedef {{item: unknown, outer: Scope | null}} Scope  where the names in a row are looked up
+ * @typedef {(...args: any[]) => any} Handler
+ */
+
+/** Code that belongs to an element of the page: subclass it, and export the subclass. */
+export class Module {
+  /** @type {Set<() => void>} */
+  #undo = new Set();
+  #running = false;
+  /** @type {View | null} */
+  #view = null;
+
+  /**
+   * @param {HTMLElement} element  the one with data-module="Name", or the page's body
+   * @param {Record<string, any>} state  begins as a copy of what the controller's load() gave
+   */
+  constructor(element = document.body, state = {}) {
+    this.element = element;
+    this.state = state;
+  }
+
+  /** The page is there: subscribe, start timers. @returns {any} */
+  onStart() {}
+
+  /** The page goes away, or the element left it. What the verbs began is ended already.
+   * @returns {any} */
+  onStop() {}
+
+  /**
+   * Call `handler(signal)` for every signal of this name, none twice and none left out, also when
+   * the connection was lost in between. `sprag:connection.changed` ({online}) tells of that.
+   * @param {string} signal
+   * @param {Handler} handler
+   */
+  onSocket(signal, handler) {
+    const run = this._guard(`on ${signal}`, handler);
+    this.#undo.add(connection.subscribe(signal, run));
+  }
+
+  /**
+   * Call an action of the page's server. Fields that are a File, a Blob, a FileList or an array of
+   * files are uploaded. `.then(handler)` gets the result of one that worked, `.catch(handler)` of
+   * one that did not; `await` gives the result either way, and never throws.
+   * @param {string} name
+   * @param {Record<string, any>} [payload]
+   */
+  callAction(name, payload = {}) {
+    return new Call(name, post(name, payload), (handler) =>
+      this._guard(`the result of ${name}`, handler));
+  }
+
+  /**
+   * Change names of the state, and what of the page depends on it.
+   * @param {Record<string, any>} changes
+   */
+  setState(changes) {
+    Object.assign(this.state, changes);
+    this.#view?.render();
+  }
+
+  /**
+   * Call `handler(event, target)` for events inside `element`, at elements that match `selector`
+   * now or later; `target` is the one that matches.
+   * @param {Element} element
+   * @param {string} event
+   * @param {string} selector
+   * @param {Handler} handler
+   */
+  delegate(element, event, selector, handler) {
+    const run = this._guard(`on ${event} at ${selector}`, handler);
+    element.matches(selector); // a selector that is wrong should say so here
+    const listener = (/** @type {Event} */ happened) => {
+      const origin = happened.target instanceof Element ? happened.target : null;
+      const target = origin?.closest(selector);
+      if (target && element.contains(target)) run(happened, target);
+    };
+    element.addEventListener(event, listener);
+    this.#undo.add(() => element.removeEventListener(event, listener));
+  }
+
+  /**
+   * @param {number} seconds
+   * @param {Handler} handler
+   * @returns {Timer}
+   */
+  after(seconds, handler) {
+    return this.#timer(setTimeout, clearTimeout, seconds, handler);
+  }
+
+  /**
+   * Like `after`, but again and again.
+   * @param {number} seconds
+   * @param {Handler} handler
+   * @returns {Timer}
+   */
+  every(seconds, handler) {
+    return this.#timer(setInterval, clearInterval, seconds, handler);
+  }
+
+  /**
+   * The method that markup means by `name`. (Not for authors: Python modules have theirs elsewhere.)
+   * @param {string} name
+   * @returns {Handler | undefined}
+   */
+  _method(name) {
+    const method = /** @type {any} */ (this)[name];
+    return typeof method === "function" && !(name in Module.prototype) ? method : undefined;
+  }
+
+  /** Bind the markup, if it is this module's, and begin. (Not for authors.) @param {boolean} bind */
+  _start(bind) {
+    this.#running = true;
+    if (bind) {
+      this.#view = new View(this);
+      this.#view.render();
+    }
+    this._guard("onStart", this.onStart)();
+  }
+
+  /** End what the verbs began. (Not for authors.) */
+  _stop() {
+    if (!this.#running) return;
+    for (const undo of this.#undo) undo();
+    this.#undo.clear();
+    this._guard("onStop", this.onStop)();
+    this.#running = false;
+  }
+
+  /**
+   * The handler, such that its errors end in the console, and that it runs only while its module
+   * does. (Not for authors.)
+   * @param {string} what
+   * @param {Handler} handler
+   * @returns {Handler}
+   */
+  _guard(what, handler) {
+    const label = `${this.constructor.name}, ${what}`;
+    if (typeof handler !== "function") {
+      report(`${label}: expected a function as its handler, got ${handler}; it is left out`);
+      return () => {};
+    }
+    return async (...args) => {
+      // The handler itself runs at once: only an error of what it awaits comes later.
+      try {
+        if (this.#running) await handler.apply(this, args);
+      } catch (error) {
+        report(`${label}:`, error);
+      }
+    };
+  }
+
+  /**
+   * @param {(run: () => void, milliseconds: number) => any} set
+   * @param {(id: any) => void} clear
+   * @param {number} seconds
+   * @param {Handler} handler
+   */
+  #timer(set, clear, seconds, handler) {
+    const run = this._guard("a timer", handler);
+    const id = set(() => {
+      if (set === setTimeout) this.#undo.delete(cancel);
+      run();
+    }, seconds * 1000);
+    const cancel = () => {
+      clear(id);
+      this.#undo.delete(cancel);
+    };
+    this.#undo.add(cancel);
+    return { cancel };
+  }
+}
+
+// Actions
+
+/** An action that was called: what is to happen with its result. */
+class Call {
+  /** @type {{wants: (result: Result) => boolean, run: Handler}[]} */
+  #handlers = [];
+  /** @type {Result | null} */
+  #result = null;
+  #guard;
+
+  /**
+   * @param {string} name
+   * @param {Promise<Result>} answer  never rejects
+   * @param {(handler: Handler) => Handler} guard
+   */
+  constructor(name, answer, guard) {
+    this.#guard = guard;
+    answer.then((result) => {
+      this.#result = result;
+      const wanted = this.#handlers.filter(({ wants }) => wants(result));
+      for (const { run } of wanted) run(result);
+      if (!result.ok && !wanted.length) reportFailure(name, result);
+    });
+  }
+
+  /**
+   * @param {Handler} handler  called with the result of an action that worked
+   * @param {unknown} [rejected]  given by `await`: then the handler gets the result either way
+   * @returns {this}
+   */
+  then(handler, rejected) {
+    if (rejected) return this.#add(() => true, handler);
+    return this.#add((result) => result.ok, this.#guard(handler));
+  }
+
+  /**
+   * @param {Handler} handler  called with the result of an action that failed: see its `.error`
+   * @returns {this}
+   */
+  catch(handler) {
+    return this.#add((result) => !result.ok, this.#guard(handler));
+  }
+
+  /** @param {(result: Result) => boolean} wants @param {Handler} run */
+  #add(wants, run) {
+    if (!this.#result) this.#handlers.push({ wants, run });
+    else if (wants(this.#result)) run(this.#result);
+    return this;
+  }
+}
+
+/** @param {string} name @param {Result} result */
+export function reportFailure(name, { error }) {
+  const fields = (error?.fields ?? []).map(({ field, message }) => `\n  ${field}: ${message}`);
+  report(`action ${name} failed: ${error?.type}: ${error?.message}${fields.join("")}`);
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, any>} payload
+ * @returns {Promise<Result>}
+ */
+async function post(name, payload) {
+  let status = 0;
+  /** @param {Partial<ActionError>} error @returns {Result} */
+  const failure = (error) => {
+    const full = { type: "internal", message: "", fields: [], ...error };
+    return { ok: false, value: null, status, error: full };
+  };
+  let request;
+  try {
+    request = encoded(payload);
+  } catch (problem) {
+    await null; // an `await` of the call adds its handler only after this
+    return failure({ type: "invalid_payload", message: `${problem}` });
+  }
+  try {
+    const url = `${page.base}/actions/${encodeURIComponent(name)}`;
+    const response = await fetch(url, { method: "POST", ...request });
+    status = response.status;
+    const answer = await response.json();
+    return answer.ok ? { ok: true, value: answer.value, status, error: null } : failure(answer.error);
+  } catch (problem) {
+    const message = status ? `the server answered ${status}, not as an action does` : `${problem}`;
+    return failure({ type: "network", message });
+  }
+}
+
+/** @param {Record<string, any>} payload @returns {{body: BodyInit, headers: HeadersInit}} */
+function encoded(payload) {
+  /** @type {[string, Blob][]} */
+  const files = [];
+  /** @type {Record<string, any>} */
+  const fields = {};
+  for (const [name, value] of Object.entries(payload ?? {})) {
+    const list = value instanceof FileList || Array.isArray(value) ? [...value] : [value];
+    const isFiles = list.length ? list.every(isFile) : value instanceof FileList;
+    if (isFiles) for (const file of list) files.push([name, file]);
+    else fields[name] = value;
+  }
+  const json = JSON.stringify(fields, (name, value) => {
+    if (!isFile(value)) return value;
+    throw new TypeError(`a file belongs at the top of a payload, not within it (${name})`);
+  });
+  if (!files.length) return { body: json, headers: { "Content-Type": "application/json" } };
+  const form = new FormData();
+  form.append("payload", json);
+  for (const [name, file] of files) form.append(name, file);
+  return { body: form, headers: {} };
+}
+
+/** @param {unknown} value */
+function isFile(value) {
+  return value instanceof Blob;
+}
+
+// Signals
+
+const FIRST_RETRY_SECONDS = 0.2;
+const LAST_RETRY_SECONDS = 20;
+const CONNECT_SECONDS = 10;
+const STEADY_SECONDS = 5;
+
+/** The page's one line to the server: a WebSocket, or Server-Sent Events where there is none. */
+class Connection {
+  /** @type {Map<string, Set<Handler>>} */
+  #handlers = new Map();
+  /** @type {WebSocket | EventSource | null} */
+  #link = null;
+  /** @type {any} */
+  #timer;
+  #wanted = false;
+  #online = true;
+  #sse = false;
+  /** When this line was found to work, by performance.now(); 0 if it has not been. */
+  #opened = 0;
+  /** Lines in a row that never worked: another kind may. */
+  #refused = 0;
+  /** Lines in a row that did not last: the longer the pause. */
+  #failures = 0;
+  #seq;
+  #tick;
+
+  /** @param {string} base @param {string} cursor */
+  constructor(base, cursor) {
+    this.base = base;
+    [this.#seq, this.#tick] = numbers(cursor);
+    addEventListener("online", () => this.#wanted && this.#open());
+    document.addEventListener("visibilitychange", () => {
+      if (this.#wanted && !this.#link && document.visibilityState === "visible") this.#open();
+    });
+  }
+
+  /**
+   * The line is opened for the first subscriber: the cursor makes up for the time until then.
+   * @param {string} signal
+   * @param {Handler} handler
+   * @returns {() => void}  the end of it
+   */
+  subscribe(signal, handler) {
+    const handlers = this.#handlers.get(signal) ?? new Set();
+    this.#handlers.set(signal, handlers.add(handler));
+    if (!this.#wanted) {
+      this.#wanted = true;
+      this.#open();
+    }
+    return () => handlers.delete(handler);
+  }
+
+  /** Hang up, without telling anybody: the page goes. A later subscriber opens it again. */
+  close() {
+    this.#wanted = false;
+    this.#hangUp();
+  }
+
+  #open() {
+    this.#hangUp();
+    this.#opened = 0;
+    const url = new URL(this.base + (this.#sse ? "/events" : "/socket"), location.href);
+    url.search = `?after=${this.#seq}.${this.#tick}`;
+    if (!this.#sse) url.protocol = url.protocol.replace("http", "ws");
+    const link = this.#sse ? new EventSource(url) : new WebSocket(url);
+    this.#link = link;
+    link.onmessage = ({ data }) => link === this.#link && this.#receive(data);
+    // An EventSource would try again by itself, but neither with our cursor nor in our own time.
+    const lost = () => link === this.#link && this.#lost();
+    if (this.#sse) link.addEventListener("open", () => link === this.#link && this.#works());
+    link.addEventListener("error", lost);
+    link.addEventListener("close", lost);
+    this.#timer = setTimeout(lost, CONNECT_SECONDS * 1000);
+  }
+
+  #hangUp() {
+    clearTimeout(this.#timer);
+    const link = this.#link;
+    this.#link = null;
+    link?.close();
+  }
+
+  #lost() {
+    this.#hangUp();
+    const lasted = this.#opened && performance.now() - this.#opened > STEADY_SECONDS * 1000;
+    this.#failures = lasted ? 0 : this.#failures + 1;
+    this.#refused = this.#opened ? 0 : this.#refused + 1;
+    // A proxy may let no WebSocket through, or the server may only be away: try both in turn.
+    if (this.#refused) this.#sse = this.#refused % 3 === 2;
+    this.#setOnline(false);
+    const limit = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures, LAST_RETRY_SECONDS);
+    this.#timer = setTimeout(() => this.#open(), limit * (0.5 + Math.random() / 2) * 1000);
+  }
+
+  /** @param {string} text */
+  #receive(text) {
+    this.#works();
+    try {
+      /** @type {Signal} */
+      const signal = JSON.parse(text);
+      if (signal.signal === "sprag:connected") this.#goBack(signal.cursor);
+      else if (this.#isNew(signal)) this.#deliver(signal);
+    } catch (error) {
+      report("a signal that is none:", text, error);
+    }
+  }
+
+  #works() {
+    if (this.#opened) return;
+    this.#opened = performance.now();
+    clearTimeout(this.#timer);
+    this.#setOnline(true);
+  }
+
+  /**
+   * A server whose journal or ticks end before our cursor is another one than we had (its file was
+   * replaced, or it was started again): what it says from here on is new.
+   * @param {string} cursor
+   */
+  #goBack(cursor) {
+    const [seq, tick] = numbers(cursor);
+    this.#seq = Math.min(this.#seq, seq);
+    this.#tick = Math.min(this.#tick, tick);
+  }
+
+  /** @param {Signal} signal */
+  #isNew({ cursor, event }) {
+    if (cursor === undefined) return true;
+    const [seq, tick] = numbers(cursor);
+    if (event === "progress") {
+      if (tick <= this.#tick) return false;
+      this.#tick = tick;
+    } else {
+      if (seq <= this.#seq) return false;
+      this.#seq = seq;
+    }
+    return true;
+  }
+
+  /** @param {boolean} online */
+  #setOnline(online) {
+    if (online === this.#online) return;
+    this.#online = online;
+    this.#deliver({ signal: "sprag:connection.changed", online });
+  }
+
+  /** @param {Signal} signal */
+  #deliver(signal) {
+    for (const handler of [...(this.#handlers.get(signal.signal) ?? [])]) handler(signal);
+  }
+}
+
+/** @param {string} cursor @returns {[number, number]} */
+function numbers(cursor) {
+  const [seq, tick] = `${cursor ?? ""}`.split(".").map((part) => Number(part) || 0);
+  return [seq ?? 0, tick ?? 0];
+}
+
+// Markup
+
+const PATH = /^!?(\.|[\w-]+(\.[\w-]+)*)$/;
+
+/** The markup of one module, each place of it changed when its value is another than before. */
+class View {
+  /** @type {(() => void)[]} */
+  #updates = [];
+  #module;
+  #rendering = false;
+  #again = false;
+
+  /** @param {Module} module */
+  constructor(module) {
+    this.#module = module;
+    this.#bind(module.element, null, this.#updates);
+  }
+
+  render() {
+    // A focus that moves may call a handler, which may call setState: one after the other.
+    this.#again = true;
+    if (this.#rendering) return;
+    this.#rendering = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        for (const update of this.#updates) update();
+      }
+    } finally {
+      this.#rendering = false;
+    }
+  }
+
+  /**
+   * @param {Element} element
+   * @param {Scope | null} scope
+   * @param {(() => void)[]} updates
+   */
+  #bind(element, scope, updates) {
+    if (element.hasAttribute("data-each")) {
+      if (element instanceof HTMLTemplateElement) this.#bindEach(element, scope, updates);
+      else complain(element, "data-each", "stands on a <template>, whose content is repeated");
+      return;
+    }
+    // Children first: a <select> takes its value once its options are there.
+    if (!element.hasAttribute("data-text")) {
+      for (const child of [...element.children]) {
+        if (!child.hasAttribute("data-module")) this.#bind(child, scope, updates);
+      }
+    }
+    for (const { name, value } of [...element.attributes]) {
+      const [, kind, rest] = /^data-(on-|attr-|class-|text$|show$)(.*)$/.exec(name) ?? [];
+      if (!kind) continue;
+      if (kind === "on-") {
+        this.#bindEvent(element, name, rest ?? "", value);
+        continue;
+      }
+      const read = this.#reader(element, name, scope);
+      const apply = read && applier(element, kind, rest ?? "");
+      if (!apply) continue;
+      /** @type {unknown} */
+      let last = apply; // equal to no value
+      updates.push(() => {
+        const raw = read();
+        const now = kind === "show" || kind === "class-" ? isTrue(raw) : plain(raw);
+        if (now === last) return;
+        last = now;
+        try {
+          apply(now);
+        } catch (error) {
+          complain(element, name, `cannot show its value: ${error}`);
+        }
+      });
+    }
+  }
+
+  /**
+   * @param {Element} element
+   * @param {string} attribute
+   * @param {string} event
+   * @param {string} name
+   */
+  #bindEvent(element, attribute, event, name) {
+    const module = this.#module;
+    const method = module._method(name);
+    if (!method) {
+      complain(element, attribute, `means a method that ${module.constructor.name} has not`);
+      return;
+    }
+    const run = module._guard(`${attribute}="${name}"`, method);
+    element.addEventListener(event, (happened) => run(happened, element));
+  }
+
+  /**
+   * @param {HTMLTemplateElement} template
+   * @param {Scope | null} scope
+   * @param {(() => void)[]} updates
+   */
+  #bindEach(template, scope, updates) {
+    const read = this.#reader(template, "data-each", scope);
+    if (!read) return;
+    const key = template.getAttribute("data-key");
+    /** @typedef {{first: ChildNode, last: ChildNode, scope: Scope, updates: (() => void)[]}} Row */
+    /** @type {Map<unknown, Row>} */
+    let rows = new Map();
+    let complained = false;
+
+    /** @param {string} problem */
+    const complainOnce = (problem) => {
+      if (!complained) complain(template, "data-each", problem);
+      complained = true;
+    };
+
+    /** @param {unknown} item @returns {Row} */
+    const newRow = (item) => {
+      const content = document.importNode(template.content, true);
+      /** @type {Row} */
+      const row = { scope: { item, outer: scope }, updates: [], first: template, last: template };
+      for (const child of [...content.children]) this.#bind(child, row.scope, row.updates);
+      // Nodes of its own mark where a row begins and ends, whatever lists within it add.
+      content.prepend((row.first = document.createTextNode("")));
+      content.append((row.last = document.createTextNode("")));
+      return row;
+    };
+
+    updates.push(() => {
+      const value = read() ?? [];
+      if (!Array.isArray(value)) complainOnce(`is a list, but the state has a ${typeof value}`);
+      /** @type {Map<unknown, Row>} */
+      const next = new Map();
+      for (const [index, item] of (Array.isArray(value) ? value : []).entries()) {
+        let id = key ? walk(item, key.split(".")) : index;
+        if (id === undefined || next.has(id)) {
+          complainOnce(`has items without a ${key} of their own`);
+          id = `${index} of its place`;
+        }
+        const row = rows.get(id) ?? newRow(item);
+        row.scope.item = item;
+        next.set(id, row);
+      }
+      const focused = document.activeElement;
+      for (const [id, row] of rows) if (!next.has(id)) for (const node of nodes(row)) node.remove();
+      /** @type {ChildNode} */
+      let previous = template;
+      for (const row of next.values()) {
+        if (previous.nextSibling !== row.first) previous.after(...nodes(row));
+        previous = row.last;
+        for (const update of row.updates) update();
+      }
+      rows = next;
+      const kept = focused instanceof HTMLElement && focused.isConnected ? focused : null;
+      if (kept && kept !== document.activeElement) kept.focus({ preventScroll: true });
+    });
+  }
+
+  /**
+   * @param {Element} element
+   * @param {string} attribute
+   * @param {Scope | null} scope
+   * @returns {(() => unknown) | undefined}
+   */
+  #reader(element, attribute, scope) {
+    const path = (element.getAttribute(attribute) ?? "").trim();
+    if (!PATH.test(path)) {
+      complain(element, attribute, "expected names with dots between them, as in job.error.message");
+      return undefined;
+    }
+    const names = path.replace("!", "").split(".");
+    const read = () => {
+      if (names[0] === "") return scope?.item; // "." is the item itself
+      for (let at = scope; at; at = at.outer) if (has(at.item, names[0])) return walk(at.item, names);
+      return walk(this.#module.state, names);
+    };
+    return path.startsWith("!") ? () => !isTrue(read()) : read;
+  }
+}
+
+/** The nodes of a row, from its first to its last. @param {{first: Node, last: Node}} row */
+function nodes({ first, last }) {
+  // A new row is still in its fragment, an old one in the page: siblings in both.
+  const found = [/** @type {ChildNode} */ (first)];
+  for (let node = first; node !== last && node.nextSibling; ) found.push((node = node.nextSibling));
+  return found;
+}
+
+/** @param {unknown} value @param {string | undefined} name */
+function has(value, name) {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name ?? "");
+}
+
+/** @param {unknown} value @param {string[]} names */
+function walk(value, names) {
+  for (const name of names) value = has(value, name) ? /** @type {any} */ (value)[name] : undefined;
+  return value;
+}
+
+/** As Python has it: nothing, zero, and whatever is empty are false. @param {unknown} value */
+function isTrue(value) {
+  if (typeof value !== "object" || value === null) return Boolean(value);
+  return Object.keys(value).length > 0;
+}
+
+/** What a place in the page can show of a value. @param {unknown} value */
+function plain(value) {
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return value ?? null;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} kind
+ * @param {string} name
+ * @returns {((value: any) => void) | undefined}
+ */
+function applier(element, kind, name) {
+  const refused = kind === "text" ? refusedText(element) : refusedAttribute(element, name);
+  if (refused && !/show|class/.test(kind)) {
+    complain(element, `data-${kind}${name}`, refused);
+    return undefined;
+  }
+  if (kind === "text") return (value) => void (element.textContent = `${value ?? ""}`);
+  if (kind === "class-") return (value) => void element.classList.toggle(name, value);
+  if (kind === "attr-") return (value) => setAttribute(element, name, value);
+  const { style } = /** @type {HTMLElement} */ (element);
+  return (value) => {
+    element.toggleAttribute("hidden", !value);
+    // A rule such as `.row { display: flex }` is stronger than the attribute.
+    if (value) style.removeProperty("display");
+    else style.setProperty("display", "none", "important");
+  };
+}
+
+// What data may not do
+
+const ACTIVE = /^(script|style|base|link|meta|object|embed|animate\w*|set)$/i;
+const URLS = /^((xlink:)?href|src|action|formaction|poster|data|ping|background|codebase)$/;
+const SCHEMES = ["http:", "https:", "mailto:", "tel:"];
+
+/** @param {Element} element */
+export function refusedText(element) {
+  return ACTIVE.test(element.localName) ? `is refused on <${element.localName}>` : "";
+}
+
+/** Why data must not choose this attribute, or "". @param {Element} element @param {string} name */
+function refusedAttribute(element, name) {
+  if (/^on|^srcdoc$|^style$/.test(name)) return `is refused: data may not choose ${name}`;
+  return refusedText(element);
+}
+
+/**
+ * Set an attribute, or what people take for one. null and false remove it, true makes it empty.
+ * @param {Element} element
+ * @param {string} name
+ * @param {any} value
+ */
+export function setAttribute(element, name, value) {
+  name = name.toLowerCase();
+  const refused = refusedAttribute(element, name) || refusedUrl(name, value);
+  if (refused) {
+    complain(element, `${name} from data`, refused);
+    element.removeAttribute(name);
+  } else if (name === "value" && /^(input|textarea|select)$/.test(element.localName)) {
+    /** @type {HTMLInputElement} */ (element).value = `${value ?? ""}`;
+  } else if (/^(checked|selected)$/.test(name) && name in element) {
+    /** @type {any} */ (element)[name] = Boolean(value);
+  } else if (typeof value === "boolean" && name.startsWith("aria-")) {
+    element.setAttribute(name, `${value}`);
+  } else if (value === null || value === undefined || value === false) {
+    element.removeAttribute(name);
+  } else {
+    element.setAttribute(name, value === true ? "" : `${value}`);
+  }
+}
+
+/** @param {string} name @param {any} value */
+function refusedUrl(name, value) {
+  if (!URLS.test(name) || !value || value === true) return "";
+  let scheme = "no URL";
+  try {
+    scheme = new URL(`${value}`, document.baseURI).protocol;
+  } catch {
+    // Not even relative to the page.
+  }
+  // A blob: is one that the page made itself, such as the preview of a dropped image.
+  if (SCHEMES.includes(scheme) || (scheme === "blob:" && name === "src")) return "";
+  return `is refused: ${scheme} is not allowed there`;
+}
+
+// The console
+
+/** @param {string} message @param {unknown[]} more */
+function report(message, ...more) {
+  console.error(`sprag: ${message}`, ...more);
+}
+
+/** @param {Element} element @param {string} attribute @param {string} problem */
+function complain(element, attribute, problem) {
+  const tag = `<${element.localName}${element.id && ` id="${element.id}"`}>`;
+  const value = element.getAttribute(attribute);
+  report(`${tag} ${attribute}${value === null ? "" : `="${value}"`} ${problem}`, element);
+}
+
+// The page
+
+/** @type {Page} */
+const page = {
+  base: "/_sprag",
+  cursor: "0.0",
+  state: {},
+  modules: [],
+  python: null,
+  ...JSON.parse(document.getElementById("sprag-page")?.textContent || "{}"),
+};
+const connection = new Connection(page.base, page.cursor);
+/** @type {Set<Module>} */
+const running = new Set();
+
+/**
+ * Start a module's class on each of its elements. Two cannot share the body's markup: it is the
+ * first one's.
+ * @param {typeof Module} kind
+ * @param {string} name
+ */
+export function start(kind, name) {
+  const own = document.querySelectorAll(`[data-module="${CSS.escape(name)}"]`);
+  for (const found of own.length ? own : [document.body]) {
+    const element = /** @type {HTMLElement} */ (found);
+    const bind = ![...running].some((module) => module.element === element);
+    if (!bind) complain(element, "data-module", `has another module: ${name} gets no markup`);
+    try {
+      const state = structuredClone(page.state);
+      // An author's own constructor may have passed nothing on.
+      const module = Object.assign(new kind(element, state), { element, state });
+      running.add(module);
+      module._start(bind);
+    } catch (error) {
+      report(`${name} could not be started:`, error);
+    }
+  }
+}
+
+async function startPage() {
+  const python = page.modules.filter(({ language }) => language === "python");
+  const scripts = page.modules.filter(({ language }) => language === "javascript");
+  const failed = (/** @type {string} */ what) => (/** @type {unknown} */ error) =>
+    report(`${what} could not be loaded:`, error);
+  const loading = scripts.map(async ({ url }) => {
+    for (const [name, kind] of Object.entries(await import(url))) {
+      if (kind?.prototype instanceof Module) start(kind, name === "default" ? kind.name : name);
+    }
+  });
+  if (python.length && page.python) {
+    const urls = page.python;
+    loading.push(import(urls.bridge).then((bridge) => bridge.startPython(urls, python, sprag)));
+  }
+  await Promise.all(loading.map((one, at) => one.catch(failed(scripts[at]?.url ?? "Python"))));
+  const started = [...running].map(({ element }) => element);
+  for (const element of document.querySelectorAll("[data-module]")) {
+    if (!started.includes(/** @type {HTMLElement} */ (element))) {
+      complain(element, "data-module", "means a module that this page has not");
+    }
+  }
+  document.documentElement.setAttribute("data-sprag", "ready");
+}
+
+/** What the bridge takes, so that it need not know this file's hashed name. */
+const sprag = { Module, start, setAttribute, refusedText, reportFailure };
+
+new MutationObserver(() => {
+  for (const module of running) {
+    if (module.element.isConnected) continue;
+    running.delete(module);
+    module._stop();
+  }
+}).observe(document, { childList: true, subtree: true });
+
+addEventListener("pagehide", () => {
+  for (const module of running) module._stop();
+  connection.close();
+});
+// The page comes back as it was left, from the browser's cache of pages.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) for (const module of running) module._start(false);
+});
+
+startPage();

@@ -1,0 +1,94 @@
+"""A real, headless Chromium for tests, and pages that fail a test by what their console says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+
+from tests.support import DEADLINE
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def find_chromium() -> str:
+    """The path of a Chromium that is installed."""
+    for name in NAMES:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise RuntimeError(f"these tests need a Chromium: expected one of {', '.join(NAMES)} in PATH")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """One that runs until the end of the block. To start it takes about a second."""
+    # Chromium cannot make its sandbox as root, which is who a container's tests are.
+    sandbox = () if os.geteuid() else ("--no-sandbox",)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=[*QUIET, *sandbox]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Console:
+    """What the pages of a test say: an error that was not expected fails the test."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.lines: list[str] = []
+        self._expected: list[str] = []
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._said)
+        page.on("pageerror", self._raised)
+
+    def expect(self, *patterns: str) -> None:
+        """Errors in which one of these is found are right."""
+        self._expected += patterns
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [
+            error
+            for error in self.errors
+            if not any(re.search(pattern, error) for pattern in self._expected)
+        ]
+
+    def matching(self, pattern: str) -> list[str]:
+        return [error for error in self.errors if re.search(pattern, error)]
+
+    def _said(self, message: ConsoleMessage) -> None:
+        (self.errors if message.type == "error" else self.lines).append(message.text)
+
+    def _raised(self, error: Error) -> None:
+        self.errors.append(f"not caught: {error}")
+
+
+@contextmanager
+def fresh_page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page of a session of its own. Unless the block raised, its console is judged at the end."""
+    context = browser.new_context()
+    context.set_default_timeout(DEADLINE * 1000)
+    page = context.new_page()
+    console.watch(page)
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not console.unexpected, "errors in the console:\n" + "\n".join(console.unexpected)
