@@ -91,6 +91,7 @@ class Streams:
             answer = refusal(request, 503, "too_many", f"{MOST} pages listen already.")
             answer.headers["Retry-After"] = "10"
             return answer
+        self._engine()  # fails now, or not at all: once the stream has begun, nobody is told
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(self._events(job), headers=headers, ping=_PING_SECONDS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +13,27 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.applications import Starlette
+from starlette.exceptions import StarletteDeprecationWarning
 from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
-from tests.support import wait_until
+from tests.support import DEADLINE, wait_until
+
+with warnings.catch_warnings():
+    # It would rather have httpx2, but works with httpx.
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from starlette.testclient import TestClient  # tests take it from here
+
+__all__ = ["TestClient"]  # the tests take it from here
 
 SECRET = "a secret of the tests, long enough"
 TOKEN = "the token of the tests"
+
+expect.set_options(timeout=DEADLINE * 1000)
 
 
 @pytest.fixture
@@ -59,9 +70,11 @@ def address(engine: Engine) -> Iterator[str]:
         yield f"{url}/ops/jobs/"
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is there, this thread has a running event loop, and tests
+# of coroutines could not run theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests."""
+    """Chromium, for the tests of a module."""
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("these tests need Chromium: apt install chromium")
@@ -109,3 +122,14 @@ def handle(queue: QueueService, item: Any) -> Any:
     if isinstance(item, dict) and "fail" in item:
         raise ValueError(item["fail"])
     return item
+
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[TestClient]:
+    """Requests from this machine to a dashboard without a token."""
+    app = dashboard(lambda: engine, token=None, secret="")
+    with TestClient(app, "http://localhost", client=("127.0.0.1", 5000)) as local:
+        yield local

@@ -10,14 +10,16 @@ export const VERBS = {
     from: ["queued", "running"],
     name: "Cancel",
     done: "cancelled or asked to give way",
-    text: "Queued jobs are cancelled at once; running ones are asked to give way.",
+    question: (what) => `Cancel ${what}?`,
+    text: "What is queued is cancelled at once; what runs is asked to give way.",
     bad: true,
   },
   requeue: {
     from: ["failed", "cancelled"],
     name: "Run again",
     done: "will run again",
-    text: "They get fresh attempts and keep their history.",
+    question: (what) => `Run ${what} again?`,
+    text: "With fresh attempts; the history stays.",
     bad: false,
   },
 };
@@ -26,18 +28,18 @@ const AT_ONCE = 1000;
 
 /** Move the jobs with these ids; whether the server was asked to. */
 export async function moveNamed(verb, ids) {
-  const { name, text, bad } = VERBS[verb];
+  const { name, question, text, bad } = VERBS[verb];
   const what = ids.length === 1 ? "this job" : jobs(ids.length);
-  if (!(await confirmed(`${name}: ${what}?`, text, name, bad))) return false;
+  if (!(await confirmed(question(what), text, name, bad))) return false;
   return perform(verb, { ids });
 }
 
 /** Like moveNamed, but all that match {states, queue, text}; `count` is how many, if known. */
 export async function moveMatching(verb, match, count) {
-  const { name, text, bad } = VERBS[verb];
+  const { name, question, text, bad } = VERBS[verb];
   const what = count === null ? "all jobs that match" : `all ${jobs(count)}`;
   const bound = count === null || count > AT_ONCE ? ` At most ${number(AT_ONCE)} at a time.` : "";
-  if (!(await confirmed(`${name}: ${what}?`, text + bound, name, bad))) return false;
+  if (!(await confirmed(question(what), text + bound, name, bad))) return false;
   return perform(verb, { match });
 }
 

@@ -3,11 +3,15 @@
 import { el, svg } from "./dom.js";
 import { number } from "./words.js";
 
-const HEIGHT = 150;
 const TOP = 8;
 const BOTTOM = 20;
 const LEFT = 34;
 const LEAST = 3; // so that a single failure is seen beside a thousand completed jobs
+
+const NAMES = ["completed", "failed", "enqueued"];
+
+/** The sum of some counts. */
+export const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
 
 /** The sum of all queues' series, or one queue's: {enqueued, completed, failed}. */
 export function seriesOf(pace, queue = null) {
@@ -23,18 +27,23 @@ export function seriesOf(pace, queue = null) {
   return sum;
 }
 
-/** The chart of a pace, as wide as `width` pixels, with its legend. */
-export function chart(pace, width) {
+/** What the colours of a chart mean, with the sum of each. */
+export function legend(pace) {
   const series = seriesOf(pace);
-  const total = (name) => series[name].reduce((sum, count) => sum + count, 0);
-  const legend = el(
-    "ul",
-    { class: "legend" },
-    ["completed", "failed", "enqueued"].map((name) =>
-      el("li", { class: name }, el("b", {}, number(total(name))), ` ${name}`),
-    ),
+  const entries = NAMES.map((name) =>
+    el("li", { class: name }, el("b", {}, number(total(series[name]))), ` ${name}`),
   );
-  const words = `${total("completed")} completed, ${total("failed")} failed, ${total("enqueued")} enqueued`;
+  const known = pace.known_since > pace.since
+    ? el("p", { class: "quiet" }, `Busy: only moves since ${clockTime(pace.known_since, 0)} are counted.`)
+    : null;
+  return [el("ul", { class: "legend" }, entries), known];
+}
+
+/** The chart of a pace, of a size in pixels. */
+export function chart(pace, width, tall) {
+  const height = Math.max(tall, 100);
+  const series = seriesOf(pace);
+  const words = NAMES.map((name) => `${total(series[name])} ${name}`).join(", ");
   const slots = series.completed.length;
   const inner = Math.max(width - LEFT, slots);
   const step = inner / slots;
@@ -43,11 +52,11 @@ export function chart(pace, width) {
     ...series.enqueued,
   );
   const most = niceTop(tallest);
-  const plot = HEIGHT - TOP - BOTTOM;
+  const plot = height - TOP - BOTTOM;
   const high = (count) => (count === 0 ? 0 : Math.max((plot * count) / most, LEAST));
   const floor = TOP + plot;
   const drawn = svg("svg", {
-    class: "chart", width: LEFT + inner, height: HEIGHT, role: "img", "aria-label": words,
+    class: "chart", width: LEFT + inner, height, role: "img", "aria-label": words,
   });
   for (const part of [0, 0.5, 1]) {
     const y = floor - plot * part;
@@ -78,12 +87,9 @@ export function chart(pace, width) {
   for (const [part, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const text = part === 1 ? "now" : clockTime(pace.since + part * pace.span, pace.span);
     const x = LEFT + inner * part;
-    drawn.append(svg("text", { x, y: HEIGHT - 4, class: `axis ${anchor}` }, text));
+    drawn.append(svg("text", { x, y: height - 4, class: `axis ${anchor}` }, text));
   }
-  const known = pace.known_since > pace.since
-    ? el("p", { class: "quiet" }, `Busy: only moves since ${clockTime(pace.known_since, 0)} are counted.`)
-    : null;
-  return el("div", {}, legend, drawn, known);
+  return drawn;
 }
 
 /** A queue's pace as a small picture; its words are beside it. */
@@ -112,7 +118,7 @@ export function spark(pace, queue) {
 
 function slotWords(pace, series, slot) {
   const at = clockTime(pace.since + slot * pace.width, 0);
-  const said = ["completed", "failed", "enqueued"].map((n) => `${number(series[n][slot])} ${n}`);
+  const said = NAMES.map((n) => `${number(series[n][slot])} ${n}`);
   return `${at}: ${said.join(", ")}`;
 }
 

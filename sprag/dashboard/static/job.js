@@ -41,7 +41,7 @@ function state(job) {
   const said = [badge(job.status)];
   if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
-  else if (job.started_at && job.status !== "queued") said.push(" since ", since(job.started_at));
+  else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
   if (job.attempt > 0) said.push(` · attempt ${job.attempt} of ${job.max_attempts}`);
   return said;
 }

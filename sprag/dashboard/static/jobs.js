@@ -91,7 +91,7 @@ function stateLink(state) {
 }
 
 function pages() {
-  const links = [];
+  const links = [el("span", { class: "quiet" }, before ? "Older jobs" : "The latest accepted first")];
   if (before) links.push(el("a", { href: address("jobs", filter), class: "button" }, "Newest"));
   if (data.next) {
     const further = data.cut ? "Search further" : "Older";
@@ -170,7 +170,8 @@ by("queue").addEventListener("change", (event) => {
   location.assign(address("jobs", { ...filter, queue: event.target.value }));
 });
 by("pick-all").addEventListener("change", (event) => {
-  for (const { id } of data.jobs) pick(id, event.target.checked);
+  const on = event.target.checked; // which each pick sets anew
+  for (const { id } of data.jobs) pick(id, on);
 });
 document.title = `${filter.state.map(capital).join(", ") || "Jobs"}${filter.queue ? ` in ${filter.queue}` : ""} · sprag`;
 

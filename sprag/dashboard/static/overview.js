@@ -1,6 +1,6 @@
 // The first page: what failed, how fast it goes, how each queue stands, who works.
 
-import { chart, seriesOf, spark } from "./chart.js";
+import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { shortcut } from "./shell.js";
@@ -19,7 +19,7 @@ const refresher = new Refresher(async () => {
 });
 
 function render() {
-  show(by("totals"), data.counts, () => STATES.map((state) => total(state, data.counts[state])));
+  show(by("totals"), data.counts, () => STATES.map((state) => sumOf(state, data.counts[state])));
   show(by("failures"), data.failures, failures);
   drawPace();
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
@@ -27,7 +27,7 @@ function render() {
   warn();
 }
 
-function total(state, count) {
+function sumOf(state, count) {
   return el(
     "li",
     { class: `${state} ${count ? "some" : "none"}` },
@@ -62,8 +62,9 @@ function failure(job) {
 }
 
 function drawPace() {
-  const width = by("pace").clientWidth;
-  show(by("pace"), [data.pace, width], () => chart(data.pace, width));
+  show(by("legend"), data.pace, () => legend(data.pace));
+  const { clientWidth: width, clientHeight: height } = by("pace");
+  show(by("pace"), [data.pace, width, height], () => chart(data.pace, width, height));
 }
 
 function queues() {
@@ -78,8 +79,10 @@ function queues() {
 function tile(queue) {
   const waits = queue.wait !== null && queue.wait >= 1;
   const series = seriesOf(data.pace, queue.name);
-  const sum = (name) => series[name].reduce((all, count) => all + count, 0);
-  const pace = `${number(sum("completed"))} completed, ${number(sum("failed"))} failed in ${SPANS[span]}`;
+  const [completed, failed] = [total(series.completed), total(series.failed)];
+  const pace = completed + failed
+    ? `${number(completed)} completed, ${number(failed)} failed in ${SPANS[span]}`
+    : `Nothing ended in ${SPANS[span]}`;
   return el(
     "section",
     { class: "panel queue", "aria-label": `Queue ${queue.name}` },

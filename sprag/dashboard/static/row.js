@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { address } from "./net.js";
-import { badge, capital, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
+import { badge, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
 
 /** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
 export function row(id, pick) {
@@ -31,19 +31,10 @@ export function row(id, pick) {
     const many = job.max_attempts > 1 || job.attempt > 1;
     show(tries, [job.attempt, job.max_attempts], () =>
       el("span", { title: `Attempt ${job.attempt} of ${job.max_attempts}` }, many ? `${job.attempt}/${job.max_attempts}` : ""));
-    show(when, [job.status, job.moved_at], () => [capital(WHEN[job.status]), " ", since(job.moved_at)]);
+    show(when, job.moved_at, () => since(job.moved_at));
   }
   return { element, update, mark };
 }
-
-const WHEN = {
-  queued: "queued",
-  running: "started",
-  cancelling: "asked",
-  completed: "ended",
-  failed: "failed",
-  cancelled: "ended",
-};
 
 function words(job) {
   if (job.error) return el("span", { class: "error", title: errorWords(job.error) }, errorWords(job.error));
