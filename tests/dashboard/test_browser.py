@@ -109,11 +109,11 @@ def test_all_failed_jobs_are_run_again_at_once(queue: QueueService, open_page: O
     page = open_page()
     page.locator("#totals").get_by_role("link", name="Failed").click()
     expect(rows(page)).to_have_count(2)
-    page.get_by_role("button", name="Run again all 2…").click()
+    page.get_by_role("button", name="Run all 2 again…").click()
     expect(page.get_by_role("dialog")).to_contain_text("Run all 2 jobs again?")
     page.get_by_role("button", name="No, leave it").click()
     expect(rows(page)).to_have_count(2)
-    page.get_by_role("button", name="Run again all 2…").click()
+    page.get_by_role("button", name="Run all 2 again…").click()
     page.get_by_role("dialog").get_by_role("button", name="Run again").click()
     expect(page.get_by_role("status")).to_contain_text("2 jobs will run again")
     expect(page.locator("#empty")).to_contain_text("No job matches")
@@ -209,7 +209,7 @@ def test_everything_is_reached_by_tab_with_a_focus_that_is_seen(
         seen.append(focused["name"])
     assert seen[0] == "Skip to the content"
     for name in ("Overview", "text", "Keyboard shortcuts", "Failed 2", "Select IMG_1", "IMG_1",
-                 "Run again all 2…"):  # fmt: skip
+                 "Run all 2 again…"):  # fmt: skip
         assert name in seen, seen
     assert seen.index("Select IMG_1") + 1 == seen.index("IMG_1")
 
@@ -424,7 +424,7 @@ def test_a_person_signs_in_stays_signed_in_and_signs_out(
         page.get_by_role("button", name="Sign in").click()
         expect(page).to_have_url(f"{url}/ops/jobs?state=failed&text=no+such")
         expect(rows(page)).to_have_count(2)
-        page.get_by_role("button", name="Run again all that match…").click()
+        page.get_by_role("button", name="Run all that match again…").click()
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("2 jobs will run again")
         # From another site, the browser leaves the cookie out at first.

@@ -104,12 +104,12 @@ function pages() {
 function all() {
   if (data.jobs.length === 0 || filter.state.length === 0) return [];
   return Object.entries(VERBS)
-    .map(([verb, { name, from }]) => {
+    .map(([verb, { question, from }]) => {
       const states = filter.state.filter((state) => from.includes(state));
       const many = filter.text ? null : count(states);
       if (states.length === 0 || many === 0) return null;
       const match = { states, queue: filter.queue, text: filter.text ?? "" };
-      const says = many === null ? `${name} all that match…` : `${name} all ${number(many)}…`;
+      const says = question(many === null ? "all that match" : `all ${number(many)}`).replace("?", "…");
       const act = async () => { if (await moveMatching(verb, match, many)) refresher.ask(); };
       return el("button", { type: "button", "data-focus": verb, on: { click: act } }, says);
     })
