@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, Final
 
+import anyio
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -24,6 +25,7 @@ MOST: Final = 64
 
 PAUSE_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 15
+_FAREWELL_SECONDS: Final = 1.0  # for streams to end by themselves when the server stops
 
 
 class Stream:
@@ -33,6 +35,7 @@ class Stream:
         self._job = job
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
+        self._ended = False
         self._moved = False
         self._reported = False
         self._signal: Signal | None = None
@@ -51,11 +54,19 @@ class Stream:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 self._loop.call_soon_threadsafe(self._news.set)
 
-    async def next(self) -> dict[str, Any]:
+    async def end_with(self, event: anyio.Event) -> None:
+        """There is no more to tell once this event is set."""
+        await event.wait()
+        self._ended = True
+        self._news.set()
+
+    async def next(self) -> dict[str, Any] | None:
         """What there is to tell: {"moved": whether more than progress, "signal": the latest one
-        if it is a page of one job}."""
+        if it is a page of one job}. None at the end."""
         await self._news.wait()
         self._news.clear()
+        if self._ended:
+            return None
         with self._mutex:
             told = {
                 "moved": self._moved,
@@ -93,18 +104,24 @@ class Streams:
             return answer
         self._engine()  # fails now, or not at all: once the stream has begun, nobody is told
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return EventSourceResponse(self._events(job), headers=headers, ping=_PING_SECONDS)
+        ending = anyio.Event()
+        return EventSourceResponse(
+            self._events(job, ending), headers=headers, ping=_PING_SECONDS,
+            shutdown_event=ending, shutdown_grace_period=_FAREWELL_SECONDS,
+        )  # fmt: skip
 
-    async def _events(self, job: str | None) -> AsyncIterator[dict[str, str]]:
+    async def _events(self, job: str | None, ending: anyio.Event) -> AsyncIterator[dict[str, str]]:
         stream = Stream(job)
+        end = asyncio.create_task(stream.end_with(ending))
         try:
             await self._join(stream)
             # Whatever the page showed before may be old: it listens from here on.
             yield {"data": json.dumps({"moved": True, "signal": None})}
-            while True:
-                yield {"data": json.dumps(await stream.next())}
+            while (news := await stream.next()) is not None:
+                yield {"data": json.dumps(news)}
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:
+            end.cancel()
             self._leave(stream)
 
     async def _join(self, stream: Stream) -> None:

@@ -45,10 +45,10 @@ def engine(database: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The application on a free port of this machine: its address."""
+def served(app: Any, port: int = 0) -> Iterator[str]:
+    """The application on a port of this machine, by default a free one: its address."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1
+        app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -73,6 +73,26 @@ def test_a_failure_appears_without_a_reload_and_leads_to_all_like_it(
     expect(page.locator("#text")).to_have_value("no such bucket: pictures")
 
 
+def test_a_page_finds_the_server_again_and_what_happened_meanwhile(
+    queue: QueueService, engine: Engine, browser: Browser
+) -> None:
+    def app() -> Any:
+        return dashboard(lambda: engine, token=None, secret="")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        with served(app()) as url:
+            page.goto(url)
+            expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        expect(page.locator("#live")).to_have_attribute("data-state", "waiting")
+        queue.enqueue("meanwhile")
+        with served(app(), int(url.rpartition(":")[2])):
+            expect(page.locator("#live")).to_have_attribute("data-state", "live")
+            expect(page.locator("#totals .queued b")).to_have_text("4")
+            expect(page.locator("#problem")).to_be_hidden()
+            page.close()
+
+
 def test_progress_is_seen_while_the_job_runs_and_cancelling_ends_it(
     make_queue: MakeQueue, open_page: OpenPage
 ) -> None:

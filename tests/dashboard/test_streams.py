@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import anyio
 import pytest
 from starlette.requests import Request
 
@@ -89,6 +90,18 @@ def test_the_page_of_a_job_is_told_of_this_job_alone() -> None:
         stream.take(signal("b"))
         told = await stream.next()
         assert told == {"moved": True, "signal": signal("a", "progress")}
+
+    run(test)
+
+
+def test_a_page_is_let_go_when_the_server_stops(engine: Engine) -> None:
+    async def test() -> None:
+        ending = anyio.Event()
+        told = Streams(lambda: engine)._events(None, ending)
+        assert "moved" in (await anext(told))["data"]
+        ending.set()
+        assert [news async for news in told] == []
+        assert engine.observers._subscriptions == []
 
     run(test)
 
