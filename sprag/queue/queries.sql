@@ -192,6 +192,41 @@ ORDER BY job.key DESC LIMIT :count;
 -- The ids that begin with :prefix; at most :count.
 SELECT id FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMIT :count;
 
+-- name: keys
+-- The keys of the newest jobs of one queue and status, older than the key :before.
+SELECT key FROM job WHERE queue = :queue AND status = :status AND key < :before
+ORDER BY key DESC LIMIT :count;
+
+-- name: keys_by_id
+-- The keys of jobs whose id begins with :prefix; at most :count.
+SELECT key FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMIT :count;
+
+-- name: failures
+-- The keys of jobs that failed and still are, the latest first, among the :window newest
+-- transitions. A job may come twice.
+SELECT job.key FROM transition CROSS JOIN job ON job.key = transition.job
+WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
+  AND transition.to_status = 'failed' AND job.status = 'failed'
+ORDER BY transition.seq DESC LIMIT :count;
+
+-- name: glance
+-- Of the jobs whose keys are in the JSON array :keys, those in which :pattern is found, or with
+-- NULL all of them; what may be long is cut at :cut characters. Texts come as bytes: one that is
+-- no UTF-8, from another program, must not hide the others.
+SELECT job.key, job.id, job.queue, job.status, CAST(substr(job.label, 1, :cut) AS BLOB),
+       CAST(substr(job.item, 1, :cut) AS BLOB), CAST(substr(job.result, 1, :cut) AS BLOB),
+       CAST(substr(coalesce(job.error ->> 'type', ''), 1, :cut) AS BLOB),
+       CAST(substr(coalesce(job.error ->> 'message', job.error), 1, :cut) AS BLOB),
+       job.attempt, job.max_attempts, job.crashes, job.priority, job.created_at, job.due_at,
+       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
+       CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
+FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+WHERE job.key IN (SELECT value FROM json_each(:keys))
+  AND (:pattern IS NULL OR job.label LIKE :pattern ESCAPE '\' OR job.item LIKE :pattern ESCAPE '\'
+       OR job.error ->> 'type' LIKE :pattern ESCAPE '\'
+       OR job.error ->> 'message' LIKE :pattern ESCAPE '\'
+       OR job.error LIKE :pattern ESCAPE '\');
+
 -- name: history
 -- The transitions of one job, in order.
 SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
@@ -266,6 +301,16 @@ WHERE transition.seq > (
     -- Times follow seq closely but are not its order: a binary search would need that they were.
     SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
+
+-- name: pace
+-- How many moves of each kind and queue were made in each :width seconds from :since on, numbered
+-- from 0, among the :window newest transitions.
+SELECT CAST((transition.at - :since) / :width AS INTEGER) AS slot, job.queue, transition.event,
+       count(*)
+FROM transition CROSS JOIN job ON job.key = transition.job
+WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
+  AND transition.at >= :since
+GROUP BY slot, job.queue, transition.event;
 
 -- name: window_start
 -- When the oldest of the :window newest transitions was made; NULL if there is none.

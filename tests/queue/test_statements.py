@@ -14,7 +14,7 @@ from sprag.queue.statements import SCHEMA, STATEMENTS
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
-    "counts", "rates", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
+    "counts", "rates", "pace", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
 }  # fmt: skip
 
 
@@ -54,7 +54,9 @@ def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection,
     assert scans == ["SCAN transition"] * STATEMENTS[name].count(newest)
 
 
-@pytest.mark.parametrize("name", ["claim", "next_due", "page", "promote", "prune", "transitions"])
+@pytest.mark.parametrize(
+    "name", ["claim", "next_due", "page", "keys", "failures", "promote", "prune", "transitions"]
+)
 def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, name: str) -> None:
     assert [step for step in plan(empty, name) if "TEMP B-TREE" in step] == []
 
@@ -66,6 +68,7 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("promote", "job_waiting"),
         ("next_due", "job_waiting"),
         ("page", "job_by_status"),
+        ("keys", "job_by_status"),
         ("prune", "job_by_status"),
         ("recover", "job_by_status"),
         ("history", "transition_by_job"),

@@ -1,0 +1,96 @@
+"""Answers: their JSON and their pages for errors, and the headers that all of them carry."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .files import ASSETS
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not "no-referrer": browsers would then say that a form comes from nowhere (Origin: null).
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Json(JSONResponse):
+    """JSON in ASCII, so that half of a surrogate pair, which some texts hold, can be sent too."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+class ProtectedAnswers:
+    """Adds to every answer the headers that bind the browser; nothing is kept but assets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                protect(MutableHeaders(scope=message))
+            await send(message)
+
+        await self._app(scope, receive, send_protected if scope["type"] == "http" else send)
+
+
+def protect(headers: MutableHeaders) -> None:
+    """Set what every answer says, where it does not say otherwise."""
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+
+
+def base_of(scope: Scope) -> str:
+    """The path at which the dashboard is mounted, with a slash at its end, as browsers see it."""
+    inner = str(scope.get("root_path", "")).strip("/")
+    return f"/{quote(inner)}/" if inner else "/"
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request inside the dashboard."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+def refusal(request: Request, status: int, kind: str, message: str, **facts: Any) -> Response:
+    """An error: a small page for a person, JSON for a script."""
+    answer: Response
+    if wants_page(request):
+        base = html.escape(base_of(request.scope))
+        answer = HTMLResponse(
+            "<!doctype html><html lang=en><meta charset=utf-8>"
+            "<meta name=viewport content='width=device-width'>"
+            f"<title>{status} · sprag</title><link rel=stylesheet href='{base}{ASSETS.css}'>"
+            f"<main class=notice><h1>{html.escape(message)}</h1><p class=quiet>Error {status}</p>"
+            f"<p><a href='{base}'>To the overview</a></p></main>",
+            status,
+        )
+    else:
+        error = {"type": kind, "message": message, **facts}
+        answer = Json({"ok": False, "error": error}, status)
+    protect(answer.headers)  # an internal error is answered outside of ProtectedAnswers
+    return answer
+
+
+def wants_page(request: Request) -> bool:
+    """Whether this is a person's browser that goes to an address."""
+    return "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,36 @@
+"""Costly reads, shared by all who look at the same time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_LEAST: Final = 0.2
+_FACTOR: Final = 10.0
+
+
+class Sparing(Generic[T]):
+    """Calls `read` again only when ten times as long has passed as it took, at least 0.2 s.
+
+    Whoever asks meanwhile gets what was read last; never do two read at once.
+    """
+
+    def __init__(self, read: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._last: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        with self._mutex:
+            begin = self._clock()
+            if self._last is not None and begin < self._last[0]:
+                return self._last[1]
+            value = self._read()
+            end = self._clock()
+            self._last = (end + max(_LEAST, _FACTOR * (end - begin)), value)
+            return value

@@ -1,0 +1,132 @@
+// One job: why it failed, how far it is, what it was given and gave, and all its moves.
+
+import { moveNamed, VERBS } from "./actions.js";
+import { by, el, show } from "./dom.js";
+import { address, listen, read, Refresher } from "./net.js";
+import { outcome, shortcut } from "./shell.js";
+import { timeline } from "./timeline.js";
+import { badge, duration, moment, nameOf, number, percentOf, progressWords, setClock, since } from "./words.js";
+
+const id = by("job").dataset.id;
+let data = null;
+let seq = 0;
+
+const refresher = new Refresher(async () => {
+  data = await read(address(`data/jobs/${id}`));
+  setClock(data.now);
+  seq = data.seq;
+  render(data.job);
+});
+
+function render(job) {
+  const name = job.label || `${job.queue} ${id.slice(0, 13)}`;
+  by("job-title").textContent = name;
+  document.title = `${job.status}: ${name} · sprag`;
+  show(by("way"), job.queue, () => [
+    el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
+    el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
+  show(by("state"), [job.status, job.attempt, job.finished_at], () => state(job));
+  show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
+  showProgress(job.status, job.progress);
+  show(by("buttons"), job.can, () => Object.entries(VERBS).map(([verb, { name: says }]) =>
+    el("button", { type: "button", class: verb === "requeue" ? "main" : "", "data-focus": verb,
+      disabled: !job.can.includes(verb), on: { click: () => act(verb) } }, says)));
+  show(by("facts"), facts(job).map(([title, , said]) => [title, said]), () => facts(job).map(([title, what]) => [el("dt", {}, title), el("dd", {}, what)]).flat());
+  show(by("item"), job.item, () => payload(job.item, "item"));
+  show(by("result"), [job.result, job.status], () => job.result && [el("h2", {}, "Result"), payload(job.result, "result")]);
+  show(by("moves"), data.moves, () => timeline(data.moves, data.earlier));
+}
+
+function state(job) {
+  const said = [badge(job.status)];
+  if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
+  else if (job.finished_at) said.push(" ", since(job.finished_at));
+  else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
+  if (job.attempt > 0) said.push(` · attempt ${job.attempt} of ${job.max_attempts}`);
+  return said;
+}
+
+function failure(error, status) {
+  const lines = error.traceback.trimEnd().split("\n");
+  const last = lines.findLast((line) => /^\s+File "/.test(line))?.trim();
+  const title = status === "failed" ? null : el("p", { class: "quiet" }, "The latest attempt failed:");
+  return el("section", { class: "failure", "aria-label": "Error" },
+    title,
+    el("h2", {}, error.type || "Error"),
+    el("p", { class: "message" }, error.message || "no message"),
+    error.traceback
+      ? el("details", { "data-focus": "trace" },
+          el("summary", {}, "Traceback", last ? el("code", {}, last) : null),
+          el("pre", { tabindex: "0", "aria-label": "Traceback" }, error.traceback))
+      : null);
+}
+
+function showProgress(status, progress) {
+  const runs = status === "running" || status === "cancelling";
+  show(by("progress"), [runs, progress], () => {
+    if (!runs) return null;
+    const percent = percentOf(progress);
+    const words = progress ? progressWords(progress) : "No progress reported yet";
+    return el("div", { class: "going" },
+      el("progress", { max: 100, value: percent, "aria-label": "Progress" }), el("p", {}, words));
+  });
+}
+
+/** [title, content, what the content is made of]. */
+function facts(job) {
+  const time = (at) => [el("span", { title: moment(at) }, moment(at))];
+  const ran = job.finished_at && job.started_at ? job.finished_at - job.started_at : null;
+  return [
+    ["Id", [el("code", {}, id), " ", el("button", { type: "button", class: "small", on: { click: copy } }, "Copy")], id],
+    ["Queue", job.queue, job.queue],
+    ["Accepted", time(job.created_at), job.created_at],
+    job.status === "queued" ? ["Due", time(job.due_at), job.due_at] : null,
+    job.started_at ? ["Started", time(job.started_at), job.started_at] : null,
+    job.finished_at ? ["Ended", time(job.finished_at), job.finished_at] : null,
+    ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
+    ["Attempts", `${job.attempt} of ${job.max_attempts}`, [job.attempt, job.max_attempts]],
+    job.crashes ? ["Crashes", `${job.crashes} processes died under it`, job.crashes] : null,
+    job.priority ? ["Priority", number(job.priority), job.priority] : null,
+  ].filter(Boolean);
+}
+
+function payload(said, name) {
+  const rest = said.length - said.text.length;
+  return [
+    el("pre", { tabindex: "0", "aria-label": name }, said.text),
+    rest > 0 ? el("p", { class: "quiet" }, `${number(rest)} more characters: see \`sprag show ${id.slice(0, 13)}\`.`) : null,
+  ];
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(id);
+    outcome("The id was copied.");
+  } catch {
+    outcome("This browser does not let pages copy here.", true);
+  }
+}
+
+async function act(verb) {
+  if (data === null) return;
+  if (!data.job.can.includes(verb)) {
+    outcome(`This job is ${data.job.status}: it cannot be ${verb === "cancel" ? "cancelled" : "run again"}.`, true);
+  } else if (await moveNamed(verb, [id])) {
+    refresher.ask();
+  }
+}
+
+function hear({ moved, signal }) {
+  if (moved || data === null || signal.seq > seq) refresher.ask();
+  else showProgress(signal.status, signal.progress);
+}
+
+shortcut("c", "Cancel the job", () => act("cancel"));
+shortcut("r", "Run the job again", () => act("requeue"));
+shortcut("t", "Fold or unfold the traceback", () => {
+  const details = document.querySelector("#failure details");
+  if (details) details.open = !details.open;
+});
+shortcut("u", "Up to the list of jobs", () => by("way").querySelector("a")?.click());
+listen(id, hear);
+refresher.ask();

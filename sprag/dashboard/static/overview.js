@@ -1,0 +1,139 @@
+// The first page: what failed, how fast it goes, how each queue stands, who works.
+
+import { chart, legend, seriesOf, spark, total } from "./chart.js";
+import { by, el, show } from "./dom.js";
+import { address, listen, read, Refresher } from "./net.js";
+import { shortcut } from "./shell.js";
+import { badge, capital, duration, errorWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
+
+const SPANS = { 900: "15 min", 3600: "1 h", 86400: "24 h" };
+const span = new URLSearchParams(location.search).get("span") in SPANS
+  ? new URLSearchParams(location.search).get("span")
+  : "3600";
+let data = null;
+
+const refresher = new Refresher(async () => {
+  data = await read(address("data/overview", { span }));
+  setClock(data.now);
+  render();
+});
+
+function render() {
+  show(by("totals"), data.counts, () => STATES.map((state) => sumOf(state, data.counts[state])));
+  show(by("failures"), data.failures, failures);
+  drawPace();
+  show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
+  show(by("processes"), data.processes, processes);
+  warn();
+}
+
+function sumOf(state, count) {
+  return el(
+    "li",
+    { class: `${state} ${count ? "some" : "none"}` },
+    el("a", { href: address("jobs", { state }), "data-focus": state },
+      el("b", {}, number(count)), el("span", {}, capital(state))),
+  );
+}
+
+function failures() {
+  if (data.failures.length === 0) {
+    return el("p", { class: "good" }, "No job has failed. What fails will stand here, with its error.");
+  }
+  const list = el("ol", { class: "failures" }, data.failures.map(failure));
+  return [list, el("p", { class: "more" }, el("a", { href: address("jobs", { state: "failed" }), "data-focus": "all-failed" }, "All failed jobs"))];
+}
+
+function failure(job) {
+  const text = (job.error?.message ?? "").split("\n")[0].slice(0, 120);
+  const others = job.alike - 1;
+  const alike = others > 0
+    ? el("a", { class: "alike", "data-focus": `alike-${job.id}`, href: address("jobs", { state: "failed", queue: job.queue, text: text || job.error?.type }) },
+        `+${number(others)} alike`)
+    : null;
+  return el(
+    "li",
+    {},
+    el("a", { href: address(`jobs/${job.id}`), class: "why", "data-focus": job.id },
+      el("b", {}, job.error?.type || "Error"), " ", el("span", {}, job.error ? job.error.message : "no error was stored")),
+    el("p", { class: "quiet" },
+      el("span", { class: "name" }, nameOf(job)), el("span", {}, job.queue), since(job.moved_at), alike),
+  );
+}
+
+function drawPace() {
+  show(by("legend"), data.pace, () => legend(data.pace));
+  const { clientWidth: width, clientHeight: height } = by("pace");
+  show(by("pace"), [data.pace, width, height], () => chart(data.pace, width, height));
+}
+
+function queues() {
+  if (data.queues.length === 0) {
+    return el("div", { class: "empty panel" },
+      el("p", {}, "No jobs yet. Enqueue one from your application, or from a terminal:"),
+      el("pre", {}, 'sprag enqueue --queue thumbnails \'{"path": "a.jpg"}\''));
+  }
+  return data.queues.map(tile);
+}
+
+function tile(queue) {
+  const waits = queue.wait !== null && queue.wait >= 1;
+  const series = seriesOf(data.pace, queue.name);
+  const [completed, failed] = [total(series.completed), total(series.failed)];
+  const pace = completed + failed
+    ? `${number(completed)} completed, ${number(failed)} failed in ${SPANS[span]}`
+    : `Nothing ended in ${SPANS[span]}`;
+  return el(
+    "section",
+    { class: "panel queue", "aria-label": `Queue ${queue.name}` },
+    el("h3", {}, el("a", { href: address("jobs", { queue: queue.name }), "data-focus": `q-${queue.name}` }, queue.name)),
+    spark(data.pace, queue.name),
+    el("ul", { class: "counts" }, STATES.filter((s) => queue.counts[s] || ["queued", "running", "failed"].includes(s)).map((state) =>
+      el("li", { class: `${state} ${queue.counts[state] ? "some" : "none"}` },
+        el("a", { href: address("jobs", { queue: queue.name, state }), "data-focus": `q-${queue.name}-${state}` },
+          el("b", {}, number(queue.counts[state])), ` ${state}`)))),
+    el("p", { class: "quiet" }, pace),
+    waits ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+  );
+}
+
+function processes() {
+  if (data.processes.length === 0) {
+    return el("p", { class: "quiet" }, "No process runs jobs at the moment. Start the application, or `sprag work`.");
+  }
+  return el("table", { class: "plain-table" },
+    el("thead", {}, el("tr", {}, ["Process", "State", "Running", "Since"].map((title) => el("th", { scope: "col" }, title)))),
+    el("tbody", {}, data.processes.map((process) => el("tr", {},
+      el("th", { scope: "row" }, `pid ${process.pid} on ${process.host}`),
+      el("td", {}, el("span", { class: `badge ${process.state}` }, capital(process.state))),
+      el("td", {}, jobs(process.jobs)),
+      el("td", {}, since(process.started_at))))));
+}
+
+function warn() {
+  const waiting = data.queues.some((queue) => queue.wait !== null && queue.wait > 5);
+  const alive = data.processes.some((process) => process.state === "alive");
+  const odd = data.processes.filter((process) => process.state !== "alive");
+  const texts = [];
+  if (waiting && !alive) texts.push("Jobs wait, and no process runs any: start the application, or `sprag work`.");
+  if (odd.some((process) => process.state === "dead")) texts.push("A process died; its jobs are taken over as soon as another one runs.");
+  if (odd.some((process) => process.state === "unknown")) texts.push("Nobody can tell whether a process lives, because its lock file is missing: see `sprag check`.");
+  by("warning").hidden = texts.length === 0;
+  if (by("warning").textContent !== texts.join(" ")) by("warning").textContent = texts.join(" ");
+}
+
+by("spans").append(...Object.entries(SPANS).map(([seconds, name]) =>
+  el("a", { href: address("", { span: seconds }), "aria-current": seconds === span ? "true" : null }, name)));
+
+function move(by_) {
+  const links = [...document.querySelectorAll("#failures .why")];
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(Math.max(at + by_, 0), links.length - 1)]?.focus();
+}
+
+shortcut("j", "Next failure", () => move(1));
+shortcut("k", "Previous failure", () => move(-1));
+shortcut("Enter", "Open what is focused", null);
+new ResizeObserver(() => data && drawPace()).observe(by("pace"));
+listen(null, (news) => news.moved && refresher.ask());
+refresher.ask();

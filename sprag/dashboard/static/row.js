@@ -1,0 +1,51 @@
+// A row of the list of jobs, which stays the same element while its job moves on.
+
+import { el, show } from "./dom.js";
+import { address } from "./net.js";
+import { badge, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
+
+/** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
+export function row(id, pick) {
+  const box = el("input", { type: "checkbox", on: { change: () => pick(id, box.checked) } });
+  const link = el("a", { href: address(`jobs/${id}`) });
+  const under = el("span", { class: "under" });
+  const [state, says, tries, when] = ["state", "says", "tries", "when"].map((name) => el("td", { class: name }));
+  const element = el("tr", { "data-id": id },
+    el("td", { class: "pick" }, box), state,
+    el("th", { scope: "row", class: "name" }, link, under), says, tries, when);
+
+  function mark(on) {
+    box.checked = on;
+    element.classList.toggle("on", on);
+  }
+  function update(job, on) {
+    mark(on);
+    element.dataset.status = job.status;
+    const name = nameOf(job);
+    box.setAttribute("aria-label", `Select ${name}`);
+    if (link.textContent !== name) link.textContent = name;
+    link.classList.toggle("data", !job.label);
+    show(under, [job.queue], () => [el("span", {}, job.queue), el("code", {}, id.slice(0, 13))]);
+    show(state, job.status, () => badge(job.status));
+    show(says, [job.status, job.error, job.progress, job.result], () => words(job));
+    const many = job.max_attempts > 1 || job.attempt > 1;
+    show(tries, [job.attempt, job.max_attempts], () =>
+      el("span", { title: `Attempt ${job.attempt} of ${job.max_attempts}` }, many ? `${job.attempt}/${job.max_attempts}` : ""));
+    show(when, job.moved_at, () => since(job.moved_at));
+  }
+  return { element, update, mark };
+}
+
+function words(job) {
+  if (job.error) return el("span", { class: "error", title: errorWords(job.error) }, errorWords(job.error));
+  if (job.status === "running" || job.status === "cancelling") {
+    if (!job.progress) return el("span", { class: "quiet" }, "no progress reported yet");
+    const percent = percentOf(job.progress);
+    return [
+      el("progress", { max: 100, value: percent, "aria-label": "Progress" }),
+      el("span", { class: "quiet" }, progressWords(job.progress)),
+    ];
+  }
+  if (job.status === "completed" && job.result !== "null") return el("span", { class: "data" }, job.result);
+  return "";
+}

@@ -1,0 +1,76 @@
+// What all pages have: shortcuts, their help, the question before something happens, the outcome.
+
+import { by, el } from "./dom.js";
+
+const KEYS_OFF = "sprag-keys-off";
+const shortcuts = new Map();
+
+/** Let a single key do something; `says` explains it in the help. Without `run`, the browser does
+ * it by itself. */
+export function shortcut(key, says, run) {
+  shortcuts.set(key, { says, run });
+}
+
+/** Say what came of something, to everyone, aloud for those who listen. */
+export function outcome(text, bad = false) {
+  const place = by("outcome");
+  place.classList.toggle("bad", bad);
+  place.textContent = text;
+  clearTimeout(outcome.timer);
+  outcome.timer = setTimeout(() => (place.textContent = ""), bad ? 20000 : 8000);
+}
+
+/** Whether a person says yes. */
+export function confirmed(title, text, yes, bad = false) {
+  const dialog = by("confirm");
+  by("confirm-title").textContent = title;
+  by("confirm-text").textContent = text;
+  by("confirm-yes").textContent = yes;
+  by("confirm-yes").classList.toggle("bad", bad);
+  dialog.returnValue = "no"; // what Escape leaves
+  dialog.showModal();
+  by("confirm-yes").focus();
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+function help() {
+  const entries = [...shortcuts].map(([key, { says }]) => [
+    el("dt", {}, el("kbd", {}, key)),
+    el("dd", {}, says),
+  ]);
+  by("keys-list").replaceChildren(...entries.flat());
+  by("keys-on").checked = localStorage.getItem(KEYS_OFF) === null;
+  by("keys").showModal();
+}
+
+function typing(target) {
+  const kinds = "textarea, select, [contenteditable], input:not([type=checkbox])";
+  return target instanceof Element && target.closest(kinds) !== null;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+  if (document.querySelector("dialog[open]") !== null) return;
+  if (event.key === "Escape" && typing(event.target)) {
+    event.target.blur();
+    return;
+  }
+  if (typing(event.target) || localStorage.getItem(KEYS_OFF) !== null) return;
+  const found = shortcuts.get(event.key);
+  if (found?.run) {
+    event.preventDefault();
+    found.run();
+  }
+});
+
+by("help").addEventListener("click", help);
+by("keys-on").addEventListener("change", (event) => {
+  if (event.target.checked) localStorage.removeItem(KEYS_OFF);
+  else localStorage.setItem(KEYS_OFF, "1");
+});
+
+shortcut("/", "Search", () => by("text").select());
+shortcut("?", "Show this", help);
+shortcut("o", "Go to the overview", () => document.querySelector(".brand").click());

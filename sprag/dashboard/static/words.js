@@ -1,0 +1,125 @@
+// Numbers, times and states in words.
+
+import { el } from "./dom.js";
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export const STATES = ["queued", "running", "cancelling", "completed", "failed", "cancelled"];
+
+/** What each event of the journal means, by its name. */
+export const EVENTS = {
+  enqueue: "Accepted",
+  start: "Started",
+  cancel: "Asked to cancel",
+  complete: "Completed",
+  fail: "Failed",
+  retry: "Failed, will be tried again",
+  release: "Given back: its process was stopping",
+  recover: "Taken over: its process died",
+  lose: "Given up: too many processes died under it",
+  confirm: "Cancelled: it gave way",
+  requeue: "Run again by someone",
+};
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export const number = (count) => count.toLocaleString("en");
+
+/** "1 job", "2 jobs". */
+export const jobs = (count) => `${number(count)} ${count === 1 ? "job" : "jobs"}`;
+
+/** A span of time in one or two units: 85 ms, 3.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h. */
+export function duration(seconds) {
+  const s = Math.max(seconds, 0);
+  if (s < 1) return `${Math.round(s * 1000)} ms`;
+  if (s < 10) return `${s.toFixed(1)} s`;
+  const whole = Math.floor(s);
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return two(whole, MINUTE, "min", 1, "s");
+  if (whole < DAY) return two(whole, HOUR, "h", MINUTE, "min");
+  return two(whole, DAY, "d", HOUR, "h");
+}
+
+function two(whole, unit, name, smaller, smallerName) {
+  const rest = Math.floor((whole % unit) / smaller);
+  const first = `${number(Math.floor(whole / unit))} ${name}`;
+  return rest ? `${first} ${rest} ${smallerName}` : first;
+}
+
+/** Like duration, but in one unit and without fractions, as in "3 min ago". */
+export function ago(seconds) {
+  if (seconds < -1) return `in ${duration(-seconds)}`;
+  if (seconds < 2) return "just now";
+  if (seconds < MINUTE) return `${Math.floor(seconds)} s ago`;
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ago`;
+  if (seconds < DAY) return `${Math.floor(seconds / HOUR)} h ago`;
+  return `${number(Math.floor(seconds / DAY))} d ago`;
+}
+
+let ahead = 0; // of the server's clock, in seconds
+
+/** Take note of the server's clock. */
+export function setClock(now) {
+  ahead = now - Date.now() / 1000;
+}
+
+/** The server's time, in unix seconds. */
+export const clock = () => Date.now() / 1000 + ahead;
+
+/** A moment as people here write it. */
+export function moment(at) {
+  return new Date(at * 1000).toLocaleString(undefined, {
+    dateStyle: "medium",
+    timeStyle: "medium",
+  });
+}
+
+/** A <time> that says how long ago it was, kept up to date by the timer below. */
+export function since(at) {
+  return el(
+    "time",
+    { datetime: new Date(at * 1000).toISOString(), title: moment(at), "data-at": at },
+    ago(clock() - at),
+  );
+}
+
+setInterval(() => {
+  for (const time of document.querySelectorAll("time[data-at]")) {
+    time.textContent = ago(clock() - Number(time.dataset.at));
+  }
+}, 5000);
+
+/** The mark of a state. */
+export const badge = (status) => el("span", { class: `badge ${status}` }, capital(status));
+
+/** What a job is called: its label, or else its item. */
+export const nameOf = (job) => job.label || job.item || job.id;
+
+/** How far a job is, 0 to 100; null where nobody can say. */
+export function percentOf(progress) {
+  if (!progress) return null;
+  if (typeof progress.percent === "number") return Math.min(Math.max(progress.percent, 0), 100);
+  if (typeof progress.current === "number" && progress.total > 0) {
+    return Math.min(Math.max((100 * progress.current) / progress.total, 0), 100);
+  }
+  return null;
+}
+
+/** Progress as text: "42 % · 21 of 50 · resizing". */
+export function progressWords(progress) {
+  const percent = percentOf(progress);
+  const words = [];
+  if (percent !== null) words.push(`${Math.floor(percent)} %`);
+  if (typeof progress.current === "number") {
+    const of = typeof progress.total === "number" ? ` of ${number(progress.total)}` : "";
+    words.push(number(progress.current) + of);
+  }
+  if (progress.message) words.push(progress.message);
+  return words.join(" · ");
+}
+
+/** An error in one line. */
+export const errorWords = (error) =>
+  error.type ? `${error.type}: ${error.message}` : error.message;

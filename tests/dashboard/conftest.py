@@ -1,0 +1,135 @@
+"""A dashboard on a real file, served by a real server, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from starlette.applications import Starlette
+from starlette.exceptions import StarletteDeprecationWarning
+from starlette.routing import Mount
+
+from sprag.dashboard import dashboard
+from sprag.queue import QueueService
+from sprag.queue.engine import Engine
+from tests.support import DEADLINE, wait_until
+
+with warnings.catch_warnings():
+    # It would rather have httpx2, but works with httpx.
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from starlette.testclient import TestClient  # tests take it from here
+
+__all__ = ["TestClient"]  # the tests take it from here
+
+SECRET = "a secret of the tests, long enough"
+TOKEN = "the token of the tests"
+
+expect.set_options(timeout=DEADLINE * 1000)
+
+
+@pytest.fixture
+def engine(database: Path) -> Iterator[Engine]:
+    """The engine of the test's file."""
+    opened = Engine.open(str(database))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def served(app: Any, port: int = 0) -> Iterator[str]:
+    """The application on a port of this machine, by default a free one: its address."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive())
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def address(engine: Engine) -> Iterator[str]:
+    """Where a dashboard without a token answers, mounted somewhere."""
+    app = Starlette(routes=[Mount("/ops/jobs", dashboard(lambda: engine, token=None, secret=""))])
+    with served(app) as url:
+        yield f"{url}/ops/jobs/"
+
+
+# Not for the whole session: while it is there, this thread has a running event loop, and tests
+# of coroutines could not run theirs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of a module."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("these tests need Chromium: apt install chromium")
+    quiet = [
+        "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--no-first-run",
+    ]  # fmt: skip
+    if os.geteuid() == 0:
+        quiet.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield chromium
+        chromium.close()
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
+    """`open_page(path, **context options)`: a page of the dashboard. What goes wrong in its
+    scripts, and what its policy refuses, fails the test."""
+    problems: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def opened(path: str = "", **options: Any) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console", lambda said: problems.append(said.text) if said.type == "error" else None
+        )
+        page.goto(address + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def handle(queue: QueueService, item: Any) -> Any:
+    """What the tests' jobs do: fail with a message, or give back what they got."""
+    if isinstance(item, dict) and "fail" in item:
+        raise ValueError(item["fail"])
+    return item
+
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[TestClient]:
+    """Requests from this machine to a dashboard without a token."""
+    app = dashboard(lambda: engine, token=None, secret="")
+    with TestClient(app, "http://localhost", client=("127.0.0.1", 5000)) as local:
+        yield local

@@ -1,0 +1,179 @@
+"""What the pages are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sprag.dashboard.overview import SPANS
+from sprag.dashboard.sparing import Sparing
+from sprag.queue import QueueService
+from sprag.queue.engine import Engine
+from sprag.queue.ids import new_ids
+from tests.conftest import MakeQueue
+from tests.dashboard.conftest import TestClient, handle
+from tests.support import Gate, finished, sql
+
+
+def get(client: TestClient, path: str, **query: Any) -> Any:
+    answer = client.get(f"/data/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def queue(make_queue: MakeQueue) -> QueueService:
+    return make_queue(handle, worker_count=1)
+
+
+def test_an_empty_file_has_nothing_to_show(client: TestClient) -> None:
+    said = get(client, "overview")
+    assert said["queues"] == said["failures"] == said["processes"] == []
+    assert set(said["counts"].values()) == {0}
+    assert get(client, "jobs")["jobs"] == []
+
+
+def test_the_overview_counts_and_tells_the_latest_failures_of_each_kind(
+    client: TestClient, queue: QueueService
+) -> None:
+    jobs = [queue.enqueue({"fail": "alike"}) for _ in range(3)]
+    jobs.append(queue.enqueue({"fail": "other"}, label="odd"))
+    jobs.append(queue.enqueue(1))
+    queue.start()
+    finished(queue, *jobs)
+    said = get(client, "overview", span=900)
+    assert said["counts"]["failed"] == 4
+    assert said["queues"][0]["counts"]["completed"] == 1
+    first, second = said["failures"]
+    assert (first["label"], first["error"]["message"], first["alike"]) == ("odd", "other", 1)
+    assert (second["id"], second["alike"]) == (jobs[2].id, 3)
+    [process] = said["processes"]
+    assert process["state"] == "alive"
+    series = said["pace"]["queues"]["work"]
+    assert (sum(series["failed"]), sum(series["completed"]), sum(series["enqueued"])) == (4, 1, 5)
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_a_pace_has_as_many_slots_whatever_its_span(
+    client: TestClient, queue: QueueService, span: int
+) -> None:
+    queue.enqueue(1)
+    pace = get(client, "overview", span=span)["pace"]
+    assert pace["span"] == span
+    assert len(pace["queues"]["work"]["enqueued"]) == 60
+    assert pace["known_since"] == pace["since"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("overview", {"span": "1"}), ("jobs", {"state": "odd"}), ("jobs", {"before": "x"}),
+     ("jobs", {"before": "-1"}), ("jobs", {"text": "x" * 201})],
+)  # fmt: skip
+def test_a_query_that_makes_no_sense_is_a_400_that_says_why(
+    client: TestClient, path: str, query: dict[str, str]
+) -> None:
+    answer = client.get(f"/data/{path}", params=query)
+    assert answer.status_code == 400
+    assert "expected" in answer.json()["error"]["message"]
+
+
+def test_jobs_are_found_by_state_queue_and_text_and_come_in_pages(
+    client: TestClient, make_queue: MakeQueue
+) -> None:
+    class Other(QueueService):
+        name = "other"
+
+    queue, other = make_queue(handle), make_queue(Other)
+    ids = [queue.enqueue(n, label=f"number {n}").id for n in range(60)]
+    lone = other.enqueue("x").id
+    first = get(client, "jobs", queue="work")
+    assert [job["id"] for job in first["jobs"]] == ids[:9:-1]
+    rest = get(client, "jobs", queue="work", before=first["next"])
+    assert [job["id"] for job in rest["jobs"]] == ids[9::-1]
+    assert rest["next"] is None
+    assert [job["id"] for job in get(client, "jobs", queue="other")["jobs"]] == [lone]
+    assert get(client, "jobs", state="failed")["jobs"] == []
+    both = get(client, "jobs", state=["failed", "queued"], text="NUMBER 7")
+    assert [job["label"] for job in both["jobs"]] == ["number 7"]
+    assert client.get("/data/jobs?queue=none&text=%ED%A0%80").json()["jobs"] == []
+
+
+def test_a_job_tells_its_error_its_moves_and_who_made_them(
+    client: TestClient, make_queue: MakeQueue, engine: Engine
+) -> None:
+    queue = make_queue(handle, max_attempts=2, backoff=0.0)
+    job = queue.enqueue({"fail": "it <b>broke</b>"}, label="mine")
+    queue.start()
+    finished(queue, job)
+    said = get(client, f"jobs/{job.id}")
+    error = said["job"]["error"]
+    assert (error["type"], error["message"]) == ("ValueError", "it <b>broke</b>")
+    assert "Traceback" in error["traceback"]
+    assert said["job"]["can"] == ["requeue"]
+    events = [move["event"] for move in said["moves"]]
+    assert events == ["enqueue", "start", "retry", "start", "fail"]
+    assert said["moves"][2]["error"]["message"] == "it <b>broke</b>"
+    assert said["moves"][1]["owner"]["state"] == "alive"
+    queue.stop()
+    assert engine.owner is not None
+    engine.journal.leave(engine.owner)
+    owner = get(client, f"jobs/{job.id}")["moves"][1]["owner"]
+    assert (owner["state"], owner["pid"]) == ("gone", None)
+
+
+def test_progress_is_told_while_a_job_runs(client: TestClient, make_queue: MakeQueue) -> None:
+    gate = Gate()
+
+    def work(queue: QueueService, item: Any) -> None:
+        queue.report_progress(1, 4, message="first of four")
+        gate.hold()
+
+    queue = make_queue(work)
+    job = queue.enqueue(1)
+    queue.start()
+    gate.wait_held()
+    queue._open()._store_progress()
+    said = get(client, f"jobs/{job.id}")["job"]
+    assert (said["progress"]["current"], said["message"]) == (1, "first of four")
+    assert get(client, "jobs")["jobs"][0]["progress"]["total"] == 4
+    gate.open()
+    finished(queue, job)
+
+
+@pytest.mark.parametrize("id_", ["x", new_ids(1)[0], "G" * 32, "a" * 31])
+def test_an_unknown_job_is_a_404(client: TestClient, id_: str) -> None:
+    answer = client.get(f"/data/jobs/{id_}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "unknown_job"
+
+
+def test_strange_payloads_are_shown_as_they_can_be(
+    client: TestClient, queue: QueueService, database: Path
+) -> None:
+    for item in ('"\\ud800"', "9" * 5000, '"' + "x" * 30_000 + '"'):
+        sql(database, "INSERT INTO job (queue, item, label) VALUES ('s', ?, 'half')", (item,))
+    jobs = get(client, "jobs", queue="s")["jobs"]
+    assert len(jobs) == 3
+    long, number, half = (get(client, f"jobs/{job['id']}")["job"]["item"] for job in jobs)
+    assert len(long["text"]) == 20_000 < long["length"] == 30_002
+    assert number["text"] == "9" * 5000
+    assert half["text"] == '"\ud800"'
+
+
+def test_what_is_costly_is_read_once_for_all_who_ask() -> None:
+    now, reads = 0.0, 0
+
+    def read() -> int:
+        nonlocal reads, now
+        reads += 1
+        now += 1.0
+        return reads
+
+    spared = Sparing(read, lambda: now)
+    assert [spared(), spared()] == [1, 1]
+    now += 9.9
+    assert spared() == 1
+    now += 0.2
+    assert spared() == 2
