@@ -1,32 +1,72 @@
 """Durable background jobs for Python web apps, with nothing to run beside them.
 
-The names come from `sprag.queue` at first use, so that `import sprag` costs nothing.
+The names come from `sprag.queue`, `sprag.web` and `sprag.browser` at first use, so that
+`import sprag` costs nothing.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .browser.module import Module as Module
     from .queue import Backoff as Backoff
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
+    from .web import ActionError as ActionError
+    from .web import App as App
+    from .web import Controller as Controller
+    from .web import Field as Field
+    from .web import Schema as Schema
+    from .web import Upload as Upload
+    from .web import action as action
 
 __version__ = "0.1.0"
 
-_QUEUE_NAMES = ("Backoff", "Job", "JobCancelled", "QueueError", "QueueService")
+_HOMES = {
+    **dict.fromkeys(("Backoff", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"),
+    **dict.fromkeys(
+        ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
+    ),
+    "Module": "browser.module",
+}
 
-__all__ = ["Backoff", "Job", "JobCancelled", "QueueError", "QueueService", "__version__"]
+__all__ = [
+    "ActionError",
+    "App",
+    "Backoff",
+    "Controller",
+    "Field",
+    "Job",
+    "JobCancelled",
+    "Module",
+    "QueueError",
+    "QueueService",
+    "Schema",
+    "Upload",
+    "__version__",
+    "action",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _QUEUE_NAMES:
-        from . import queue  # at first use, as the docstring says
-
-        return getattr(queue, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f".{home}", __name__)
+    except ModuleNotFoundError as error:
+        if home != "web" or (error.name or "").startswith(__name__):
+            raise
+        raise ModuleNotFoundError(
+            f"sprag.{name} needs {error.name}, which is not installed: "
+            "pip install 'sprag-queue[web]'",
+            name=error.name,
+        ) from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -328,13 +328,13 @@ class Connection {
   #refused = 0;
   /** Lines in a row that did not last: the longer the pause. */
   #failures = 0;
-  #seq;
-  #tick;
+  /** The newest transition, progress and notice that were delivered. */
+  #cursor;
 
   /** @param {string} base @param {string} cursor */
   constructor(base, cursor) {
     this.base = base;
-    [this.#seq, this.#tick] = numbers(cursor);
+    this.#cursor = numbers(cursor);
     addEventListener("online", () => this.#wanted && this.#open());
     document.addEventListener("visibilitychange", () => {
       if (this.#wanted && !this.#link && document.visibilityState === "visible") this.#open();
@@ -367,7 +367,7 @@ class Connection {
     this.#hangUp();
     this.#opened = 0;
     const url = new URL(this.base + (this.#sse ? "/events" : "/socket"), location.href);
-    url.search = `?after=${this.#seq}.${this.#tick}`;
+    url.search = `?after=${this.#cursor.join(".")}`;
     if (!this.#sse) url.protocol = url.protocol.replace("http", "ws");
     const link = this.#sse ? new EventSource(url) : new WebSocket(url);
     this.#link = link;
@@ -425,22 +425,17 @@ class Connection {
    * @param {string} cursor
    */
   #goBack(cursor) {
-    const [seq, tick] = numbers(cursor);
-    this.#seq = Math.min(this.#seq, seq);
-    this.#tick = Math.min(this.#tick, tick);
+    const theirs = numbers(cursor);
+    this.#cursor = this.#cursor.map((ours, part) => Math.min(ours, theirs[part]));
   }
 
   /** @param {Signal} signal */
-  #isNew({ cursor, event }) {
+  #isNew({ cursor, event, seq }) {
     if (cursor === undefined) return true;
-    const [seq, tick] = numbers(cursor);
-    if (event === "progress") {
-      if (tick <= this.#tick) return false;
-      this.#tick = tick;
-    } else {
-      if (seq <= this.#seq) return false;
-      this.#seq = seq;
-    }
+    const part = event === "progress" ? 1 : seq === undefined ? 2 : 0;
+    const theirs = numbers(cursor)[part];
+    if (theirs <= this.#cursor[part]) return false;
+    this.#cursor[part] = theirs;
     return true;
   }
 
@@ -457,10 +452,10 @@ class Connection {
   }
 }
 
-/** @param {string} cursor @returns {[number, number]} */
+/** @param {string} cursor @returns {number[]}  three of them: transition, progress, notice */
 function numbers(cursor) {
-  const [seq, tick] = `${cursor ?? ""}`.split(".").map((part) => Number(part) || 0);
-  return [seq ?? 0, tick ?? 0];
+  const parts = `${cursor ?? ""}`.split(".");
+  return [0, 1, 2].map((part) => Number(parts[part]) || 0);
 }
 
 // Markup
@@ -770,7 +765,7 @@ function complain(element, attribute, problem) {
 /** @type {Page} */
 const page = {
   base: "/_sprag",
-  cursor: "0.0",
+  cursor: "0.0.0",
   state: {},
   modules: [],
   python: null,

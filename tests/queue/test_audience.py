@@ -110,7 +110,7 @@ def test_a_queue_is_placed_in_a_file_unless_it_has_one(
     assert (Path(free.path).name, Path(chosen.path).name) == ("app.db", "chosen.db")
     free.counts()
     try:
-        with pytest.raises(ConfigurationError, match="is open on .*app.db and cannot be placed"):
+        with pytest.raises(ConfigurationError, match=r"is open on .*app\.db and cannot be placed"):
             free.place(tmp_path / "other.db")
     finally:
         free.stop()

@@ -1,0 +1,441 @@
+"""`App`: an ASGI application around durable queues.
+
+    app = App(routes="app.routes", providers={"images": ImageQueue()}, database="jobs.db")
+
+Serve it with `sprag run main:app` or `uvicorn main:app`; in scripts and tests,
+`with app:` starts its queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..dashboard import dashboard
+from ..queue import QueueService
+from ..queue import errors as queue_errors
+from ..queue.checks import database_path
+from ..queue.engine import Engine
+from .assets import Assets
+from .calls import Calls, Endpoint, Limits
+from .deferred import Deferred
+from .discovery import Found, actions_by_name, check_load, discover
+from .errors import StartupError
+from .guards import Headers, Origins
+from .hub import Hub, head
+from .pages import BASE, Frame, PageView, make_environment
+from .transports import Transports
+from .visitor import Identify, Sessions, Topics, Visitors, check_secret, secret_of, session_id
+
+log = logging.getLogger("sprag.web")
+
+TOKEN_VARIABLE: Final = "SPRAG_DASHBOARD_TOKEN"
+_STOP_SECONDS: Final = 10.0
+
+
+class App:
+    """A web application with durable queues; an ASGI application.
+
+    `routes` is the import path of the package with the controllers, `shell` the
+    frame of its pages (a Jinja2 template, its path or text, or a callable that
+    takes a `Page`), `providers` the queues, by the names that controllers use.
+    `database` is the one file of all queues; without it they must agree.
+
+    `identify(connection)` gives the key of whom a visitor's jobs belong to, such
+    as a user's id, or None for the session alone; `topics(connection)` the
+    topics that a visitor may follow. `static` is a folder served at /static,
+    `mounts` other ASGI applications by path, `dashboard` the path of the
+    dashboard, with `dashboard_token` (16 characters or more, else
+    SPRAG_DASHBOARD_TOKEN of the environment; without one it answers this
+    machine alone). `secret` signs the cookies; by default it is SPRAG_SECRET of
+    the environment, else kept beside the database.
+    `origins` are other sites whose pages may call, `headers` replace the
+    default ones. A call may send `max_body_bytes`, with files
+    `max_upload_bytes`; `max_connections` pages may be open, of one session
+    `max_session_connections`. `threads` plain actions run at once.
+
+    Mistakes are told by StartupError: here, or when it starts.
+    """
+
+    def __init__(
+        self,
+        *,
+        routes: str,
+        shell: Any = None,
+        providers: Mapping[str, QueueService] | None = None,
+        database: str | Path | None = None,
+        identify: Identify | None = None,
+        topics: Topics | None = None,
+        static: str | Path | None = None,
+        mounts: Mapping[str, ASGIApp] | None = None,
+        dashboard: str | None = None,
+        dashboard_token: str | None = None,
+        secret: str | None = None,
+        origins: Collection[str] = (),
+        headers: Mapping[str, str] | None = None,
+        max_body_bytes: int = 1024 * 1024,
+        max_upload_bytes: int = 32 * 1024 * 1024,
+        max_connections: int = 10_000,
+        max_session_connections: int = 100,
+        threads: int = 40,
+    ) -> None:
+        if not _is_text(routes):
+            raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
+        self._routes = routes
+        self._shell = shell
+        self.queues: dict[str, QueueService] = _providers(providers or {})
+        """The providers, by name."""
+        self.database = _one_file(self.queues, database)
+        """The absolute path of the file."""
+        self.visitors = Visitors(identify, topics)
+        self._static = static
+        self._mounts = dict(mounts or {})
+        self._dashboard = dashboard
+        self._dashboard_token = dashboard_token
+        self._secret = None if secret is None else check_secret(secret)
+        self._origins = Origins(origins)
+        self._headers = dict(headers or {})
+        self._limits = Limits(max_body_bytes, max_upload_bytes)
+        self._most = (max_connections, max_session_connections)
+        self._thread_count = threads
+        self._life = threading.RLock()
+        self._users = 0
+        self._engine: Engine | None = None
+        self._asgi: Starlette | None = None
+        self._hub: Hub | None = None
+        self._deferred: Deferred | None = None
+
+    # ------------------------------------------------------------ start and stop
+
+    def build(self) -> Starlette:
+        """Find the controllers and put everything together, once. Raises StartupError."""
+        with self._life:
+            if self._asgi is None:
+                self._asgi = self._assemble()
+            return self._asgi
+
+    def start(self) -> Self:
+        """Check everything, open the file and start the queues. Each start needs a stop."""
+        with self._life:
+            self.build()
+            if self._users == 0:
+                self._open()
+                started: list[QueueService] = []
+                try:
+                    for queue in self.queues.values():
+                        queue.start()
+                        started.append(queue)
+                except BaseException:
+                    for queue in started:
+                        queue.stop(0.0)
+                    self._close()
+                    raise
+            self._users += 1
+        return self
+
+    def stop(self) -> None:
+        """Stop the queues, all at once, each with its grace, and close the file."""
+        with self._life:
+            if self._users == 0:
+                return
+            self._users -= 1
+            if self._users:
+                return
+            threads = [
+                threading.Thread(target=_stop, args=(queue,), name="sprag-stop")
+                for queue in self.queues.values()
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
+        """The application's life in a server. Frameworks that mount it need it for their own:
+        `FastAPI(lifespan=app.lifespan)`."""
+        await anyio.to_thread.run_sync(self.start)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                if self._deferred is not None:
+                    await self._deferred.finish(_STOP_SECONDS)
+                hub, self._hub, self._deferred = self._hub, None, None
+                if hub is not None:
+                    await anyio.to_thread.run_sync(hub.unsubscribe)
+                    hub.close()
+                await anyio.to_thread.run_sync(self.stop)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            try:
+                asgi = self.build()
+            except StartupError as error:
+                # Said in the protocol's words: servers take an exception for "no lifespan here".
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await asgi.router.lifespan(scope, receive, send)
+            return
+        if self._engine is None:
+            # A server or framework that runs no lifespan: the first request starts the queues.
+            await anyio.to_thread.run_sync(self._start_late)
+        # A copy: an outer application must not find our session in its scope.
+        await self.build()(dict(scope), receive, send)
+
+    # ------------------------------------------------------------ for controllers
+
+    def queue(self, name: str) -> QueueService:
+        """The provider of that name. Raises LookupError."""
+        try:
+            return self.queues[name]
+        except KeyError:
+            known = ", ".join(map(repr, self.queues)) or "none"
+            raise LookupError(
+                f"there is no provider {name!r}; App(providers=) has {known}"
+            ) from None
+
+    @property
+    def engine(self) -> Engine:
+        """The open file. Raises QueueClosed before the start and after the stop."""
+        engine = self._engine
+        if engine is None:
+            raise queue_errors.QueueClosed("the application is not started")
+        return engine
+
+    # ------------------------------------------------------------ helpers
+
+    def _start_late(self) -> None:
+        with self._life:
+            if self._users == 0:
+                log.warning(
+                    "nobody ran the application's lifespan, so its queues start with the first "
+                    "request, and nobody will stop them in order: see App.lifespan"
+                )
+                self.start()
+
+    def _open(self) -> None:
+        first = next(iter(self.queues.values()), None)
+        self._engine = Engine.open(
+            self.database,
+            "full" if first is None else first.durability,
+            vfs=None if first is None else first.vfs,
+            flags=0 if first is None else first.open_flags,
+            busy_seconds=10.0 if first is None else first.busy_seconds,
+        )
+
+    def _close(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _cookie_secret(self) -> str:
+        if self._secret is None:
+            self._secret = secret_of(self.database)
+        return self._secret
+
+    def _hub_here(self) -> Hub:
+        """The hub of this event loop."""
+        hub = self._hub
+        if hub is None or hub.loop is not asyncio.get_running_loop():
+            pages, of_session = self._most
+            hub = self._hub = Hub(self.engine, most=pages, most_per_session=of_session)
+        return hub
+
+    def _defer(
+        self, action: str, audience: str, call: Callable[[CapacityLimiter], Awaitable[Any]]
+    ) -> str:
+        if self._deferred is None:
+            self._deferred = Deferred(lambda: self.engine)
+        return self._deferred.start(action, audience, call)
+
+    def _changed(self, request: Request) -> None:
+        session = session_id(request)
+        if self._hub is not None and session is not None:
+            self._hub.loop.call_soon_threadsafe(self._hub.end_session, session)
+
+    def _assemble(self) -> Starlette:
+        found = discover(self._routes)
+        environment = make_environment(found.folder)
+        frame = Frame(self._shell, environment, found.folder)
+        assets = Assets()
+        threads = CapacityLimiter(self._thread_count)
+        calls = Calls(
+            {
+                name: Endpoint(action, functools.partial(controller.kind, self))
+                for name, (controller, action) in actions_by_name(found.controllers).items()
+            },
+            self._origins,
+            self._limits,
+            threads,
+            self._defer,
+            self._changed,
+        )
+        transports = Transports(self._hub_here, lambda: self.engine, self.visitors, self._origins)
+        routes: list[BaseRoute] = [
+            Route(f"{BASE}/actions/{{name}}", _Endpoint(calls)),
+            WebSocketRoute(f"{BASE}/socket", transports.socket),
+            Route(f"{BASE}/events", transports.events, methods=["GET"]),
+            Route(f"{BASE}/assets/{{name}}", assets.__call__, methods=["GET"]),
+        ]
+
+        def page(controller: Found) -> Route:
+            view = PageView(
+                controller,
+                functools.partial(controller.kind, self),
+                environment,
+                frame,
+                assets,
+                threads,
+                lambda: head(self.engine),
+            )
+            route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
+            check_load(controller.kind, sorted(route.param_convertors))
+            return route
+
+        routes += [page(one) for one in found.controllers if one.kind.route is not None]
+        if self._static is not None:
+            routes.append(Mount("/static", _static(self._static, found.folder), name="static"))
+        if self._dashboard is not None:
+            routes.append(Mount(_path("dashboard", self._dashboard), self._make_dashboard()))
+        routes += [Mount(path.rstrip("/"), inner) for path, inner in self._mounts.items()]
+        return Starlette(
+            routes=routes,
+            middleware=[
+                Middleware(Headers, headers=self._headers),
+                Middleware(Sessions, secret=self._cookie_secret),
+            ],
+            exception_handlers={
+                queue_errors.JobNotFound: _no_such_page,
+                HTTPException: _http_error,
+                Exception: _internal_error,
+            },
+            lifespan=self.lifespan,
+        )
+
+    def _make_dashboard(self) -> ASGIApp:
+        token = self._dashboard_token or os.environ.get(TOKEN_VARIABLE)
+        secret = "" if token is None else self._cookie_secret()
+        return dashboard(lambda: self.engine, token=token, secret=secret)
+
+
+class _Endpoint:
+    """An ASGI application that answers every method, also those it refuses."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._calls(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def _providers(given: Mapping[str, Any]) -> dict[str, QueueService]:
+    names: dict[str, str] = {}
+    for key, provider in given.items():
+        if isinstance(provider, type) and issubclass(provider, QueueService):
+            raise StartupError(
+                f"App: providers: {key!r}: expected an instance, got the class; write "
+                f"{provider.__name__}()"
+            )
+        if not isinstance(provider, QueueService):
+            raise StartupError(
+                f"App: providers: {key!r}: expected a QueueService, got {provider!r}"
+            )
+        if provider.name in names:
+            raise StartupError(
+                f"App: providers: {names[provider.name]!r} and {key!r} are the same queue, "
+                f"{provider.name!r}"
+            )
+        names[provider.name] = key
+    return dict(given)
+
+
+def _one_file(queues: Mapping[str, QueueService], database: str | Path | None) -> str:
+    if database is not None:
+        database_path("App", database)
+        for queue in queues.values():
+            queue.place(database)
+    paths = {key: queue.path for key, queue in queues.items()}
+    expected = str(Path(database or QueueService.database).absolute())
+    if database is None and paths:
+        expected = next(iter(paths.values()))
+    for key, path in paths.items():
+        if path != expected:
+            raise StartupError(
+                f"App: all queues share one file, expected {expected}, but {key!r} uses {path}"
+            )
+    return expected
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _path(what: str, path: str) -> str:
+    if not _is_text(path) or not path.startswith("/") or path == "/":
+        raise StartupError(f"App: {what}: expected a path such as /{what}, got {path!r}")
+    return path.rstrip("/")
+
+
+def _static(folder: str | Path, routes: Path) -> StaticFiles:
+    for place in (Path(folder), routes.parent / folder):
+        if place.is_dir():
+            return StaticFiles(directory=place)
+    raise StartupError(
+        f"App: static: there is no folder {Path(folder).absolute()}, nor {routes.parent / folder}"
+    )
+
+
+def _stop(queue: QueueService) -> None:
+    try:
+        queue.stop()
+    except queue_errors.QueueError:
+        log.exception("queue %r did not stop in order", queue.name)
+
+
+async def _no_such_page(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("Not found\n", 404)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    said = {404: "Not found", 405: "Method not allowed"}.get(status, "Refused")
+    return PlainTextResponse(f"{said}\n", status, headers)
+
+
+async def _internal_error(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("Something went wrong on the server\n", 500)

@@ -1,0 +1,43 @@
+"""What browsers load once and keep: scripts, under names that change with their content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ..browser import Asset, core_assets, page_module, python_assets
+
+_FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+class Assets:
+    """The application's assets, all in memory."""
+
+    def __init__(self) -> None:
+        self._assets: dict[str, Asset] = {asset.name: asset for asset in core_assets()}
+
+    def add_python(self) -> None:
+        """What pages with modules in Python need."""
+        self._assets.update((asset.name, asset) for asset in python_assets())
+
+    def add_module(self, path: Path) -> str:
+        """A page's own module; its name."""
+        asset = page_module(path)
+        self._assets[asset.name] = asset
+        return asset.name
+
+    async def __call__(self, request: Request) -> Response:
+        asset = self._assets.get(request.path_params["name"])
+        if asset is None:
+            # Never a page: a browser that looks for a Python module here would read it as one.
+            return PlainTextResponse("There is no such file\n", 404)
+        headers = {
+            "Cache-Control": _FOR_GOOD if asset.immutable else "no-cache",
+            "Vary": "Accept-Encoding",
+        }
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(asset.gzipped, 200, headers, media_type=asset.media_type)
+        return Response(asset.content, 200, headers, media_type=asset.media_type)

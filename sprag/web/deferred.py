@@ -1,0 +1,88 @@
+"""Deferred actions: calls that go on after the page has had its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from ..queue.engine import Engine
+from ..queue.errors import DatabaseError
+from .answers import to_json
+from .errors import ActionError
+
+log = logging.getLogger("sprag.web")
+
+FINISHED: Final = "sprag:action.finished"
+_THREADS: Final = 64
+_MOST: Final = 10_000
+
+
+class Deferred:
+    """The deferred calls of one event loop that are under way."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+        self._limiter = CapacityLimiter(_THREADS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def start(
+        self, action: str, audience: str, call: Callable[[CapacityLimiter], Awaitable[Any]]
+    ) -> str:
+        """Run `call` and tell `audience` how it ended; the task's id. Raises ActionError where
+        the application stops, or too many are under way."""
+        if self._closed or len(self._tasks) >= _MOST:
+            raise ActionError("Not now: try again soon", status=503, type="unavailable")
+        id_ = secrets.token_hex(16)
+        task = asyncio.create_task(self._run(id_, action, audience, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return id_
+
+    async def finish(self, seconds: float) -> None:
+        """Start no more, and wait `seconds` for those under way; what is left is cut off."""
+        self._closed = True
+        if not self._tasks:
+            return
+        _, left = await asyncio.wait(tuple(self._tasks), timeout=seconds)
+        for task in left:
+            log.warning("a deferred action did not end in time and is cut off")
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+
+    async def _run(
+        self,
+        id_: str,
+        action: str,
+        audience: str,
+        call: Callable[[CapacityLimiter], Awaitable[Any]],
+    ) -> None:
+        said: dict[str, Any] = {"task_id": id_, "action": action, "ok": False, "value": None}
+        try:
+            said |= {"ok": True, "value": await call(self._limiter), "error": None}
+            text = to_json(said)
+        except asyncio.CancelledError:
+            text = _failed(said, "stopped", "The server stopped before it was done")
+        except ActionError as error:
+            text = _failed(said, error.type, error.message)
+        except Exception:  # the author's code
+            log.exception("the deferred action %r failed", action)
+            text = _failed(said, "internal", "Something went wrong on the server")
+        try:
+            await anyio.to_thread.run_sync(
+                self._engine().journal.notify, audience, FINISHED, text.decode()
+            )
+        except DatabaseError:
+            log.exception("nobody could be told how the deferred action %r ended", action)
+
+
+def _failed(said: dict[str, Any], type_: str, message: str) -> bytes:
+    error = {"type": type_, "message": message}
+    return to_json({**said, "ok": False, "value": None, "error": error})

@@ -1,0 +1,179 @@
+"""Finding the controllers of an application, and what they have beside them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from ..browser import ModuleFile, ModuleRefused, check
+from .actions import Action, actions_of
+from .controller import Controller
+from .errors import StartupError
+
+MODULE_ENDING: Final = "_module"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A controller: its class, its actions, its template relative to the routes package, and the
+    file that runs in the browser."""
+
+    kind: type[Controller]
+    actions: tuple[Action, ...]
+    template: str | None
+    module: ModuleFile | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.__module__}.{self.kind.__qualname__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Everything in the routes package. `folder` is where it lies."""
+
+    folder: Path
+    controllers: tuple[Found, ...]
+
+
+def discover(package: str) -> Routes:
+    """All controllers in the package `package` and those in it; StartupError for what cannot
+    work. Modules whose names end with _module are for the browser and not imported."""
+    top = _import(package)
+    if not hasattr(top, "__path__"):
+        raise StartupError(
+            f"App: routes: expected a package, a folder with controllers, got the module {package}"
+        )
+    folder = Path(next(iter(top.__path__)))
+    inside = pkgutil.walk_packages(top.__path__, f"{package}.", onerror=_reraise)
+    names = [info.name for info in inside if not info.name.endswith(MODULE_ENDING)]
+    modules = [top, *map(_import, names)]
+    controllers = []
+    for module in modules:
+        kinds = _controllers_in(module)
+        pages = [kind for kind in kinds if kind.route is not None]
+        controllers += [_found(kind, module, folder, alone=len(pages) == 1) for kind in kinds]
+    if not controllers:
+        raise StartupError(f"App: routes: there is no Controller in the package {package}")
+    _refuse_doubles(controllers)
+    return Routes(folder, tuple(controllers))
+
+
+def actions_by_name(controllers: Sequence[Found]) -> Mapping[str, tuple[Found, Action]]:
+    """Every action, once. Raises StartupError where two have one name."""
+    found: dict[str, tuple[Found, Action]] = {}
+    for controller in controllers:
+        for action in controller.actions:
+            first = found.setdefault(action.name, (controller, action))
+            if first[1] is not action or first[0] is not controller:
+                raise StartupError(
+                    f"the action {action.name!r} is there twice: {first[0].name}."
+                    f"{first[1].method} and {controller.name}.{action.method}; pages call actions "
+                    "by name, so each needs its own"
+                )
+    return found
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name == missing or name.startswith(f"{missing}."):
+            raise StartupError(
+                f"App: routes: there is no package {name!r}: expected the import path of a "
+                "package, such as app.routes, looked for where Python looks"
+            ) from error
+        raise
+
+
+def _reraise(name: str) -> None:
+    importlib.import_module(name)
+
+
+def _controllers_in(module: ModuleType) -> list[type[Controller]]:
+    """Those that the module defines. One that has neither a route nor actions is a base."""
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Controller)
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+        and (value.route is not None or actions_of(value))
+    ]
+
+
+def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: bool) -> Found:
+    who = f"{kind.__module__}.{kind.__qualname__}"
+    actions = tuple(actions_of(kind))
+    if kind.route is None:
+        return Found(kind, actions, None, None)
+    if not str(kind.route).startswith("/"):
+        raise StartupError(f"{who}.route: expected a path such as /images, got {kind.route!r}")
+    if kind.route == "/_sprag" or kind.route.startswith("/_sprag/"):
+        raise StartupError(f"{who}.route: /_sprag is sprag's own, got {kind.route!r}")
+    here = Path(str(module.__file__))
+    beside = here.with_suffix(".html")
+    template = kind.template
+    if template is not None:
+        if not (folder / template).is_file():
+            raise StartupError(f"{who}.template: there is no file {folder / template}")
+    elif alone and beside.is_file():
+        template = beside.relative_to(folder).as_posix()
+    elif kind.load is Controller.load:
+        reason = "" if alone else "; with several pages in a module each names its own, in template"
+        raise StartupError(f"{who} has a route but no template: expected {beside}{reason}")
+    return Found(kind, actions, template, _module(kind, who, here, alone=alone))
+
+
+def _module(kind: type[Controller], who: str, here: Path, *, alone: bool) -> ModuleFile | None:
+    if kind.module is not None:
+        files = [here.parent / kind.module]
+        if not files[0].is_file():
+            raise StartupError(f"{who}.module: there is no file {files[0]}")
+    elif alone:
+        files = [
+            file
+            for ending in (".py", ".js")
+            if (file := here.with_name(f"{here.stem}{MODULE_ENDING}{ending}")).is_file()
+        ]
+    else:
+        files = []
+    if len(files) > 1:
+        raise StartupError(f"{who}: there are {files[0]} and {files[1]}, expected one of them")
+    try:
+        return check(files[0]) if files else None
+    except ModuleRefused as error:
+        raise StartupError(str(error)) from error
+
+
+def _refuse_doubles(controllers: Sequence[Found]) -> None:
+    routes: dict[str, Found] = {}
+    for found in controllers:
+        if found.kind.route is not None:
+            first = routes.setdefault(found.kind.route, found)
+            if first is not found:
+                raise StartupError(
+                    f"two controllers have the route {found.kind.route!r}: {first.name} and "
+                    f"{found.name}"
+                )
+
+
+def check_load(kind: type[Controller], parameters: Sequence[str]) -> None:
+    """Raise StartupError unless `load` takes the parameters of the route."""
+    signature = inspect.signature(kind.load)
+    arguments: dict[str, Any] = dict.fromkeys(parameters)
+    try:
+        signature.bind(None, **arguments)
+    except TypeError as error:
+        raise StartupError(
+            f"{kind.__module__}.{kind.__qualname__}.load{signature}: the route {kind.route!r} "
+            f"gives it {', '.join(parameters) or 'nothing'} ({error})"
+        ) from None

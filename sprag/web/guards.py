@@ -1,0 +1,100 @@
+"""What every answer says to protect the visitor, and which requests of other sites are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import StartupError
+
+_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def page_policy(*, python: bool) -> str:
+    """The Content-Security-Policy of a page. Python in the browser is compiled there, which needs
+    'unsafe-eval'; other pages do without."""
+    scripts = "'self' 'unsafe-eval'" if python else "'self'"
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+
+
+class Headers:
+    """Middleware: security headers on every answer that does not set them itself."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = {**_HEADERS, **headers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class Origins:
+    """Which sites may send something: the application's own, and `allowed` ones, such as
+    "https://example.org"."""
+
+    def __init__(self, allowed: Collection[str] = ()) -> None:
+        if isinstance(allowed, str):
+            raise StartupError(f"App: origins: expected a list of texts, got {allowed!r}")
+        for origin in allowed:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+                raise StartupError(
+                    f"App: origins: expected such as https://example.org, got {origin!r}"
+                )
+        self._allowed = frozenset(origin.lower() for origin in allowed)
+
+    def refuses(self, connection: HTTPConnection) -> bool:
+        """Whether a browser says that another site's page makes this request.
+
+        Programs that are no browsers say nothing; they have no visitor's cookies either.
+        """
+        headers = connection.headers
+        origin = headers.get("origin")
+        if origin is not None:
+            if origin.lower() in self._allowed:
+                return False
+            if not _same(origin, headers.get("host", ""), str(connection.scope["scheme"])):
+                return True
+        # A browser sets it itself, also where it leaves out the origin.
+        return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+
+
+def _same(origin: str, host: str, scheme: str) -> bool:
+    """Whether an origin is that of the host that was asked. The scheme may differ: a proxy in
+    front takes off the encryption."""
+    try:
+        theirs, ours = urlsplit(origin), urlsplit(f"{scheme}://{host}")
+        default = _PORTS.get(theirs.scheme)
+        if default is None:
+            return False
+        ports = (theirs.port or default, ours.port or default)
+        return (
+            theirs.hostname is not None
+            and theirs.hostname == ours.hostname
+            and (ports[0] == ports[1])
+        )
+    except ValueError:
+        return False

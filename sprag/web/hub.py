@@ -1,0 +1,296 @@
+"""The hub: one reader of the journal for all open pages, and a place in it for each.
+
+The journal is the only buffer that matters. A page that keeps up is handed each
+signal as it comes; one that does not, or comes back, reads what it missed from
+the journal at its own position. So a slow page takes a bounded room, holds up
+nobody, and misses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from ..queue.engine import Engine
+from ..queue.errors import DatabaseError, QueueClosed
+from ..queue.job import Notice
+from ..queue.observer import Signal, merged, notice_signal, signal_of
+
+log = logging.getLogger("sprag.web")
+
+# What a page may have waiting before it has to read from the journal instead.
+_OUTBOX: Final = 100
+_PAGE: Final = 200
+_READERS: Final = 4
+_RETRY_SECONDS: Final = 1.0
+_CURSOR: Final = re.compile(r"(\d{1,18})\.(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
+
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Position(NamedTuple):
+    """How far somebody has read: the newest transition, stored progress, and notice."""
+
+    seq: int = 0
+    tick: int = 0
+    notice: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seq}.{self.tick}.{self.notice}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position | None:
+        """A position as pages hand it back; None for anything else."""
+        found = _CURSOR.fullmatch(text)
+        return cls(*(int(part or 0) for part in found.groups())) if found else None
+
+
+class Message(NamedTuple):
+    """A signal for pages: its place, and its JSON but for the last brace."""
+
+    seq: int | None
+    tick: int | None
+    notice: int | None
+    start: str
+
+    def after(self, position: Position) -> Position | None:
+        """The position once this was handed over; None where it was before."""
+        if self.notice is not None:
+            return position._replace(notice=self.notice) if self.notice > position.notice else None
+        if self.tick is not None:
+            return position._replace(tick=self.tick) if self.tick > position.tick else None
+        seq = self.seq or 0
+        return position._replace(seq=seq) if seq > position.seq else None
+
+
+class Busy(Exception):
+    """There is no room for another connection."""
+
+
+class Hub:
+    """The open pages of one event loop. Made and used there; the journal is read in threads."""
+
+    def __init__(self, engine: Engine, *, most: int, most_per_session: int) -> None:
+        self._engine = engine
+        self._most = most
+        self._most_per_session = most_per_session
+        self._loop = asyncio.get_running_loop()
+        self._readers = CapacityLimiter(_READERS)
+        self._by_audience: dict[str, set[Connection]] = {}
+        self._by_session: dict[str, set[Connection]] = {}
+        self._count = 0
+        self._heard: deque[tuple[str, Message]] = deque()
+        self._called = False
+        self._subscription = engine.observers.subscribe(self._hear, notices=True)
+        engine.keep_watch()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def __len__(self) -> int:
+        return self._count
+
+    def connect(self, session: str, audiences: frozenset[str], position: Position) -> Connection:
+        """A new page, that is told from `position` on. Raises Busy."""
+        mine = self._by_session.get(session, ())
+        if self._count >= self._most or len(mine) >= self._most_per_session:
+            raise Busy
+        connection = Connection(self, session, audiences, position)
+        self._count += 1
+        self._by_session.setdefault(session, set()).add(connection)
+        for audience in audiences:
+            self._by_audience.setdefault(audience, set()).add(connection)
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a page; twice is fine."""
+        mine = self._by_session.get(connection.session, set())
+        if connection not in mine:
+            return
+        self._count -= 1
+        _drop(self._by_session, connection.session, connection)
+        for audience in connection.audiences:
+            _drop(self._by_audience, audience, connection)
+
+    def end_session(self, session: str) -> None:
+        """Close the pages of a session, whose rights changed: they come back with the new ones."""
+        for connection in tuple(self._by_session.get(session, ())):
+            connection.close()
+
+    def unsubscribe(self) -> None:
+        """Listen to the journal no more. Waits for the subscription's thread."""
+        self._subscription.close(1.0)
+
+    def close(self) -> None:
+        """End all connections."""
+        for connections in tuple(self._by_session.values()):
+            for connection in tuple(connections):
+                connection.close()
+
+    async def read(
+        self, audiences: frozenset[str], position: Position
+    ) -> tuple[list[Message], bool]:
+        """What happened after `position`, and whether there may be more."""
+        return await anyio.to_thread.run_sync(
+            functools.partial(_read, self._engine, audiences, position), limiter=self._readers
+        )
+
+    def _hear(self, signal: Signal) -> None:
+        """In the subscription's thread."""
+        audience = signal["audience"]
+        if audience is None or audience not in self._by_audience:
+            return
+        self._heard.append((audience, message_of(signal)))
+        if not self._called:
+            # Cleared before the messages are taken: one that comes later calls again.
+            self._called = True
+            try:
+                self._loop.call_soon_threadsafe(self._deliver)
+            except RuntimeError:
+                log.debug("a signal came after the event loop had ended")
+
+    def _deliver(self) -> None:
+        self._called = False
+        while self._heard:
+            audience, message = self._heard.popleft()
+            for connection in self._by_audience.get(audience, ()):
+                connection.put(message)
+
+
+class Connection:
+    """One page's place in the journal. Used in the hub's event loop alone."""
+
+    __slots__ = ("_behind", "_closed", "_hub", "_missed", "_news", "_outbox", "audiences",
+                 "position", "session")  # fmt: skip
+
+    def __init__(
+        self, hub: Hub, session: str, audiences: frozenset[str], position: Position
+    ) -> None:
+        self.session = session
+        self.audiences = audiences
+        self.position = position
+        self._hub = hub
+        self._missed: deque[Message] = deque()
+        self._outbox: deque[Message] = deque()
+        # Until it has read the journal once, nobody knows what it missed.
+        self._behind = True
+        self._closed = False
+        self._news = asyncio.Event()
+        self._news.set()
+
+    def put(self, message: Message) -> None:
+        """Hand on a signal that was just committed."""
+        if not self._behind:
+            if len(self._outbox) < _OUTBOX:
+                self._outbox.append(message)
+            else:
+                self._fall_behind()
+        self._news.set()
+
+    async def next(self) -> str | None:
+        """The next signal's JSON, for good handed over; None when the connection is closed."""
+        while not self._closed:
+            source = self._missed or (() if self._behind else self._outbox)
+            if source:
+                message = source.popleft()
+                position = message.after(self.position)
+                if position is not None:
+                    self.position = position
+                    return f'{message.start},"cursor":"{position}"}}'
+            elif self._behind:
+                await self._catch_up()
+            else:
+                self._news.clear()
+                await self._news.wait()
+        return None
+
+    def close(self) -> None:
+        """End it: `next` returns None."""
+        self._closed = True
+        self._hub.disconnect(self)
+        self._news.set()
+
+    async def _catch_up(self) -> None:
+        # From here on the hub hands over again, so what is committed during the read is in the
+        # outbox, or in what is read, or in both, and then is passed over the second time.
+        self._behind = False
+        try:
+            missed, more = await self._hub.read(self.audiences, self.position)
+        except QueueClosed:
+            self.close()
+        except DatabaseError as error:
+            log.error("an open page cannot be told what it missed, and is later: %s", error)
+            self._fall_behind()
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            self._missed.extend(missed)
+            if more:
+                self._fall_behind()
+
+    def _fall_behind(self) -> None:
+        self._outbox.clear()
+        self._behind = True
+
+
+def head(engine: Engine) -> Position:
+    """Where the journal ends now."""
+    notice = engine.journal.last_notice()
+    seq, tick = engine.journal.head()
+    return Position(seq, tick, notice)
+
+
+def start_at(engine: Engine, cursor: str | None) -> Position:
+    """Where a page goes on that hands back `cursor`; at the end of the journal without one. Never
+    beyond that end: the page may know a file that was replaced since by an older one."""
+    end = head(engine)
+    told = None if cursor is None else Position.parse(cursor)
+    return end if told is None else Position(*map(min, told, end))
+
+
+def message_of(signal: Signal) -> Message:
+    """A signal as pages get it: without its audience."""
+    if "notice" in signal:
+        body = {"signal": signal["signal"], **signal["data"]}
+        return Message(None, None, signal["notice"], _encode(body)[:-1])
+    body = {name: value for name, value in signal.items() if name not in ("audience", "tick")}
+    return Message(signal["seq"], signal["tick"], None, _encode(body)[:-1])
+
+
+def _read(
+    engine: Engine, audiences: frozenset[str], position: Position
+) -> tuple[list[Message], bool]:
+    wanted = tuple(audiences)
+    moves, reports = engine.journal.news_of(wanted, position.seq, position.tick, _PAGE)
+    full = len(moves) == _PAGE
+    found = [
+        message_of(signal_of(entry))
+        for entry in merged(moves, reports, moves[-1].seq if full else None)
+    ]
+    if not full:
+        found += [
+            message_of(notice_signal(notice)) for notice in _notices(engine, wanted, position)
+        ]
+    return found, full
+
+
+def _notices(engine: Engine, audiences: Sequence[str], position: Position) -> Iterator[Notice]:
+    after = position.notice
+    while page := engine.journal.notices(after, _PAGE):
+        yield from (notice for notice in page if notice.audience in audiences)
+        after = page[-1].id
+
+
+def _drop(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:
+    index[key].discard(connection)
+    if not index[key]:
+        del index[key]

@@ -1,0 +1,141 @@
+"""`Schema` and `Field`: what an action accepts. Validation and coercion are pydantic's."""
+
+from __future__ import annotations
+
+import copy
+import keyword
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Final, NotRequired
+
+import pydantic
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+
+from .errors import ActionError, StartupError
+
+_MOST_ERRORS: Final = 50
+
+
+class Field:
+    """One field of a schema.
+
+    `type_` is any type that pydantic knows, or `Upload` for a file. A field that
+    is not required has its `default` where it is missing. `min`, `max` bound a
+    number, `min_length`, `max_length` a text or list, `pattern` (a regular
+    expression, searched) a text; `choices` are the only values allowed.
+    """
+
+    def __init__(
+        self,
+        type_: Any = str,
+        *,
+        required: bool = False,
+        default: Any = None,
+        min: float | None = None,  # noqa: A002 - the plain words
+        max: float | None = None,  # noqa: A002
+        min_length: int | None = None,
+        max_length: int | None = None,
+        pattern: str | None = None,
+        choices: Collection[Any] | None = None,
+        description: str | None = None,
+    ) -> None:
+        if required and default is not None:
+            raise StartupError("Field: expected required=True or a default, got both")
+        self.type = type_
+        self.required = required
+        self.default = default
+        self.choices = None if choices is None else tuple(choices)
+        self.description = description
+        self._bounds: dict[str, Any] = {
+            "ge": min, "le": max, "min_length": min_length, "max_length": max_length,
+            "pattern": pattern, "description": description,
+        }  # fmt: skip
+
+    def annotation(self) -> Any:
+        """The field as pydantic takes it."""
+        known = {name: value for name, value in self._bounds.items() if value is not None}
+        parts: list[Any] = [pydantic.Field(**known)] if known else []
+        if self.choices is not None:
+            parts.append(pydantic.AfterValidator(self._choose))
+        kind = Annotated[self.type, *parts] if parts else self.type
+        if not self.required and self.default is None:
+            kind = kind | None
+        return kind
+
+    def _choose(self, value: Any) -> Any:
+        if self.choices is not None and value not in self.choices:
+            raise ValueError("expected one of " + ", ".join(map(str, self.choices)))
+        return value
+
+
+class Schema:
+    """A named set of fields, as in `Schema("resize", {"width": Field(int, required=True)})`.
+
+    Unknown fields are refused. Raises StartupError for a description that cannot work.
+    """
+
+    def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
+        if not name:
+            raise StartupError(f"Schema: expected a name, got {name!r}")
+        for key, field in fields.items():
+            if not key.isidentifier() or keyword.iskeyword(key):
+                raise StartupError(
+                    f"Schema {name!r}: a field's name is that of an argument of the action, "
+                    f"expected an identifier, got {key!r}"
+                )
+            if not isinstance(field, Field):
+                raise StartupError(
+                    f"Schema {name!r}: {key}: expected a Field, as in Field(str), got {field!r}"
+                )
+        self.name = name
+        self.fields: dict[str, Field] = dict(fields)
+        self._adapter = self._build()
+
+    def validate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload, coerced, with defaults where fields are missing. Raises ActionError with
+        what is wrong about each field."""
+        try:
+            found: dict[str, Any] = self._adapter.validate_python(dict(payload))
+        except ValidationError as error:
+            raise _refusal(error) from None
+        for name, field in self.fields.items():
+            if name not in found:
+                found[name] = copy.deepcopy(field.default)
+        return found
+
+    def _build(self) -> TypeAdapter[Any]:
+        kinds: dict[str, Any] = {}
+        for key, field in self.fields.items():
+            try:
+                kind = field.annotation()
+                TypeAdapter(kind)
+            except (TypeError, pydantic.PydanticUserError, pydantic.PydanticSchemaGenerationError,
+                    pydantic.PydanticUndefinedAnnotation) as error:  # fmt: skip
+                said = str(error).partition("\n")[0]
+                raise StartupError(
+                    f"Schema {self.name!r}: {key}: {field.type!r} cannot be validated: {said}"
+                ) from error
+            kinds[key] = kind if field.required else NotRequired[kind]
+        shape: Any = TypedDict("Payload", kinds)  # type: ignore[misc]  # made at run time
+        setattr(shape, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - mypy
+        return TypeAdapter(shape)
+
+
+def _refusal(error: ValidationError) -> ActionError:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = [
+        {
+            "field": ".".join(map(str, one["loc"])),
+            "type": one["type"],
+            "message": _words(one["type"], one["msg"]),
+        }
+        for one in found[:_MOST_ERRORS]
+    ]
+    names = ", ".join(dict.fromkeys(field["field"] for field in fields))
+    return ActionError(f"The payload is not valid: {names}", type="invalid_payload", fields=fields)
+
+
+def _words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "The action takes no such field"
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,124 @@
+"""How signals reach a page: a WebSocket, or the same content as Server-Sent Events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Final
+
+import anyio.to_thread
+from sse_starlette.sse import EventSourceResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..queue.engine import Engine
+from .answers import refused
+from .errors import ActionError
+from .guards import Origins
+from .hub import Busy, Connection, Hub, Position, start_at
+from .visitor import Visitors, session_id
+
+_PING_SECONDS: Final = 15
+_POLICY: Final = 1008
+_LATER: Final = 1013
+_GONE: Final = 1001
+
+
+class Transports:
+    """The endpoints `socket` and `events`."""
+
+    def __init__(
+        self,
+        hub: Callable[[], Hub],
+        engine: Callable[[], Engine],
+        visitors: Visitors,
+        origins: Origins,
+    ) -> None:
+        self._hub = hub
+        self._engine = engine
+        self._visitors = visitors
+        self._origins = origins
+
+    async def socket(self, websocket: WebSocket) -> None:
+        """Signals over a WebSocket, a JSON object a frame. The page itself sends nothing."""
+        session = session_id(websocket)
+        if session is None or self._origins.refuses(websocket):
+            await websocket.close(_POLICY)  # before it is accepted: the browser gets a 403
+            return
+        try:
+            connection = await self._connect(websocket, session, None)
+        except Busy:
+            await websocket.close(_LATER)
+            return
+        try:
+            await websocket.accept()
+            await websocket.send_text(_connected(connection.position))
+            await self._talk(websocket, connection)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # gone, in the midst of a frame
+        finally:
+            connection.close()
+
+    async def events(self, request: Request) -> Response:
+        """Signals as Server-Sent Events; the id of each is the cursor after it."""
+        session = session_id(request)
+        if session is None or self._origins.refuses(request):
+            return refused(ActionError("Only this site's pages may listen", status=403,
+                                       type="forbidden"))  # fmt: skip
+        try:
+            last = request.headers.get("last-event-id")
+            connection = await self._connect(request, session, last)
+        except Busy:
+            return refused(
+                ActionError("Too many open pages", status=503, type="unavailable"),
+                {"Retry-After": "5"},
+            )
+        return EventSourceResponse(
+            _events(connection),
+            headers={"Cache-Control": "no-store"},
+            ping=_PING_SECONDS,
+        )
+
+    async def _connect(
+        self, connection: HTTPConnection, session: str, last: str | None
+    ) -> Connection:
+        cursor = last or connection.query_params.get("after")
+
+        def look() -> tuple[frozenset[str], Position]:
+            return self._visitors.audiences(connection), start_at(self._engine(), cursor)
+
+        audiences, position = await anyio.to_thread.run_sync(look)
+        return self._hub().connect(session, audiences, position)
+
+    async def _talk(self, websocket: WebSocket, connection: Connection) -> None:
+        listening = asyncio.create_task(_until_left(websocket, connection))
+        try:
+            while (text := await connection.next()) is not None:
+                await websocket.send_text(text)
+            with suppress(RuntimeError):  # it was the page that left
+                await websocket.close(_GONE)
+        finally:
+            listening.cancel()
+
+
+async def _until_left(websocket: WebSocket, connection: Connection) -> None:
+    """End the connection when the page leaves, or says something, which it has no reason to."""
+    with suppress(WebSocketDisconnect, RuntimeError, KeyError):
+        await websocket.receive_text()
+    connection.close()
+
+
+async def _events(connection: Connection) -> AsyncIterator[dict[str, str]]:
+    try:
+        yield {"id": str(connection.position), "data": _connected(connection.position)}
+        while (text := await connection.next()) is not None:
+            yield {"id": str(connection.position), "data": text}
+    finally:
+        connection.close()
+
+
+def _connected(position: Position) -> str:
+    return json.dumps({"signal": "sprag:connected", "cursor": str(position)})
