@@ -71,7 +71,8 @@ class App:
     `origins` are other sites whose pages may call, `headers` replace the
     default ones. A call may send `max_body_bytes`, with files
     `max_upload_bytes`; `max_connections` pages may be open, of one session
-    `max_session_connections`. `threads` plain actions run at once.
+    `max_session_connections`. `threads` plain actions run at once. With
+    `run_jobs` false, jobs are left to other processes, such as `sprag work`.
 
     Mistakes are told by StartupError: here, or when it starts.
     """
@@ -97,6 +98,7 @@ class App:
         max_connections: int = 10_000,
         max_session_connections: int = 100,
         threads: int = 40,
+        run_jobs: bool = True,
     ) -> None:
         if not _is_text(routes):
             raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
@@ -117,6 +119,7 @@ class App:
         self._limits = Limits(max_body_bytes, max_upload_bytes)
         self._most = (max_connections, max_session_connections)
         self._thread_count = threads
+        self._run_jobs = run_jobs
         self._life = threading.RLock()
         self._users = 0
         self._engine: Engine | None = None
@@ -141,7 +144,7 @@ class App:
                 self._open()
                 started: list[QueueService] = []
                 try:
-                    for queue in self.queues.values():
+                    for queue in self._working():
                         queue.start()
                         started.append(queue)
                 except BaseException:
@@ -192,10 +195,7 @@ class App:
             with anyio.CancelScope(shield=True):
                 if self._deferred is not None:
                     await self._deferred.finish(_STOP_SECONDS)
-                hub, self._hub, self._deferred = self._hub, None, None
-                if hub is not None:
-                    await anyio.to_thread.run_sync(hub.unsubscribe)
-                    hub.close()
+                self._deferred = None
                 await anyio.to_thread.run_sync(self.stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -213,7 +213,7 @@ class App:
             # A server or framework that runs no lifespan: the first request starts the queues.
             await anyio.to_thread.run_sync(self._start_late)
         # A copy: an outer application must not find our session in its scope.
-        await self.build()(dict(scope), receive, send)
+        await (self._asgi or self.build())(dict(scope), receive, send)
 
     # ------------------------------------------------------------ for controllers
 
@@ -237,6 +237,12 @@ class App:
 
     # ------------------------------------------------------------ helpers
 
+    def _working(self) -> list[QueueService]:
+        """The queues whose jobs run here: not those that only enqueue."""
+        plain = QueueService.handle_item
+        handled = [queue for queue in self.queues.values() if type(queue).handle_item is not plain]
+        return handled if self._run_jobs else []
+
     def _start_late(self) -> None:
         with self._life:
             if self._users == 0:
@@ -256,7 +262,15 @@ class App:
             busy_seconds=10.0 if first is None else first.busy_seconds,
         )
 
+    def _drop_hub(self) -> None:
+        hub, self._hub = self._hub, None
+        if hub is not None:
+            hub.unsubscribe()
+            with contextlib.suppress(RuntimeError):  # its event loop has ended, and its pages
+                hub.loop.call_soon_threadsafe(hub.close)
+
     def _close(self) -> None:
+        self._drop_hub()
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
@@ -270,6 +284,7 @@ class App:
         """The hub of this event loop."""
         hub = self._hub
         if hub is None or hub.loop is not asyncio.get_running_loop():
+            self._drop_hub()
             pages, of_session = self._most
             hub = self._hub = Hub(self.engine, most=pages, most_per_session=of_session)
         return hub
