@@ -16,8 +16,8 @@ from tests.support import said
 ORDER = (
     "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
     "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
-    "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines", "engine", "pool",
-    "backup", "service", "__init__",
+    "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
+    "engine", "pool", "backup", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "backoff", "codec", "job")
