@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import sprag
-from sprag import queue
+from sprag import queue, web
+from sprag.browser import module as browser_module
 from sprag.queue import statements
 from tests.support import said
 
@@ -166,13 +167,41 @@ def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
     assert "apsw" not in new
 
 
-def test_the_lazy_names_are_those_of_the_queue() -> None:
-    for name in sprag.__all__:
-        if name != "__version__":
-            assert getattr(sprag, name) is getattr(queue, name)
+@pytest.mark.parametrize("name", [name for name in sprag.__all__ if name != "__version__"])
+def test_a_lazy_name_is_that_of_the_package_it_comes_from(name: str) -> None:
+    value = getattr(sprag, name)
+    home = next(home for home in (queue, web, browser_module) if name in home.__all__)
+    assert value is getattr(home, name)
+
+
+def test_there_is_no_other_lazy_name() -> None:
     assert set(sprag.__all__) <= set(dir(sprag))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = sprag.nonsense
+
+
+def test_a_lazy_name_says_which_extra_it_needs() -> None:
+    assert said(WITHOUT_STARLETTE) == (
+        "sprag.App needs starlette, which is not installed: pip install 'sprag-queue[web]'"
+    )
+
+
+WITHOUT_STARLETTE = """
+    import sys
+    import sprag
+
+    class Nowhere:
+        def find_spec(self, name, path=None, target=None):
+            if name == "starlette":
+                raise ModuleNotFoundError("No module named 'starlette'", name=name)
+
+    sys.meta_path.insert(0, Nowhere())
+    sprag.QueueService, sprag.Module
+    try:
+        sprag.App
+    except ModuleNotFoundError as error:
+        print(error)
+"""
 
 
 def test_every_error_is_public() -> None:
