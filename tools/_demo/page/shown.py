@@ -1,0 +1,60 @@
+"""An image as the page shows it, made of its job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+_WAITS = {"queued": "Waiting for its turn", "cancelling": "Stopping", "cancelled": "Cancelled"}
+
+
+def shown(job: dict[str, Any]) -> dict[str, Any]:
+    """What the page's template and module know of an image."""
+    status = job["status"]
+    made = job["result"]["thumbnails"] if status == "completed" else []
+    progress = job["progress"] or {"percent": 0.0}
+    return {
+        "id": job["id"],
+        "name": job["label"],
+        "status": status,
+        "says": _WAITS.get(status) or (_made(job["result"]) if made else job["message"]),
+        "percent": progress["percent"],
+        "busy": status in ("queued", "running", "cancelling"),
+        "can_cancel": status in ("queued", "running"),
+        "can_retry": status in ("failed", "cancelled"),
+        "refused": False,
+        "picture": _address(job["id"], made[-1]) if made else None,
+        "largest": _address(job["id"], made[0]) if made else None,
+        "files": [
+            {"address": _address(job["id"], one), "text": _text(one)}
+            for one in made
+        ],
+    }  # fmt: skip
+
+
+def thumbnail(job: dict[str, Any], name: str) -> Path | None:
+    """The file of that name among what was made of the image."""
+    if job["status"] == "completed":
+        for one in job["result"]["thumbnails"]:
+            if _path(one).name == name:
+                return _path(one)
+    return None
+
+
+def _address(job_id: str, one: dict[str, Any]) -> str:
+    return f"thumbnails/{job_id}/{_path(one).name}"
+
+
+def _path(one: dict[str, Any]) -> Path:
+    return Path(os.fsdecode(one["path"]))
+
+
+def _text(one: dict[str, Any]) -> str:
+    return f"{max(one['size'])} {_path(one).suffix.lstrip('.')}"
+
+
+def _made(result: dict[str, Any]) -> str:
+    width, height = result["size"]
+    size = sum(one["bytes"] for one in result["thumbnails"]) / 2**20
+    return f"{width} × {height}, {len(result['thumbnails'])} thumbnails of {size:.1f} MB"
