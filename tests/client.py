@@ -151,7 +151,8 @@ class Visitor:
             url += f"?after={after}"
         with connect(
             url, additional_headers={"Cookie": self.cookies}, proxy=None, open_timeout=DEADLINE,
-            **options,
+            # What was sent and not read would keep the answer to a farewell from arriving.
+            close_timeout=0.1, **options,
         ) as connection:  # fmt: skip
             socket = Socket(connection)
             assert socket.next()["signal"] == "sprag:connected"

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
+from ..queue.codec import MAX_DEPTH
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
@@ -238,7 +239,34 @@ def _object(text: bytes) -> dict[str, Any]:
         raise ActionError(f"The body is no JSON: {said}", type="invalid_json") from None
     if not isinstance(found, dict):
         raise ActionError("The body is no JSON object", type="invalid_json")
+    # Both looked for in the bytes first, where nearly all bodies show that they are harmless.
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
+        raise ActionError(f"The body is nested more than {MAX_DEPTH} deep", type="invalid_json")
+    if b"\\u" in text and _has_surrogate(found):
+        raise ActionError("The body has a lone surrogate, which is no text", type="invalid_json")
     return found
+
+
+def _deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _has_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> NoReturn:

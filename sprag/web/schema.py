@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import keyword
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Final, NotRequired, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, NotRequired, Union, get_args, get_origin
 
 import pydantic
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -13,6 +14,7 @@ from pydantic_core import SchemaError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from .errors import ActionError, StartupError
+from .uploads import Upload
 
 _MOST_ERRORS: Final = 50
 
@@ -102,8 +104,13 @@ class Schema:
     def validate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The payload, coerced, with defaults where fields are missing. Raises ActionError with
         what is wrong about each field."""
+        given = dict(payload)
+        for name, field in self.fields.items():
+            # A form cannot say that its one file is a list.
+            if isinstance(given.get(name), Upload) and _takes_several(field.type):
+                given[name] = [given[name]]
         try:
-            found: dict[str, Any] = self._adapter.validate_python(dict(payload))
+            found: dict[str, Any] = self._adapter.validate_python(given)
         except ValidationError as error:
             raise _refusal(error) from None
         except TypeError:  # a bound on any value, which says nothing of this one
@@ -141,6 +148,13 @@ def _fits(bound: str, kind: Any) -> bool:
         return issubclass(kind, str)
     sized = hasattr(kind, "__len__")
     return sized == bound.endswith("length")
+
+
+def _takes_several(kind: Any) -> bool:
+    outer = get_origin(kind) or kind
+    if outer in (Union, UnionType, Annotated):
+        return any(map(_takes_several, get_args(kind)))
+    return outer in (list, tuple, set, frozenset)
 
 
 def _refusal(error: ValidationError) -> ActionError:

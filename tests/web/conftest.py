@@ -27,7 +27,7 @@ PAGE = """
     class Home(Controller):
         route = "/"
 
-        @action(schema=Schema("enqueue", {"item": Field(object)}))
+        @action(name="enqueue", schema=Schema("enqueue", {"item": Field(object)}))
         def enqueue_one(self, item):
             return self.enqueue("work", item)
 

@@ -245,6 +245,13 @@ def test_two_methods_under_one_name(make_app: MakeApp) -> None:
     assert "Home.run" in said
 
 
+@pytest.mark.parametrize("name", ["enqueue", "jobs", "session", "load", "queue"])
+def test_an_action_that_hides_a_verb_of_its_controller(name: str, make_app: MakeApp) -> None:
+    body = f"    @action\n    def {name}(self): pass\n"
+    said = refusal(make_app({"page.py": page(body=body), "page.html": ""}))
+    assert f"page.Home.{name}: an action hides" in said
+
+
 def test_actions_of_a_base_in_two_pages(make_app: MakeApp) -> None:
     base = CONTROLLER + "class _Base(Controller):\n    @action\n    def go(self): pass\n"
     two = "class {0}(_Base):\n    route = '/{0}'\n    template = 'x.html'\n"
