@@ -8,8 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.server import Server
 
-LOST = r"WebSocket connection to .* failed|net::ERR_"
-"""What the browser itself says in its console of a server that it cannot reach."""
+LOST = r"WebSocket connection to .* failed|net::ERR_|failed: network: "
+"""What is said in the console of a server that cannot be reached, or dies during a call."""
 
 
 def visit(page: Page, server: Server) -> None:

@@ -46,6 +46,12 @@ class Server:
 
         wait_until(answers)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it and its children at once, as a machine that loses its power does."""
         if self._process is not None:
@@ -70,6 +76,11 @@ class Server:
     def let_go(self, *places: str) -> None:
         for place in places:
             (self.folder / f"hold-{place}").unlink()
+
+    def wait_finished(self, job_id: str) -> None:
+        """Return when the job has come to an end, whoever is told of it."""
+        ended = "SELECT 1 FROM job WHERE id = ? AND status IN ('completed', 'failed', 'cancelled')"
+        wait_until(lambda: bool(sql(self.database, ended, (job_id,))))
 
     def moves(self, job_id: str = "%") -> list[str]:
         """The journal of a job, or of all, as the recorders in the pages write it."""
