@@ -58,7 +58,8 @@ export class Module {
   /**
    * Call an action of the page's server. Fields that are a File, a Blob, a FileList or an array of
    * files are uploaded. `.then(handler)` gets the result of one that worked, `.catch(handler)` of
-   * one that did not; `await` gives the result either way, and never throws.
+   * one that did not; `await` gives the result either way, and never throws. Results about one job,
+   * and of like calls, come in the order of the calls; signals of a job that a call began, after it.
    * @param {string} name
    * @param {Record<string, any>} [payload]
    */
@@ -205,12 +206,14 @@ class Call {
    */
   constructor(name, answer, guard) {
     this.#guard = guard;
-    answer.then((result) => {
+    const handled = answer.then((result) => {
       this.#result = result;
       const wanted = this.#handlers.filter(({ wants }) => wants(result));
       for (const { run } of wanted) run(result);
       if (!result.ok && !wanted.length) reportFailure(name, result);
+      return JSON.stringify(result.value);
     });
+    connection.await(handled);
   }
 
   /**
@@ -251,29 +254,54 @@ export function reportFailure(name, { error }) {
  * @returns {Promise<Result>}
  */
 async function post(name, payload) {
-  let status = 0;
-  /** @param {Partial<ActionError>} error @returns {Result} */
-  const failure = (error) => {
-    const full = { type: "internal", message: "", fields: [], ...error };
-    return { ok: false, value: null, status, error: full };
-  };
   let request;
   try {
     request = encoded(payload);
   } catch (problem) {
     await null; // an `await` of the call adds its handler only after this
-    return failure({ type: "invalid_payload", message: `${problem}` });
+    return failure(0, { type: "invalid_payload", message: `${problem}` });
   }
+  const { body } = request;
+  const like = typeof body === "string" ? `${name} ${body}` : null; // of two files none is first
+  return inTurn(payload?.job_id ?? like, send(name, request));
+}
+
+/** @param {string} name @param {RequestInit} request @returns {Promise<Result>} */
+async function send(name, request) {
+  let status = 0;
   try {
     const url = `${page.base}/actions/${encodeURIComponent(name)}`;
     const response = await fetch(url, { method: "POST", ...request });
     status = response.status;
-    const answer = await response.json();
-    return answer.ok ? { ok: true, value: answer.value, status, error: null } : failure(answer.error);
+    const { ok, value, error } = await response.json();
+    return ok ? { ok, value, status, error: null } : failure(status, error);
   } catch (problem) {
     const message = status ? `the server answered ${status}, not as an action does` : `${problem}`;
-    return failure({ type: "network", message });
+    return failure(status, { type: "network", message });
   }
+}
+
+/** @param {number} status @param {Partial<ActionError>} error @returns {Result} */
+function failure(status, error) {
+  const full = { type: "internal", message: "", fields: [], ...error };
+  return { ok: false, value: null, status, error: full };
+}
+
+/** @type {Map<unknown, Promise<Result>>} */
+const turns = new Map();
+
+/**
+ * The answer, once those before it with this key were given: what a page was told last must not be
+ * older than what it was told before. The answers never reject. Without a key, at once.
+ * @param {unknown} key
+ * @param {Promise<Result>} answer
+ */
+function inTurn(key, answer) {
+  if (key === null) return answer;
+  const turn = turns.get(key)?.then(() => answer) ?? answer;
+  turns.set(key, turn);
+  turn.then(() => turns.get(key) === turn && turns.delete(key));
+  return turn;
 }
 
 /** @param {Record<string, any>} payload @returns {{body: BodyInit, headers: HeadersInit}} */
@@ -310,6 +338,7 @@ const FIRST_RETRY_SECONDS = 0.2;
 const LAST_RETRY_SECONDS = 20;
 const CONNECT_SECONDS = 10;
 const STEADY_SECONDS = 5;
+const HOLD_SECONDS = 5;
 
 /** The page's one line to the server: a WebSocket, or Server-Sent Events where there is none. */
 class Connection {
@@ -328,8 +357,14 @@ class Connection {
   #refused = 0;
   /** Lines in a row that did not last: the longer the pause. */
   #failures = 0;
-  /** The newest transition, progress and notice that were delivered. */
+  /** The newest transition, progress and notice that were received. */
   #cursor;
+  /** What each call that is under way will answer, as JSON, once its handlers have run.
+   * @type {Set<Promise<string>>} */
+  #calls = new Set();
+  /** Signals of jobs and tasks that such a call may have begun, by id.
+   * @type {Map<string, Signal[]>} */
+  #held = new Map();
 
   /** @param {string} base @param {string} cursor */
   constructor(base, cursor) {
@@ -406,7 +441,7 @@ class Connection {
       /** @type {Signal} */
       const signal = JSON.parse(text);
       if (signal.signal === "sprag:connected") this.#goBack(signal.cursor);
-      else if (this.#isNew(signal)) this.#deliver(signal);
+      else if (this.#isNew(signal)) this.#inTurn(signal);
     } catch (error) {
       report("a signal that is none:", text, error);
     }
@@ -437,6 +472,40 @@ class Connection {
     if (theirs <= this.#cursor[part]) return false;
     this.#cursor[part] = theirs;
     return true;
+  }
+
+  /** A call began: see `#inTurn`. @param {Promise<string>} answer */
+  await(answer) {
+    this.#calls.add(answer);
+    answer.then(() => this.#calls.delete(answer));
+  }
+
+  /**
+   * The page does not know a job before the call that began it is answered, and the job may be done
+   * by then: until that answer, hold what is told of it.
+   * @param {Signal} signal
+   */
+  #inTurn(signal) {
+    const id = signal.job_id ?? signal.task_id;
+    const held = this.#held.get(id);
+    if (held) held.push(signal);
+    else if (this.#calls.size && (signal.event === "enqueue" || signal.task_id)) {
+      this.#held.set(id, [signal]);
+      this.#release(id);
+    } else this.#deliver(signal);
+  }
+
+  /** @param {string} id */
+  async #release(id) {
+    const calls = [...this.#calls];
+    const named = calls.map(async (answer) => (await answer)?.includes(id) || Promise.reject());
+    const all = Promise.allSettled(named);
+    const late = new Promise((resolve) => setTimeout(resolve, HOLD_SECONDS * 1000));
+    await Promise.race([Promise.any(named).catch(() => all), late]);
+    await new Promise((resolve) => setTimeout(resolve)); // who awaits the call goes on first
+    const held = this.#held.get(id) ?? [];
+    this.#held.delete(id);
+    for (const signal of held) this.#deliver(signal);
   }
 
   /** @param {boolean} online */

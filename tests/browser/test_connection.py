@@ -95,8 +95,8 @@ def test_a_lost_line_is_taken_up_where_it_broke(
         page.wait_for_function("(seq) => seen.includes(seq)", arg=len(site.journal))
     wait_for(page, [1, "p", 2, 3, 4])
     assert connections(site, "socket")[:2] == [
-        "/_sprag/socket?after=0.0",
-        "/_sprag/socket?after=1.1",
+        "/_sprag/socket?after=0.0.0",
+        "/_sprag/socket?after=1.1.0",
     ]
     assert connections(site, "events") == []
     assert page.evaluate("online") == [False, True] * 3
@@ -148,11 +148,11 @@ def test_events_come_where_no_websocket_gets_through(
     site.progress()
     wait_for(page, [1, "p"])
     assert len(connections(site, "socket")) == 2
-    assert connections(site, "events") == ["/_sprag/events?after=0.0"]
+    assert connections(site, "events") == ["/_sprag/events?after=0.0.0"]
     site.tell(None)
     site.move()
     wait_for(page, [1, "p", 2])
-    assert connections(site, "events")[1] == "/_sprag/events?after=1.1"
+    assert connections(site, "events")[1] == "/_sprag/events?after=1.1.0"
     assert len(connections(site, "socket")) == 2
 
 
@@ -166,7 +166,7 @@ def test_coming_online_makes_a_new_line_at_once(
     page.evaluate("dispatchEvent(new Event('online'))")
     site.move()
     wait_for(page, [1, 2])
-    assert connections(site, "socket")[1:] == ["/_sprag/socket?after=1.0"]
+    assert connections(site, "socket")[1:] == ["/_sprag/socket?after=1.0.0"]
     # A line that is only replaced was never lost.
     assert page.evaluate("online") == []
 
