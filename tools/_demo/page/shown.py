@@ -27,10 +27,11 @@ def shown(job: dict[str, Any]) -> dict[str, Any]:
         "picture": _address(job["id"], made[-1]) if made else None,
         "largest": _address(job["id"], made[0]) if made else None,
         "files": [
-            {"address": _address(job["id"], one), "text": _text(one)}
+            {"address": _address(job["id"], one), "text": str(max(one["size"]))}
             for one in made
+            if _path(one).suffix == ".jpg"
         ],
-    }  # fmt: skip
+    }
 
 
 def thumbnail(job: dict[str, Any], name: str) -> Path | None:
@@ -50,11 +51,6 @@ def _path(one: dict[str, Any]) -> Path:
     return Path(os.fsdecode(one["path"]))
 
 
-def _text(one: dict[str, Any]) -> str:
-    return f"{max(one['size'])} {_path(one).suffix.lstrip('.')}"
-
-
 def _made(result: dict[str, Any]) -> str:
     width, height = result["size"]
-    size = sum(one["bytes"] for one in result["thumbnails"]) / 2**20
-    return f"{width} × {height}, {len(result['thumbnails'])} thumbnails of {size:.1f} MB"
+    return f"{width} \u00d7 {height}, {len(result['thumbnails'])} thumbnails"
