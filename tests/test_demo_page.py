@@ -203,6 +203,7 @@ def test_chosen_images_tell_how_far_they_are_and_show_their_thumbnails(
     expect(gate.locator(".says")).to_have_text("at the gate")
     expect(gate.locator("progress")).to_have_attribute("value", "25")
     expect_status(page, gate="running", plain="completed")
+    expect(gate).to_be_focused()
     expect(page.locator(".start")).to_be_hidden()
     expect(page.locator(".title")).to_contain_text("1 of 2 done")
     demo.open_gate()

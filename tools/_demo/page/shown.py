@@ -16,7 +16,9 @@ def shown(job: dict[str, Any]) -> dict[str, Any]:
     progress = job["progress"] or {"percent": 0.0}
     return {
         "id": job["id"],
+        "key": job["id"],
         "name": job["label"],
+        "created_at": job["created_at"],
         "status": status,
         "says": _WAITS.get(status) or (_made(job["result"]) if made else job["message"]),
         "percent": progress["percent"],

@@ -15,8 +15,8 @@ _SAID_SECONDS = 6
 
 
 class ImagesModule(Module):
-    """The list `images` of the state has a dict for each card, newest first: the server makes
-    them, apart from those of files that are not sent yet."""
+    """The list `images` of the state has a dict for each card, oldest first, which is the order of
+    the work: the server makes them, apart from those of files that are not sent yet."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -27,6 +27,7 @@ class ImagesModule(Module):
         self._sending: str | None = None
         self._unknown: list[str] = []  # jobs that may be those of what is being sent
         self._asked: dict[str, bool] = {}  # whether to ask once more when the answer is there
+        self._awaited = False  # whether the next image is the first of the samples
         self._drag: Timer | None = None
         self._outage: Timer | None = None
         self._saying: Timer | None = None
@@ -74,9 +75,9 @@ class ImagesModule(Module):
             self._count += 1
             id_ = f"{self.state['page']}-{self._count}"
             card: dict[str, Any] = {
-                "id": id_, "name": file.name, "status": "sending", "says": "Sending",
+                "id": id_, "key": id_, "name": file.name, "status": "sending", "says": "Sending",
                 "percent": None, "busy": True, "can_cancel": False, "can_retry": False,
-                "refused": False, "picture": None, "largest": None, "files": [],
+                "refused": False, "picture": None, "largest": None, "files": [], "created_at": None,
             }  # fmt: skip
             if file.size > self.state["max_bytes"]:
                 most = self.state["max_bytes"] // 2**20
@@ -84,9 +85,10 @@ class ImagesModule(Module):
             else:
                 self._files[id_] = file
                 self._waiting.append(id_)
-            images = [card, *images]
+            images = [*images, card]
         if files:
             self._show(images)
+            self._look_at(images[-len(files)]["id"])
             self._say(f"{len(files)} taken" if len(files) > 1 else f"{files[0].name} taken")
             self._send()
 
@@ -104,7 +106,8 @@ class ImagesModule(Module):
     def _on_sent(self, id_: str, result: Result) -> None:
         image = result.value
         known = self._find(image["id"]) is not None
-        images = [image if one["id"] == id_ else one for one in self.state["images"]]
+        sent = {**image, "key": id_}  # so that its card stays what it is
+        images = [sent if one["id"] == id_ else one for one in self.state["images"]]
         if known:
             images = [one for one in self.state["images"] if one["id"] != id_]
         self._show(images)
@@ -114,7 +117,8 @@ class ImagesModule(Module):
         self._sent(id_)
 
     def _on_not_sent(self, id_: str, result: Result) -> None:
-        self._tries[id_] = self._tries.get(id_, 0) + 1
+        if self._online:
+            self._tries[id_] = self._tries.get(id_, 0) + 1
         if _is_unreachable(result) and (not self._online or self._tries[id_] < _TRIES):
             # The server may have died with it, or after it: what is sent twice is one job.
             self._sending = None
@@ -163,6 +167,9 @@ class ImagesModule(Module):
     def _on_answer(self, job_id: str, result: Result) -> None:
         before = self._find(job_id)
         self._replace(result.value)
+        if before is None and self._awaited:
+            self._awaited = False
+            self._look_at(job_id)
         now = result.value["status"]
         if now == "failed" and (before is None or before["status"] != now):
             self._say(f"{result.value['name']} failed. {result.value['says']}")
@@ -218,6 +225,7 @@ class ImagesModule(Module):
             self._say(_why(result))
 
     def on_samples(self) -> None:
+        self._awaited = True
         self.set_state({"making": True})
         self._say("Making large images. Each is put to work as soon as it is there.")
         self.call_action("add_samples").catch(self._on_samples_refused)
@@ -237,7 +245,7 @@ class ImagesModule(Module):
 
     def _on_cleared(self, result: Result) -> None:
         unsent = [image for image in self.state["images"] if image["status"] == "sending"]
-        self._show([*unsent, *result.value])
+        self._show([*result.value, *unsent])
         self._say("What had ended was removed")
         chooser = self.element.query("#chooser")
         if chooser is not None:
@@ -264,6 +272,12 @@ class ImagesModule(Module):
 
     # The list
 
+    def _look_at(self, id_: str) -> None:
+        """Bring a card into view: what is new is at the end."""
+        card = self.element.query(f'[data-id="{id_}"]')
+        if card is not None:
+            card.focus()
+
     def _find(self, id_: str) -> dict[str, Any] | None:
         for image in self.state["images"]:
             if image["id"] == id_:
@@ -272,11 +286,15 @@ class ImagesModule(Module):
         return None
 
     def _replace(self, image: dict[str, Any]) -> None:
-        if self._find(image["id"]) is None:
-            self._show([image, *self.state["images"]])
+        known = self._find(image["id"])
+        if known is None:
+            # Answers may come in another order than the images did.
+            earlier = [one for one in self.state["images"] if not _is_later(one, image)]
+            later = [one for one in self.state["images"] if _is_later(one, image)]
+            self._show([*earlier, image, *later])
         else:
-            images = self.state["images"]
-            self._show([image if one["id"] == image["id"] else one for one in images])
+            now = {**image, "key": known["key"]}
+            self._show([now if one["id"] == image["id"] else one for one in self.state["images"]])
 
     def _show(self, images: list[dict[str, Any]]) -> None:
         ended = [image for image in images if not image["busy"]]
@@ -308,8 +326,12 @@ class ImagesModule(Module):
         self.set_state({"said": ""})
 
 
+def _is_later(one: dict[str, Any], image: dict[str, Any]) -> bool:
+    return one["created_at"] is not None and one["created_at"] > image["created_at"]
+
+
 def _is_unreachable(result: Result) -> bool:
-    return result.error is not None and result.error.type == "network"
+    return result.error is not None and result.error.type in ("network", "unavailable")
 
 
 def _why(result: Result) -> str:
