@@ -25,6 +25,8 @@ _GRACE_SECONDS = 3
 
 def main(options: PageOptions) -> int:
     """Serve the page; the exit code."""
+    # The server stops in order first, and then lets the signal do what it does without it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return _run(options)
     except KeyboardInterrupt:

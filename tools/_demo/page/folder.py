@@ -1,4 +1,4 @@
-"""The folder of the page's files: what was uploaded, samples, and thumbnails, beside the database."""
+"""The folder of the page's files: uploads, samples and thumbnails, beside the database."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Folder:
 def job_id_of(who: str, token: str, upload: Upload) -> str:
     """The id of the job for an upload. When a page sends the same once more, because it does not
     know whether a server that died had taken it, the job is the same."""
-    content = hashlib.file_digest(_rewound(upload), "sha256").hexdigest()
+    content = hashlib.sha256(upload.read()).hexdigest()
     return hashlib.sha256(f"{who}\n{token}\n{content}".encode()).hexdigest()[:32]
 
 

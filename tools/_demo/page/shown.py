@@ -16,7 +16,9 @@ def shown(job: dict[str, Any]) -> dict[str, Any]:
     progress = job["progress"] or {"percent": 0.0}
     return {
         "id": job["id"],
+        "key": job["id"],
         "name": job["label"],
+        "created_at": job["created_at"],
         "status": status,
         "says": _WAITS.get(status) or (_made(job["result"]) if made else job["message"]),
         "percent": progress["percent"],
@@ -27,10 +29,11 @@ def shown(job: dict[str, Any]) -> dict[str, Any]:
         "picture": _address(job["id"], made[-1]) if made else None,
         "largest": _address(job["id"], made[0]) if made else None,
         "files": [
-            {"address": _address(job["id"], one), "text": _text(one)}
+            {"address": _address(job["id"], one), "text": str(max(one["size"]))}
             for one in made
+            if _path(one).suffix == ".jpg"
         ],
-    }  # fmt: skip
+    }
 
 
 def thumbnail(job: dict[str, Any], name: str) -> Path | None:
@@ -50,11 +53,6 @@ def _path(one: dict[str, Any]) -> Path:
     return Path(os.fsdecode(one["path"]))
 
 
-def _text(one: dict[str, Any]) -> str:
-    return f"{max(one['size'])} {_path(one).suffix.lstrip('.')}"
-
-
 def _made(result: dict[str, Any]) -> str:
     width, height = result["size"]
-    size = sum(one["bytes"] for one in result["thumbnails"]) / 2**20
-    return f"{width} × {height}, {len(result['thumbnails'])} thumbnails of {size:.1f} MB"
+    return f"{width} \u00d7 {height}, {len(result['thumbnails'])} thumbnails"

@@ -82,10 +82,11 @@ class ImagesController(Controller):
         return Folder(self.app.database)
 
     def _images(self) -> list[dict[str, Any]]:
+        """Oldest first: the order in which they are worked on."""
         cleared = self.session.get("cleared_at", 0.0)
         return [
             shown(job)
-            for job in self.jobs("thumbnails", limit=_MOST)
+            for job in reversed(self.jobs("thumbnails", limit=_MOST))
             if job["finished_at"] is None or job["finished_at"] > cleared
         ]
 

@@ -9,14 +9,14 @@ from sprag import Module
 if TYPE_CHECKING:
     from sprag.browser.module import Element, Event, File, Result, Timer
 
-_AT_ONCE = 3
 _TRIES = 3
 _PATIENCE_SECONDS = 0.7
+_SAID_SECONDS = 6
 
 
 class ImagesModule(Module):
-    """The list `images` of the state has a dict for each card, newest first: the server makes
-    them, apart from those of files that are not sent yet."""
+    """The list `images` of the state has a dict for each card, oldest first, which is the order of
+    the work: the server makes them, apart from those of files that are not sent yet."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -24,11 +24,13 @@ class ImagesModule(Module):
         self._files: dict[str, File] = {}  # of cards that are still to be sent
         self._tries: dict[str, int] = {}
         self._waiting: list[str] = []
-        self._sending: list[str] = []
+        self._sending: str | None = None
         self._unknown: list[str] = []  # jobs that may be those of what is being sent
         self._asked: dict[str, bool] = {}  # whether to ask once more when the answer is there
+        self._awaited = False  # whether the next image is the first of the samples
         self._drag: Timer | None = None
         self._outage: Timer | None = None
+        self._saying: Timer | None = None
 
     def on_start(self) -> None:
         self.set_state({"dragging": False, "making": False, "offline": False, "said": ""})
@@ -72,10 +74,10 @@ class ImagesModule(Module):
         for file in files:
             self._count += 1
             id_ = f"{self.state['page']}-{self._count}"
-            card = {
-                "id": id_, "name": file.name, "status": "sending", "says": "Sending",
+            card: dict[str, Any] = {
+                "id": id_, "key": id_, "name": file.name, "status": "sending", "says": "Sending",
                 "percent": None, "busy": True, "can_cancel": False, "can_retry": False,
-                "refused": False, "picture": None, "largest": None, "files": [],
+                "refused": False, "picture": None, "largest": None, "files": [], "created_at": None,
             }  # fmt: skip
             if file.size > self.state["max_bytes"]:
                 most = self.state["max_bytes"] // 2**20
@@ -83,19 +85,20 @@ class ImagesModule(Module):
             else:
                 self._files[id_] = file
                 self._waiting.append(id_)
-            images = [card, *images]
+            images = [*images, card]
         if files:
             self._show(images)
+            self._look_at(images[-len(files)]["id"])
             self._say(f"{len(files)} taken" if len(files) > 1 else f"{files[0].name} taken")
             self._send()
 
     def _send(self) -> None:
-        while self._waiting and self._online and len(self._sending) < _AT_ONCE:
-            id_ = self._waiting.pop(0)
-            self._sending.append(id_)
-            payload = {"token": id_, "image": self._files[id_]}
-            call = self.call_action("upload_image", payload)
-            call.then(self._with(id_, self._on_sent)).catch(self._with(id_, self._on_not_sent))
+        """One after the other: so they are put to work in the order in which they were taken."""
+        if not self._waiting or not self._online or self._sending is not None:
+            return
+        id_ = self._sending = self._waiting.pop(0)
+        call = self.call_action("upload_image", {"token": id_, "image": self._files[id_]})
+        call.then(self._with(id_, self._on_sent)).catch(self._with(id_, self._on_not_sent))
 
     def _with(self, id_: str, handler: Any) -> Any:
         return lambda result: handler(id_, result)
@@ -103,7 +106,8 @@ class ImagesModule(Module):
     def _on_sent(self, id_: str, result: Result) -> None:
         image = result.value
         known = self._find(image["id"]) is not None
-        images = [image if one["id"] == id_ else one for one in self.state["images"]]
+        sent = {**image, "key": id_}  # so that its card stays what it is
+        images = [sent if one["id"] == id_ else one for one in self.state["images"]]
         if known:
             images = [one for one in self.state["images"] if one["id"] != id_]
         self._show(images)
@@ -113,31 +117,26 @@ class ImagesModule(Module):
         self._sent(id_)
 
     def _on_not_sent(self, id_: str, result: Result) -> None:
-        self._tries[id_] = self._tries.get(id_, 0) + 1
-        if result.error.type == "network" and (not self._online or self._tries[id_] < _TRIES):
+        if self._online:
+            self._tries[id_] = self._tries.get(id_, 0) + 1
+        if _is_unreachable(result) and (not self._online or self._tries[id_] < _TRIES):
             # The server may have died with it, or after it: what is sent twice is one job.
-            self._sending.remove(id_)
+            self._sending = None
             self._waiting.insert(0, id_)
             self.after(1, self._send)
             return
-        said = result.error.message
-        if result.error.type == "network":
-            said = "It could not be read, or not be sent"
-        elif result.error.type == "too_large":
-            said = f"It is too large: expected at most {self.state['max_bytes'] // 2**20} MB"
-        images = [
-            _refused(one, said) if one["id"] == id_ else one for one in self.state["images"]
-        ]
+        said = "It could not be read, or not be sent" if _is_unreachable(result) else _why(result)
+        images = [_refused(one, said) if one["id"] == id_ else one for one in self.state["images"]]
         self._show(images)
         name = self._files[id_].name
         self._sent(id_)
         self._say(f"{name} was not taken. {said}")
 
     def _sent(self, id_: str) -> None:
-        self._sending.remove(id_)
+        self._sending = None
         del self._files[id_]
         self._send()
-        if not self._sending:
+        if self._sending is None:
             # Those of another tab.
             unknown, self._unknown = self._unknown, []
             for job_id in unknown:
@@ -148,7 +147,7 @@ class ImagesModule(Module):
     def _on_job_changed(self, data: dict[str, Any]) -> None:
         job_id = data["job_id"]
         image = self._find(job_id)
-        if image is None and self._sending:
+        if image is None and self._sending is not None:
             if job_id not in self._unknown:
                 self._unknown.append(job_id)
         elif image is None or data["event"] != "progress":
@@ -168,6 +167,9 @@ class ImagesModule(Module):
     def _on_answer(self, job_id: str, result: Result) -> None:
         before = self._find(job_id)
         self._replace(result.value)
+        if before is None and self._awaited:
+            self._awaited = False
+            self._look_at(job_id)
         now = result.value["status"]
         if now == "failed" and (before is None or before["status"] != now):
             self._say(f"{result.value['name']} failed. {result.value['says']}")
@@ -178,7 +180,7 @@ class ImagesModule(Module):
 
     def _on_none(self, job_id: str, result: Result) -> None:
         self._asked.pop(job_id)
-        if result.error.type == "network":
+        if _is_unreachable(result):
             # The signals that come with the new connection may not be of this one.
             self.after(1, self._with_none(job_id))
 
@@ -187,7 +189,7 @@ class ImagesModule(Module):
 
     # Buttons and keys
 
-    def _on_button(self, event: Event, target: Element) -> None:
+    def _on_button(self, _event: Event, target: Element) -> None:
         card = target.closest("[data-id]")
         if card is not None:
             self._do(target.dataset["do"], card)
@@ -217,12 +219,13 @@ class ImagesModule(Module):
         self._say(f"{result.value['name']}: {result.value['says']}")
 
     def _on_not_done(self, result: Result) -> None:
-        if result.error.type == "network":
+        if _is_unreachable(result):
             self._say("The server cannot be reached: try again when it is back")
         else:
-            self._say(result.error.message)
+            self._say(_why(result))
 
     def on_samples(self) -> None:
+        self._awaited = True
         self.set_state({"making": True})
         self._say("Making large images. Each is put to work as soon as it is there.")
         self.call_action("add_samples").catch(self._on_samples_refused)
@@ -242,7 +245,7 @@ class ImagesModule(Module):
 
     def _on_cleared(self, result: Result) -> None:
         unsent = [image for image in self.state["images"] if image["status"] == "sending"]
-        self._show([*unsent, *result.value])
+        self._show([*result.value, *unsent])
         self._say("What had ended was removed")
         chooser = self.element.query("#chooser")
         if chooser is not None:
@@ -256,7 +259,7 @@ class ImagesModule(Module):
             self._outage.cancel()
         if self._online:
             if self.state["offline"]:
-                # What was made when the server died is made no more.
+                # Samples that were being made when the server died are made no more.
                 self.set_state({"offline": False, "making": False})
                 self._say("The server is back, and goes on where it was.")
             self._send()
@@ -269,6 +272,12 @@ class ImagesModule(Module):
 
     # The list
 
+    def _look_at(self, id_: str) -> None:
+        """Bring a card into view: what is new is at the end."""
+        card = self.element.query(f'[data-id="{id_}"]')
+        if card is not None:
+            card.focus()
+
     def _find(self, id_: str) -> dict[str, Any] | None:
         for image in self.state["images"]:
             if image["id"] == id_:
@@ -277,11 +286,15 @@ class ImagesModule(Module):
         return None
 
     def _replace(self, image: dict[str, Any]) -> None:
-        if self._find(image["id"]) is None:
-            self._show([image, *self.state["images"]])
+        known = self._find(image["id"])
+        if known is None:
+            # Answers may come in another order than the images did.
+            earlier = [one for one in self.state["images"] if not _is_later(one, image)]
+            later = [one for one in self.state["images"] if _is_later(one, image)]
+            self._show([*earlier, image, *later])
         else:
-            images = self.state["images"]
-            self._show([image if one["id"] == image["id"] else one for one in images])
+            now = {**image, "key": known["key"]}
+            self._show([now if one["id"] == image["id"] else one for one in self.state["images"]])
 
     def _show(self, images: list[dict[str, Any]]) -> None:
         ended = [image for image in images if not image["busy"]]
@@ -304,7 +317,25 @@ class ImagesModule(Module):
         )
 
     def _say(self, text: str) -> None:
+        if self._saying is not None:
+            self._saying.cancel()
+        self._saying = self.after(_SAID_SECONDS, self._on_said)
         self.set_state({"said": text})
+
+    def _on_said(self) -> None:
+        self.set_state({"said": ""})
+
+
+def _is_later(one: dict[str, Any], image: dict[str, Any]) -> bool:
+    return one["created_at"] is not None and one["created_at"] > image["created_at"]
+
+
+def _is_unreachable(result: Result) -> bool:
+    return result.error is not None and result.error.type in ("network", "unavailable")
+
+
+def _why(result: Result) -> str:
+    return "" if result.error is None else result.error.message
 
 
 def _refused(card: dict[str, Any], why: str) -> dict[str, Any]:
