@@ -25,13 +25,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from . import checks, errors
 from .backoff import Backoff
 from .backup import backup
 from .codec import encode, same
-from .coroutines import HandlerLoop
 from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
@@ -42,6 +41,9 @@ from .pool import WorkerPool
 from .running import RunningJob, running_job
 from .states import STATUSES, Status
 from .tickets import Options
+
+if TYPE_CHECKING:
+    from .coroutines import HandlerLoop
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
@@ -384,6 +386,9 @@ class QueueService:
             if self._pool is None:
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
+                    # asyncio would take a fifth of the package's import, for those alone.
+                    from .coroutines import HandlerLoop  # noqa: PLC0415
+
                     loop = self._loop = HandlerLoop()
                     handler = _on(loop, handler)
                 self._pool = WorkerPool(
