@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +54,6 @@ from .visitor import (
     check_secret,
     read_session,
     secret_of,
-    session_id,
 )
 
 log = logging.getLogger("sprag.web")
@@ -81,7 +81,8 @@ class App:
     `origins` are other sites whose pages may call, `headers` replace the
     default ones. A call may send `max_body_bytes`, with files
     `max_upload_bytes`; `max_connections` pages may be open, of one session
-    `max_session_connections`. `threads` plain actions run at once.
+    `max_session_connections`. `threads` plain actions run at once. With
+    `run_jobs` false, jobs are left to other processes, such as `sprag work`.
 
     Mistakes are told by StartupError: here, or when it starts.
     """
@@ -107,8 +108,9 @@ class App:
         max_connections: int = 10_000,
         max_session_connections: int = 100,
         threads: int = 40,
+        run_jobs: bool = True,
     ) -> None:
-        if not _is_text(routes):
+        if not _is_dotted(routes):
             raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
         self._routes = routes
         self._shell = shell
@@ -130,6 +132,7 @@ class App:
         self._limits = Limits(max_body_bytes, max_upload_bytes)
         self._most = (max_connections, max_session_connections)
         self._thread_count = threads
+        self._run_jobs = run_jobs
         self._life = threading.RLock()
         self._users = 0
         self._engine: Engine | None = None
@@ -152,13 +155,14 @@ class App:
             self.build()
             if self._users == 0:
                 self._open()
-                started: list[QueueService] = []
+                begun: list[QueueService] = []
                 try:
-                    for queue in self.queues.values():
+                    self._cookie_secret()
+                    for queue in self._working():
+                        begun.append(queue)  # before: what fails may have opened the file
                         queue.start()
-                        started.append(queue)
                 except BaseException:
-                    for queue in started:
+                    for queue in begun:
                         queue.stop(0.0)
                     self._close()
                     raise
@@ -205,22 +209,12 @@ class App:
             with anyio.CancelScope(shield=True):
                 if self._deferred is not None:
                     await self._deferred.finish(_STOP_SECONDS)
-                hub, self._hub, self._deferred = self._hub, None, None
-                if hub is not None:
-                    await anyio.to_thread.run_sync(hub.unsubscribe)
-                    hub.close()
+                self._deferred = None
                 await anyio.to_thread.run_sync(self.stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            try:
-                asgi = self.build()
-            except StartupError as error:
-                # Said in the protocol's words: servers take an exception for "no lifespan here".
-                await receive()
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                return
-            await asgi.router.lifespan(scope, receive, send)
+            await self._live(receive, send)
             return
         if self._engine is None:
             # A server or framework that runs no lifespan: the first request starts the queues.
@@ -230,7 +224,7 @@ class App:
         if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
             await self._listen(scope, receive, send)
             return
-        await self.build()(scope, receive, send)
+        await (self._asgi or self.build())(scope, receive, send)
 
     # ------------------------------------------------------------ for controllers
 
@@ -257,9 +251,33 @@ class App:
     async def _listen(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Past all middleware, which has nothing to add to it: its frames would wait with each of
         # thousands of open pages, and take a quarter of the memory of each.
-        scope["app"] = self.build()
+        scope["app"] = self._asgi or self.build()
         await read_session(scope, receive, send, self._cookie_secret())
         await self._transports.socket(WebSocket(scope, receive, send))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol. Failures are said in its words: servers take an exception alone
+        for "no lifespan here", and serve."""
+        await receive()
+        step = "startup"
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                step = "shutdown"
+                await receive()
+        except queue_errors.QueueError as error:  # which says all there is to say
+            await send({"type": f"lifespan.{step}.failed", "message": str(error)})
+        except BaseException:
+            await send({"type": f"lifespan.{step}.failed", "message": traceback.format_exc()})
+            raise
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+    def _working(self) -> list[QueueService]:
+        """The queues whose jobs run here: not those that only enqueue."""
+        plain = QueueService.handle_item
+        handled = [queue for queue in self.queues.values() if type(queue).handle_item is not plain]
+        return handled if self._run_jobs else []
 
     def _start_late(self) -> None:
         with self._life:
@@ -280,7 +298,15 @@ class App:
             busy_seconds=10.0 if first is None else first.busy_seconds,
         )
 
+    def _drop_hub(self) -> None:
+        hub, self._hub = self._hub, None
+        if hub is not None:
+            hub.unsubscribe()
+            with contextlib.suppress(RuntimeError):  # its event loop has ended, and its pages
+                hub.loop.call_soon_threadsafe(hub.close)
+
     def _close(self) -> None:
+        self._drop_hub()
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
@@ -294,6 +320,7 @@ class App:
         """The hub of this event loop."""
         hub = self._hub
         if hub is None or hub.loop is not asyncio.get_running_loop():
+            self._drop_hub()
             pages, of_session = self._most
             hub = self._hub = Hub(self.engine, most=pages, most_per_session=of_session)
         return hub
@@ -305,9 +332,8 @@ class App:
             self._deferred = Deferred(lambda: self.engine)
         return self._deferred.start(action, audience, call)
 
-    def _changed(self, request: Request) -> None:
-        session = session_id(request)
-        if self._hub is not None and session is not None:
+    def _changed(self, session: str) -> None:
+        if self._hub is not None:
             self._hub.loop.call_soon_threadsafe(self._hub.end_session, session)
 
     def _assemble(self) -> Starlette:
@@ -325,7 +351,6 @@ class App:
             self._limits,
             threads,
             self._defer,
-            self._changed,
         )
         routes: list[BaseRoute] = [
             Route(f"{BASE}/actions/{{name}}", _Endpoint(calls)),
@@ -343,7 +368,10 @@ class App:
                 threads,
                 lambda: head(self.engine),
             )
-            route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
+            try:
+                route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
+            except (AssertionError, ValueError) as error:  # Starlette's words for a wrong path
+                raise StartupError(f"{controller.name}.route: {error}") from error
             check_load(controller.kind, sorted(route.param_convertors))
             return route
 
@@ -352,12 +380,12 @@ class App:
             routes.append(Mount("/static", _static(self._static, found.folder), name="static"))
         if self._dashboard is not None:
             routes.append(Mount(_path("dashboard", self._dashboard), self._make_dashboard()))
-        routes += [Mount(path.rstrip("/"), inner) for path, inner in self._mounts.items()]
+        routes += [_mount(path, inner) for path, inner in self._mounts.items()]
         return Starlette(
             routes=routes,
             middleware=[
                 Middleware(Headers, headers=self._headers),
-                Middleware(Sessions, secret=self._cookie_secret),
+                Middleware(Sessions, secret=self._cookie_secret, changed=self._changed),
             ],
             exception_handlers={
                 queue_errors.JobNotFound: _no_such_page,
@@ -388,6 +416,17 @@ def _inside(scope: Scope) -> str:
     """The path of a request as the application sees it, wherever it is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
+
+
+class _Apart:
+    """Another application, that neither finds our session in its scope nor replaces it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = {name: value for name, value in scope.items() if name != "session"}
+        await self._app(inner, receive, send)
 
 
 def _providers(given: Mapping[str, Any]) -> dict[str, QueueService]:
@@ -428,14 +467,22 @@ def _one_file(queues: Mapping[str, QueueService], database: str | Path | None) -
     return expected
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+def _is_dotted(value: object) -> bool:
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 
-def _path(what: str, path: str) -> str:
-    if not _is_text(path) or not path.startswith("/") or path == "/":
+def _path(what: str, path: Any) -> str:
+    if not isinstance(path, str) or not path.startswith("/") or path == "/":
         raise StartupError(f"App: {what}: expected a path such as /{what}, got {path!r}")
     return path.rstrip("/")
+
+
+def _mount(path: Any, inner: Any) -> Mount:
+    if not isinstance(path, str) or not path.startswith("/") or f"{path}/".startswith(f"{BASE}/"):
+        raise StartupError(f"App: mounts: expected a path such as /api, got {path!r}")
+    if not callable(inner):
+        raise StartupError(f"App: mounts: {path!r}: expected an ASGI application, got {inner!r}")
+    return Mount(path.rstrip("/"), _Apart(inner))
 
 
 def _static(folder: str | Path, routes: Path) -> StaticFiles:

@@ -13,7 +13,6 @@ from typing import Any, Final, NoReturn, cast
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -52,8 +51,7 @@ class Limits:
 
 
 class Calls:
-    """Answers calls of actions. `defer` starts a deferred one and gives its task's id;
-    `changed` is told of each request whose session changed."""
+    """Answers calls of actions. `defer` starts a deferred one and gives its task's id."""
 
     def __init__(
         self,
@@ -62,14 +60,12 @@ class Calls:
         limits: Limits,
         threads: CapacityLimiter,
         defer: Callable[[str, str, Callable[[CapacityLimiter], Awaitable[Any]]], str],
-        changed: Callable[[Request], None],
     ) -> None:
         self._endpoints = endpoints
         self._origins = origins
         self._limits = limits
         self._threads = threads
         self._defer = defer
-        self._changed = changed
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -108,7 +104,6 @@ class Calls:
         async with _payload(request, self._limits) as payload:
             arguments = _validated(endpoint.action, payload)
             keep_session(request)
-            before = dict(request.session)
             controller = endpoint.make(request)
             method = getattr(controller, endpoint.action.method)
             call = functools.partial(_run, endpoint.action, method, arguments)
@@ -117,10 +112,7 @@ class Calls:
                 value = {"accepted": True, "task_id": task, "action": endpoint.action.name}
                 return ok(value, 202)
             value = await call(self._threads)
-        answered = _encoded(endpoint.action, value)
-        if request.session != before:
-            answered.background = BackgroundTask(self._changed, request)
-        return answered
+        return _encoded(endpoint.action, value)
 
 
 async def _run(
