@@ -20,7 +20,7 @@ def groups(sizes: Sizes) -> tuple[Group, ...]:
 
 
 def _commit_to_dom(sizes: Sizes) -> Group:
-    options = {"samples": sizes.samples // 2, "pause": 0.02}
+    options = {"samples": sizes.samples // 2, "pause": 0.03}
     return Group(
         "dom",
         tuple(Case(subject, "commit to dom", "full", options) for subject in SUBJECTS),

@@ -58,6 +58,8 @@ async def serve(asgi: ASGIApp, *, deflate: bool) -> None:
         log_level="warning",
         access_log=False,
         ws_per_message_deflate=deflate,
+        # What measures may be silent for long while it opens its sockets.
+        timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

@@ -34,7 +34,9 @@ def drain(folder: Path, sync: str, *, pages: int, sessions: int, jobs: int, paus
 
 
 def memory(folder: Path, sync: str, *, pages: int, deflate: bool) -> Result:
-    """Bytes that each of so many open pages adds to the server."""
+    """Bytes that each of so many open pages adds to the server, beside some that are open already:
+    the first ones also start threads, which do not become more.
+    """
     _allow_files()
     with served("sprag", folder, sync, deflate=deflate) as port:
         return asyncio.run(_grow(port, pages, deflate=deflate))
@@ -57,10 +59,11 @@ async def _drain(port: int, pages: int, sessions: int, jobs: int) -> Result:
 
 async def _grow(port: int, pages: int, *, deflate: bool) -> Result:
     desk = await Connection.open(port)
-    cookies = [await _new_session(desk, 0) for _ in range(pages)]
-    before = await desk.ask("GET", "/desk/state")
-    async with _open(port, cookies, deflate=deflate):
-        after = await desk.ask("GET", "/desk/state")
+    cookies = [await _new_session(desk, 0) for _ in range(AT_ONCE + pages)]
+    async with _open(port, cookies[:AT_ONCE], deflate=deflate):
+        before = await desk.ask("GET", "/desk/state")
+        async with _open(port, cookies[AT_ONCE:], deflate=deflate):
+            after = await desk.ask("GET", "/desk/state")
     return {"added": (after["resident"] - before["resident"]) / pages}
 
 
