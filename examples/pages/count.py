@@ -19,7 +19,7 @@ class CountPage(Controller):
 
     def load(self) -> dict[str, Any]:
         """What the page begins with: the newest jobs of this visitor."""
-        return {"jobs": self.jobs("counting", limit=10), "process": os.getpid()}
+        return {"jobs": self.jobs("counting", limit=10), "served_by": os.getpid()}
 
     @action(schema=Schema("count", {"to": Field(int, default=20, min=1, max=1000)}))
     def count(self, to: int) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Visitor:
         request = f"GET {self.base}/ HTTP/1.1\r\nHost: {parts.netloc.decode()}\r\n"
         line.sendall(f"{request}Cookie: {cookies}\r\n\r\n".encode())
         text = _answer(line)
-        found = re.search(r'"process":\s*(\d+)', text)
+        found = re.search(r'"served_by":\s*(\d+)', text)
         assert found is not None, text
         line.settimeout(None)
         opened = self._open.enter_context(
