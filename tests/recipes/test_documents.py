@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from sprag import App, Controller, Field, Module
-from sprag.cli import main
 from tests.recipes.conftest import EXAMPLES, ROOT, Program, Visitor, running
 from tests.support import DEADLINE, unmeasured
 
@@ -53,8 +52,11 @@ def headings(text: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every file that the guide shows under its name."""
-    folder = tmp_path_factory.mktemp("guide")
+    return write_site(tmp_path_factory.mktemp("guide"))
+
+
+def write_site(folder: Path) -> Path:
+    """The folder, with every file in it that the guide shows under its name."""
     for _, text in BLOCK.findall(GUIDE):
         name = NAME.match(text)
         if name is not None:
@@ -183,16 +185,16 @@ def test_the_methods_of_a_controller_exist() -> None:
         assert hasattr(Controller, name) or name in ("app", "request")
 
 
-def test_the_commands_of_the_guide_are_right(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["run", "--help"])
-    told = capsys.readouterr().out
-    lines = [
-        shlex.split(line)
-        for language, text in BLOCK.findall(GUIDE)
-        if language == "console"
-        for line in text.splitlines()
-        if line.startswith("sprag run")
-    ]
-    assert lines
-    for words in lines:
-        assert [word for word in words if word.startswith("--") and word not in told] == []
+@pytest.mark.parametrize("program", ["sprag run", "uvicorn", "gunicorn"])
+def test_the_commands_name_options_that_there_are(program: str) -> None:
+    words = program.split()
+    told = subprocess.run(
+        [sys.executable, "-m", *words, "--help"], env=unmeasured(), capture_output=True, text=True,
+        timeout=DEADLINE, check=True,
+    ).stdout  # fmt: skip
+    blocks = [text for language, text in BLOCK.findall(GUIDE + RECIPES) if language == "console"]
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    commands = [shlex.split(line) for line in lines if line.startswith(f"{program} ")]
+    assert commands
+    for command in commands:
+        assert [word for word in command if word[:2] == "--" and word not in told] == []
