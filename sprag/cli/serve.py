@@ -62,8 +62,8 @@ class Plan:
             port=self.port,
             workers=workers or 1,
             lifespan="on",
-            # Without compression an open page takes a tenth of the memory, and its messages are
-            # too short to gain by it. This implementation keeps no task a connection.
+            # Compression would keep its windows for each open page, whose messages are too short
+            # to gain by it.
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=_FRAME_BYTES,

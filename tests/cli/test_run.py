@@ -195,6 +195,21 @@ def test_several_processes_serve_one_port_and_stop_in_order(folder: Path) -> Non
     assert "Traceback" not in err
 
 
+def test_sighup_replaces_all_processes_while_the_port_is_served(folder: Path) -> None:
+    with serving(folder, "--workers", "2") as (process, url):
+        before = pids_at(url, 2)
+        process.send_signal(signal.SIGHUP)
+
+        def replaced(text: str) -> bool:
+            seen.add(text.split("first ")[1].split(maxsplit=1)[0])
+            return len(seen - before) == 2
+
+        seen: set[str] = set()
+        until(url, replaced)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+
+
 def test_with_reload_a_changed_page_a_changed_module_and_a_mended_one_are_served(
     folder: Path,
 ) -> None:
