@@ -136,7 +136,7 @@ class ImagesModule(Module):
         self._sending = None
         del self._files[id_]
         self._send()
-        if self._sending is None:
+        if not self._files:
             # Those of another tab.
             unknown, self._unknown = self._unknown, []
             for job_id in unknown:
@@ -147,7 +147,7 @@ class ImagesModule(Module):
     def _on_job_changed(self, data: dict[str, Any]) -> None:
         job_id = data["job_id"]
         image = self._find(job_id)
-        if image is None and self._sending is not None:
+        if image is None and self._files:
             if job_id not in self._unknown:
                 self._unknown.append(job_id)
         elif image is None or data["event"] != "progress":
