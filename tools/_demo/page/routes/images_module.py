@@ -48,7 +48,6 @@ class ImagesModule(Module):
 
     def _on_drag(self, event: Event) -> None:
         event.prevent_default()
-        event.stop_propagation()
         if self._drag is not None:
             self._drag.cancel()
         # The browser says again and again that something is above the page, and not that it left.
@@ -61,7 +60,6 @@ class ImagesModule(Module):
 
     def _on_drop(self, event: Event) -> None:
         event.prevent_default()
-        event.stop_propagation()
         self.set_state({"dragging": False})
         self._take(event.files)
 
