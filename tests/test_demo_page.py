@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from sprag.queue import QueueService
 from tests.chromium import Console, chromium, fresh_page
@@ -343,16 +344,26 @@ def test_after_kill_9_the_open_page_goes_on_by_itself_and_nothing_is_lost(
 def test_an_image_whose_answer_was_lost_is_sent_again_and_is_one_job(
     page: Page, console: Console, demo: Demo, draw: Draw
 ) -> None:
-    console.expect("ERR_FAILED")
+    console.expect("ERR_CONNECTION_RESET")
     opened(page, demo)
 
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort()
+    wire = page.context.new_cdp_session(page)
+    answers: list[int] = []
 
-    page.route("**/actions/upload_image", lose, times=1)
+    def lose_the_first(paused: dict[str, Any]) -> None:
+        answers.append(paused["responseStatusCode"])
+        what = {"requestId": paused["requestId"]}
+        if len(answers) == 1:
+            wire.send("Fetch.failRequest", {**what, "errorReason": "ConnectionReset"})
+        else:
+            wire.send("Fetch.continueRequest", what)
+
+    wire.on("Fetch.requestPaused", lose_the_first)
+    wanted = {"urlPattern": "*/upload_image", "requestStage": "Response"}
+    wire.send("Fetch.enable", {"patterns": [wanted]})
     choose(page, draw("lost.png"))
     expect_status(page, lost="completed")
+    assert answers == [200, 200]
     assert demo.events("lost.png") == {"lost.png": ["enqueue", "start", "complete"]}
 
 

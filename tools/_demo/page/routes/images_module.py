@@ -48,7 +48,6 @@ class ImagesModule(Module):
 
     def _on_drag(self, event: Event) -> None:
         event.prevent_default()
-        event.stop_propagation()
         if self._drag is not None:
             self._drag.cancel()
         # The browser says again and again that something is above the page, and not that it left.
@@ -61,7 +60,6 @@ class ImagesModule(Module):
 
     def _on_drop(self, event: Event) -> None:
         event.prevent_default()
-        event.stop_propagation()
         self.set_state({"dragging": False})
         self._take(event.files)
 
@@ -136,7 +134,7 @@ class ImagesModule(Module):
         self._sending = None
         del self._files[id_]
         self._send()
-        if self._sending is None:
+        if not self._files:
             # Those of another tab.
             unknown, self._unknown = self._unknown, []
             for job_id in unknown:
@@ -147,7 +145,7 @@ class ImagesModule(Module):
     def _on_job_changed(self, data: dict[str, Any]) -> None:
         job_id = data["job_id"]
         image = self._find(job_id)
-        if image is None and self._sending is not None:
+        if image is None and self._files:
             if job_id not in self._unknown:
                 self._unknown.append(job_id)
         elif image is None or data["event"] != "progress":
