@@ -139,13 +139,13 @@ def test_a_page_that_was_away_is_told_afterwards(make_app: MakeApp) -> None:
             gate.wait_held()
             cursor = page.cursor
         gate.open()
-        with visitor.events(after=cursor) as page:
-            told = page.until(ended)[-1]
+        with visitor.events(after=cursor) as later:
+            told = later.until(ended)[-1]
             assert told["task_id"] == task
         # Once alone.
-        with visitor.socket(after=page.cursor) as page:
+        with visitor.socket(after=told["cursor"]) as again:
             second = visitor.call("plain", x=1)["task_id"]
-            assert [signal["task_id"] for signal in page.until(ended)] == [second]
+            assert [signal["task_id"] for signal in again.until(ended)] == [second]
 
 
 def test_another_session_is_told_nothing(make_app: MakeApp) -> None:
