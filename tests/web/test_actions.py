@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 from collections.abc import Iterator
@@ -246,7 +247,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 def sent(client: TestClient, name: str, body: bytes | Iterator[bytes]) -> httpx.Response:
-    return client.post(f"/_sprag/actions/{name}", content=body, headers=JSON)
+    answer: httpx.Response = client.post(f"/_sprag/actions/{name}", content=body, headers=JSON)
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -592,8 +594,7 @@ def test_an_action_that_takes_long_holds_up_no_other(make_app: MakeApp, browse: 
     app = make_app(HELD, threads=3)
     client = browse(app)
     gate = Gate()
-    app.build()
-    module = __import__(f"{app._routes}.page", fromlist=["page"])
+    module: Any = importlib.import_module(f"{app._routes}.page")
     module.GATE = gate
     answers: list[str] = []
 

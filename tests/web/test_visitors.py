@@ -1,0 +1,516 @@
+"""Who may see what: sessions, owners, topics; and what other sites can make a browser do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import ConnectionClosed
+
+from sprag.queue import QueueService
+from sprag.web.visitor import secret_of
+from tests.client import TestClient, Visitor, call, served
+from tests.support import Gate, finished, unmeasured
+from tests.web.conftest import Browse, MakeApp, work
+
+ACCOUNT = """
+    from starlette.responses import RedirectResponse
+    from sprag import Controller, Field, Schema, action
+
+    JOB = {"job_id": Field(str, required=True)}
+
+    class Home(Controller):
+        route = "/"
+        template = "page.html"
+
+        @action(schema=Schema("login", {"user": Field(str, required=True)}))
+        def login(self, user):
+            self.session["user"] = user
+
+        @action
+        def logout(self):
+            self.session.clear()
+
+        @action(name="enqueue", schema=Schema("enqueue", {
+            "item": Field(int, default=0), "owner": Field(str), "topic": Field(str),
+        }))
+        def enqueue_one(self, item, owner, topic):
+            return self.enqueue("work", item, owner=owner, topic=topic)
+
+        @action(schema=Schema("status", JOB))
+        def status(self, job_id):
+            return self.job_status("work", job_id)
+
+        @action(schema=Schema("cancel", JOB))
+        def cancel(self, job_id):
+            return self.request_job_cancel("work", job_id)
+
+        @action
+        def mine(self):
+            return [job["id"] for job in self.jobs("work")]
+
+    class Leave(Controller):
+        route = "/leave"
+
+        def load(self):
+            self.session.clear()
+            return RedirectResponse("/")
+"""
+SOURCES = {"page.py": ACCOUNT, "page.html": "<h1>Page</h1>"}
+
+
+def user_of(connection: HTTPConnection) -> object:
+    return connection.session.get("user")
+
+
+def cookie_of(answer: httpx.Response) -> str:
+    return answer.headers["set-cookie"]
+
+
+# ---------------------------------------------------------------- the cookie
+
+
+def test_the_cookie_is_for_this_site_alone(make_app: MakeApp, browse: Browse) -> None:
+    app = make_app()
+    cookie = cookie_of(browse(app).get("/")).lower()
+    assert cookie.startswith("sprag_session=")
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/;" in cookie
+    assert "secure" not in cookie
+    assert "domain" not in cookie
+    assert "secure" in cookie_of(browse(app, "https://testserver").get("/")).lower()
+
+
+def test_a_session_lasts_and_is_not_sent_again_each_time(make_app: MakeApp, browse: Browse) -> None:
+    client = browse(make_app())
+    first = client.get("/")
+    assert "set-cookie" in first.headers
+    assert "set-cookie" not in client.get("/").headers
+    assert "set-cookie" not in call(client, "enqueue", item=1).headers
+
+
+@pytest.mark.parametrize("forge", ["tampered", "cut", "unsigned", "other secret", "nonsense"])
+def test_a_forged_cookie_is_nobody(forge: str, make_app: MakeApp, browse: Browse) -> None:
+    app = make_app()
+    client = browse(app)
+    id_ = call(client, "enqueue", item=1).json()["value"]["job_id"]
+    good = client.cookies["sprag_session"]
+    if forge == "other secret":
+        other = browse(make_app(secret="another secret of the tests, as long"))
+        other.get("/")
+        bad = other.cookies["sprag_session"]
+    else:
+        bad = {
+            "tampered": good[:5] + ("A" if good[5] != "A" else "B") + good[6:],
+            "cut": good[:-1],
+            "unsigned": good.partition(".")[0],
+            "nonsense": "nonsense",
+        }[forge]
+    thief = TestClient(app, cookies={"sprag_session": bad})
+    assert call(thief, "status", job_id=id_).status_code == 404
+    assert call(client, "status", job_id=id_).status_code == 200
+
+
+def test_what_is_in_the_session_stays_the_sessions(make_app: MakeApp, browse: Browse) -> None:
+    client = browse(make_app(SOURCES))
+    call(client, "login", user="ann")
+    said = json.loads(base64.b64decode(client.cookies["sprag_session"].partition(".")[0] + "=="))
+    assert said["user"] == "ann"
+
+
+def test_a_mounted_application_neither_sees_nor_replaces_the_session(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    seen: list[Any] = []
+
+    async def look(request: Request) -> Response:
+        seen.append(dict(request.scope.get("session", {})))
+        request.session["theirs"] = 1
+        return JSONResponse({})
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        seen.append("session" in scope)
+        await Response("bare")(scope, receive, send)
+
+    inner = Starlette(
+        routes=[Route("/", look)], middleware=[Middleware(SessionMiddleware, secret_key="x")]
+    )
+    app = make_app(SOURCES, mounts={"/inner": inner, "/bare": bare})
+    client = browse(app)
+    call(client, "login", user="ann")
+    before = client.cookies["sprag_session"]
+    assert client.get("/bare/").text == "bare"
+    answer = client.get("/inner/")
+    assert seen == [False, {}]
+    assert [cookie.partition("=")[0] for cookie in answer.headers.get_list("set-cookie")] == [
+        "session"
+    ]
+    assert client.cookies["sprag_session"] == before
+
+
+# ---------------------------------------------------------------- the secret
+
+
+def test_the_secret_is_kept_beside_the_file_for_its_owner_alone(
+    make_app: MakeApp, browse: Browse, database: Path
+) -> None:
+    client = browse(make_app(secret=None))
+    client.get("/")
+    file = Path(f"{database}-sprag") / "secret"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(file.read_text()) >= 32
+    assert [path.name for path in file.parent.glob("secret*")] == ["secret"]
+
+
+def test_the_environment_says_the_secret(
+    make_app: MakeApp, browse: Browse, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPRAG_SECRET", "a secret of the environment")
+    app = make_app(secret=None)
+    client = browse(app)
+    id_ = call(client, "enqueue", item=1).json()["value"]["job_id"]
+    assert not (Path(f"{database}-sprag") / "secret").exists()
+    # Another process with the same secret knows the visitor.
+    other = browse(make_app(secret="a secret of the environment"))
+    other.cookies = client.cookies
+    assert call(other, "status", job_id=id_).is_success
+
+
+def test_processes_that_race_make_one_secret(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sprag.web.visitor import secret_of; sys.stdin.read(); "
+        "print(secret_of(sys.argv[1]))"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "x.db")], env=unmeasured(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.close()
+        racer.stdin = None
+    said = {racer.communicate(timeout=60)[0].strip() for racer in racers}
+    assert said == {secret_of(str(tmp_path / "x.db"))}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_secret_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ValueError, match="set SPRAG_SECRET in the environment"):
+        secret_of(str(tmp_path / "x.db"))
+
+
+# ---------------------------------------------------------------- other visitors
+
+
+def test_another_session_sees_nothing_of_a_job(make_app: MakeApp, browse: Browse) -> None:
+    app = make_app(SOURCES)
+    ann, ben = browse(app), browse(app)
+    ben.get("/")
+    id_ = call(ann, "enqueue", item=1).json()["value"]["job_id"]
+    finished(work(app), id_)
+    for name in ("status", "cancel"):
+        refused = call(ben, name, job_id=id_)
+        assert refused.status_code == 404
+        # The same as of one that never was.
+        assert refused.json() == call(ben, name, job_id="f" * 32).json()
+    assert call(ben, "mine").json()["value"] == []
+    assert call(ann, "mine").json()["value"] == [id_]
+
+
+def test_another_session_cannot_cancel_a_job_that_waits(make_app: MakeApp, browse: Browse) -> None:
+    app = make_app(SOURCES, run_jobs=False)
+    ann, ben = browse(app), browse(app)
+    id_ = call(ann, "enqueue").json()["value"]["job_id"]
+    assert call(ben, "cancel", job_id=id_).status_code == 404
+    assert call(ann, "status", job_id=id_).json()["value"]["status"] == "queued"
+
+
+def listening(visitor: Visitor, transport: str, after: str | None = None) -> Any:
+    return visitor.socket(after) if transport == "socket" else visitor.events(after)
+
+
+@pytest.mark.parametrize("transport", ["socket", "events"])
+def test_another_session_is_told_nothing_live_or_afterwards(
+    make_app: MakeApp, transport: str
+) -> None:
+    app = make_app(SOURCES)
+    with served(app) as url, Visitor(url) as ann, Visitor(url) as ben:
+        with listening(ben, transport) as page:
+            theirs = [ann.call("enqueue")["job_id"] for _ in range(5)]
+            finished(work(app), *theirs)
+            own = ben.call("enqueue")["job_id"]
+            assert {s["job_id"] for s in page.until_status(own, "completed")} == {own}
+        with listening(ben, transport, "0.0.0") as page:
+            assert {s["job_id"] for s in page.until_status(own, "completed")} == {own}
+
+
+def test_an_owner_sees_the_jobs_in_all_sessions(make_app: MakeApp) -> None:
+    app = make_app(SOURCES, identify=user_of)
+    with served(app) as url, Visitor(url) as desk, Visitor(url) as phone, Visitor(url) as ben:
+        for visitor, user in ((desk, "ann"), (phone, "ann"), (ben, "ben")):
+            visitor.call("login", user=user)
+        with phone.socket() as page:
+            id_ = desk.call("enqueue")["job_id"]
+            page.until_status(id_, "completed")
+        assert phone.call("status", job_id=id_)["status"] == "completed"
+        assert phone.call("mine") == [id_]
+        assert call(ben.http, "status", job_id=id_).status_code == 404
+        given = ben.call("enqueue", owner="ann")["job_id"]
+        assert phone.call("status", job_id=given)
+        assert call(ben.http, "status", job_id=given).status_code == 404
+
+
+def test_followers_of_a_topic_see_its_jobs(make_app: MakeApp) -> None:
+    def topics(connection: HTTPConnection) -> Iterable[str]:
+        return "news" if connection.session.get("user") == "ann" else ()
+
+    app = make_app(SOURCES, topics=topics)
+    with served(app) as url, Visitor(url) as ann, Visitor(url) as ben:
+        ann.call("login", user="ann")
+        with ann.events() as page:
+            id_ = ben.call("enqueue", topic="news")["job_id"]
+            page.until_status(id_, "completed")
+        assert ann.call("status", job_id=id_)
+        assert call(ben.http, "status", job_id=id_).status_code == 404
+
+
+def test_an_owner_is_not_a_topic_of_the_same_name(make_app: MakeApp, browse: Browse) -> None:
+    app = make_app(SOURCES, topics=lambda connection: ["ann", "x:owner:ann"])
+    client = browse(app)
+    id_ = call(client, "enqueue", owner="ann").json()["value"]["job_id"]
+    assert call(client, "status", job_id=id_).status_code == 404
+
+
+@pytest.mark.parametrize("transport", ["socket", "events"])
+def test_who_logs_in_is_told_of_the_owners_jobs_from_then_on(
+    make_app: MakeApp, transport: str
+) -> None:
+    app = make_app(SOURCES, identify=user_of)
+    with served(app) as url, Visitor(url) as desk, Visitor(url) as phone:
+        desk.call("login", user="ann")
+        with listening(phone, transport) as page:
+            phone.call("login", user="ann")
+            with pytest.raises((ConnectionClosed, EOFError)):
+                page.next()
+            cursor = page.cursor
+        id_ = desk.call("enqueue")["job_id"]
+        with listening(phone, transport, cursor) as page:
+            page.until_status(id_, "completed")
+
+
+@pytest.mark.parametrize("way", ["action", "page"])
+@pytest.mark.parametrize("transport", ["socket", "events"])
+def test_who_logs_out_is_told_no_more(make_app: MakeApp, transport: str, way: str) -> None:
+    app = make_app(SOURCES, identify=user_of)
+    with served(app) as url, Visitor(url) as phone:
+        phone.call("login", user="ann")
+        with listening(phone, transport) as page:
+            if way == "action":
+                phone.call("logout")
+            else:
+                phone.http.get("/leave")
+            with pytest.raises((ConnectionClosed, EOFError)):
+                page.next()
+
+
+def test_a_call_that_changes_nothing_closes_no_page(make_app: MakeApp) -> None:
+    app = make_app(SOURCES, identify=user_of)
+    with served(app) as url, Visitor(url) as phone:
+        phone.call("login", user="ann")
+        with phone.socket() as page:
+            phone.call("login", user="ann")
+            phone.http.get("/")
+            page.until_status(phone.call("enqueue")["job_id"], "completed")
+
+
+# ---------------------------------------------------------------- other sites
+
+OURS: list[dict[str, str]] = [
+    {}, {"Origin": "http://testserver"}, {"Origin": "HTTP://TestServer"},
+    {"Origin": "http://testserver:80"}, {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"}, {"Origin": "https://testserver", "Host": "testserver"},
+    {"Origin": "https://friend.example"}, {"Origin": "http://[::1]:8000", "Host": "[::1]:8000"},
+    {"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"},
+]  # fmt: skip
+THEIRS: list[dict[str, str]] = [
+    {"Origin": "null"}, {"Origin": ""}, {"Origin": "http://evil.example"},
+    {"Origin": "http://sub.testserver"}, {"Origin": "http://testserver.evil.example"},
+    {"Origin": "http://eviltestserver"}, {"Origin": "http://testserver:8080"},
+    {"Origin": "http://testserver@evil.example"}, {"Origin": "http://evil.example@testserver"},
+    {"Origin": "http://user:pw@testserver"}, {"Origin": "http://evil.example\\@testserver"},
+    {"Origin": "http://evil.example#@testserver"}, {"Origin": "http://evil.example/testserver"},
+    {"Origin": "http://testserver/"}, {"Origin": "http://testserver, http://evil.example"},
+    {"Origin": "file://testserver"}, {"Origin": "chrome-extension://testserver"},
+    {"Origin": "//testserver"}, {"Origin": "testserver"}, {"Origin": "http://"},
+    {"Origin": "http://testserver:0x50"}, {"Origin": "http://testserver:"},
+    {"Origin": "http://[::1"}, {"Origin": "http://testserver."},
+    {"Origin": "http://friend.example"}, {"Origin": "https://friend.example:444"},
+    {"Origin": "https://sub.friend.example"},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "x"},
+    {"Origin": "http://testserver", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "http://testserver", "Sec-Fetch-Site": "same-site"},
+]  # fmt: skip
+
+
+def some(headers: dict[str, str]) -> str:
+    return " ".join(headers.values()) or "nothing"
+
+
+@pytest.fixture
+def client(make_app: MakeApp, browse: Browse) -> TestClient:
+    started = browse(make_app(origins=["https://friend.example"]))
+    started.get("/")
+    return started
+
+
+@pytest.mark.parametrize("headers", OURS, ids=some)
+def test_this_sites_pages_may_call_and_listen(headers: dict[str, str], client: TestClient) -> None:
+    answer = client.post("/_sprag/actions/enqueue", json={"item": 1}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    with client.websocket_connect("/_sprag/socket", headers=headers) as page:
+        assert page.receive_json()["signal"] == "sprag:connected"
+
+
+@pytest.mark.parametrize("headers", THEIRS, ids=lambda headers: repr(some(headers)))
+def test_other_sites_pages_may_not(headers: dict[str, str], client: TestClient) -> None:
+    answer = client.post("/_sprag/actions/enqueue", json={"item": 1}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (403, "forbidden")
+    answer = client.get("/_sprag/events", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (403, "forbidden")
+    with (
+        pytest.raises(WebSocketDisconnect) as closed,
+        client.websocket_connect("/_sprag/socket", headers=headers),
+    ):
+        pass
+    assert closed.value.code == 1008
+
+
+def test_no_answer_invites_other_sites(client: TestClient) -> None:
+    for method, path in (("GET", "/"), ("OPTIONS", "/_sprag/actions/enqueue")):
+        answer = client.request(method, path, headers={"Origin": "http://evil.example"})
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+# ---------------------------------------------------------------- pages
+
+
+def policy(answer: httpx.Response) -> dict[str, str]:
+    parts = answer.headers["content-security-policy"].split("; ")
+    return {name: value for name, _, value in (part.partition(" ") for part in parts)}
+
+
+PYTHON = "from sprag import Module\n\nclass Home(Module):\n    pass\n"
+SCRIPT = "import { Module } from './sprag.js'\nexport class Home extends Module {}\n"
+PAGE = """
+    from sprag import Controller
+    class Home(Controller):
+        route = "/"
+        title = "<Title>"
+        def load(self):
+            return {"text": "</script><script>alert(1)</script><!--\\u2028&"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "scripts"),
+    [
+        ({}, "'self'"), ({"page_module.js": SCRIPT}, "'self'"),
+        ({"page_module.py": PYTHON}, "'self' 'unsafe-eval'"),
+    ],
+)  # fmt: skip
+def test_a_page_says_what_it_may_load(
+    module: dict[str, str], scripts: str, make_app: MakeApp, browse: Browse
+) -> None:
+    client = browse(make_app({"page.py": PAGE, "page.html": "<p>{{ text }}</p>", **module}))
+    answer = client.get("/")
+    said = policy(answer)
+    assert said["script-src"] == scripts
+    assert (said["object-src"], said["base-uri"], said["frame-ancestors"]) == ("'none'",) * 3
+    assert answer.headers["cache-control"] == "private, no-cache"
+    for name, value in {
+        "x-content-type-options": "nosniff", "x-frame-options": "DENY",
+        "referrer-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
+    }.items():  # fmt: skip
+        assert answer.headers[name] == value
+        assert client.get("/_sprag/events", headers={"Origin": "null"}).headers[name] == value
+        assert client.get("/nowhere").headers[name] == value
+
+
+def test_what_a_page_loads_never_becomes_html(make_app: MakeApp, browse: Browse) -> None:
+    sources = {"page.py": PAGE, "page.html": "<p>{{ text }}</p>", "page_module.py": PYTHON}
+    text = browse(make_app(sources)).get("/").text
+    assert "alert(1)</script>" not in text
+    assert "<title>&lt;Title&gt;</title>" in text
+    assert "<p>&lt;/script&gt;" in text
+    config = text.partition('id="sprag-page">')[2].partition("</script>")[0]
+    assert not set("<>&\u2028") & set(config)
+    assert json.loads(config)["state"]["text"].startswith("</script><script>alert(1)")
+
+
+BROKEN = """
+    from sprag import Controller
+    from sprag.queue import JobNotFound
+    class Home(Controller):
+        route = "/"
+        template = "page.html"
+        def load(self):
+            raise RuntimeError("the password is swordfish")
+    class Away(Controller):
+        route = "/away/{id}"
+        template = "page.html"
+        def load(self, id):
+            raise JobNotFound(id, "secret-queue")
+    class Nothing(Controller):
+        route = "/nothing"
+        template = "page.html"
+        async def load(self):
+            return None
+"""
+
+
+def test_what_goes_wrong_in_a_page_shows_nothing(make_app: MakeApp, browse: Browse) -> None:
+    app = make_app({"page.py": BROKEN, "page.html": ""})
+    client = browse(app, raise_server_exceptions=False)
+    for path, status in {"/": 500, "/nothing": 500, "/away/<b>": 404, "/nowhere/<b>": 404}.items():
+        answer = client.get(path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.text in ("Something went wrong on the server\n", "Not found\n")
+    assert client.post("/").status_code == 405
+    assert client.get("/_sprag/assets/..%2f..%2fsetup.py").status_code == 404
+    assert client.get("/_sprag/assets/os.py").headers["content-type"].startswith("text/plain")
+
+
+def test_what_a_job_says_is_never_sent_as_html(make_app: MakeApp, browse: Browse) -> None:
+    gate = Gate()
+
+    def say(queue: QueueService, item: Any) -> Any:
+        queue.report_progress(1, 2, message="<script>alert(1)</script>")
+        gate.hold()
+
+    client = browse(make_app(handler=say))
+    answer = call(client, "enqueue", item="<script>")
+    gate.open()
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
