@@ -90,8 +90,8 @@ def test_the_terminal_commands_work_on_the_file_of_the_examples(
     commands = [shlex.split(line)[1:] for line in COMMANDS if line.startswith("sprag ")]
     tried = []
     for command in commands:
-        if command[0] == "work":
-            continue  # has a test of its own
+        if command[0] in ("work", "run"):
+            continue  # have tests of their own
         if command[-1] == "watch":
             command.append("JOB")  # without one it watches until it is interrupted
         arguments = [job_id if word == "JOB" else word for word in command]
@@ -125,11 +125,47 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     plain = [shlex.split(line, comments=True) for line in COMMANDS]
     installed = [command[2] for command in plain if command[:2] == ["pip", "install"]]
-    extra = next(iter(project["optional-dependencies"]))
-    assert installed == [project["name"], f"{project['name']}[{extra}]"]
+    assert sorted(project["optional-dependencies"]) == ["cli", "web"]
+    name = project["name"]
+    assert installed == [name, f"{name}[cli]", f"{name}[cli,web]"]
     scripts = set(re.findall(r"tools/\w+\.py", README))
     assert scripts == {"tools/demo.py", "tools/test.py", "tools/bench.py"}
     assert all((ROOT / script).is_file() for script in scripts)
+
+
+def test_the_files_of_the_page_make_an_application_that_counts(tmp_path: Path) -> None:
+    files = dict(
+        re.findall(
+            r"^`([\w/]+\.(?:py|html))`[^`]*?:\n\n```\w+\n(.*?)^```$",
+            README,
+            re.MULTILINE | re.DOTALL,
+        )
+    )
+    assert sorted(files) == [
+        "app/routes/count.html", "app/routes/count.py", "app/routes/count_module.py", "main.py",
+    ]  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "use.py").write_text(USE_OF_THE_PAGE, encoding="utf-8")
+    said = run(tmp_path, "use.py", PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
+    assert said.split() == ["200", "400", "completed", "{'counted':", "5}"]
+
+
+USE_OF_THE_PAGE = """
+import warnings
+warnings.simplefilter("ignore")
+from starlette.testclient import TestClient
+from main import app
+
+with TestClient(app) as page:
+    print(page.get("/").status_code)
+    print(page.post("/_sprag/actions/count", json={"to": 0}).status_code)
+    job_id = page.post("/_sprag/actions/count", json={"to": "5"}).json()["value"]["job_id"]
+    app.queue("counting").wait(job_id, 60)
+    job = page.post("/_sprag/actions/status", json={"job_id": job_id}).json()["value"]["job"]
+    print(job["status"], job["result"])
+"""
 
 
 def test_the_table_of_options_is_that_of_the_class() -> None:

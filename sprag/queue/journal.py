@@ -388,7 +388,7 @@ class Journal(Reader):
 
     @staticmethod
     def _report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -> None:
-        connection.execute(STATEMENTS["next_tick"])
+        connection.execute(STATEMENTS["next_tick"], {"count": len(reports)})
         connection.execute(STATEMENTS["report"], {"reports": _to_json(reports), "owner": owner})
 
     @staticmethod

@@ -128,14 +128,16 @@ ON job.queue = queue_name.name AND job.status = 'cancelling'
 WHERE job.owner = :owner;
 
 -- name: next_tick
-UPDATE counter SET tick = tick + 1;
+-- One for each of the next :count reports.
+UPDATE counter SET tick = tick + :count;
 
 -- name: report
 -- Store the progress of runs. :reports is a JSON array of [key, starts, current, total, percent,
--- message]; a run that is over, or another owner's, is passed over.
+-- message]; a run that is over, or another owner's, is passed over. Each gets a tick of its own, of
+-- those that were just taken, so that a reader can stop after any of them.
 INSERT INTO progress (job, starts, current, total, percent, message, seq, tick)
 SELECT job.key, job.starts, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-       (SELECT max(seq) FROM transition), (SELECT tick FROM counter)
+       (SELECT max(seq) FROM transition), (SELECT tick FROM counter) - report.key
 FROM json_each(:reports) AS report CROSS JOIN job ON job.key = report.value ->> 0
 WHERE job.starts = report.value ->> 1 AND job.owner = :owner
 ON CONFLICT (job) DO UPDATE SET

@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +27,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from ..dashboard import dashboard
 from ..queue import QueueService
@@ -44,7 +46,15 @@ from .guards import Headers, Origins
 from .hub import Hub, head
 from .pages import BASE, Frame, PageView, make_environment
 from .transports import Transports
-from .visitor import Identify, Sessions, Topics, Visitors, check_secret, secret_of, session_id
+from .visitor import (
+    Identify,
+    Sessions,
+    Topics,
+    Visitors,
+    check_secret,
+    read_session,
+    secret_of,
+)
 
 log = logging.getLogger("sprag.web")
 
@@ -100,7 +110,7 @@ class App:
         threads: int = 40,
         run_jobs: bool = True,
     ) -> None:
-        if not _is_text(routes):
+        if not _is_dotted(routes):
             raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
         self._routes = routes
         self._shell = shell
@@ -116,6 +126,9 @@ class App:
         self._secret = None if secret is None else check_secret(secret)
         self._origins = Origins(origins)
         self._headers = dict(headers or {})
+        self._transports = Transports(
+            self._hub_here, lambda: self.engine, self.visitors, self._origins
+        )
         self._limits = Limits(max_body_bytes, max_upload_bytes)
         self._most = (max_connections, max_session_connections)
         self._thread_count = threads
@@ -142,13 +155,14 @@ class App:
             self.build()
             if self._users == 0:
                 self._open()
-                started: list[QueueService] = []
+                begun: list[QueueService] = []
                 try:
+                    self._cookie_secret()
                     for queue in self._working():
+                        begun.append(queue)  # before: what fails may have opened the file
                         queue.start()
-                        started.append(queue)
                 except BaseException:
-                    for queue in started:
+                    for queue in begun:
                         queue.stop(0.0)
                     self._close()
                     raise
@@ -200,20 +214,17 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            try:
-                asgi = self.build()
-            except StartupError as error:
-                # Said in the protocol's words: servers take an exception for "no lifespan here".
-                await receive()
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                return
-            await asgi.router.lifespan(scope, receive, send)
+            await self._live(receive, send)
             return
         if self._engine is None:
             # A server or framework that runs no lifespan: the first request starts the queues.
             await anyio.to_thread.run_sync(self._start_late)
         # A copy: an outer application must not find our session in its scope.
-        await (self._asgi or self.build())(dict(scope), receive, send)
+        scope = dict(scope)
+        if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
+            await self._listen(scope, receive, send)
+            return
+        await (self._asgi or self.build())(scope, receive, send)
 
     # ------------------------------------------------------------ for controllers
 
@@ -236,6 +247,31 @@ class App:
         return engine
 
     # ------------------------------------------------------------ helpers
+
+    async def _listen(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Past all middleware, which has nothing to add to it: its frames would wait with each of
+        # thousands of open pages, and take a quarter of the memory of each.
+        scope["app"] = self._asgi or self.build()
+        await read_session(scope, receive, send, self._cookie_secret())
+        await self._transports.socket(WebSocket(scope, receive, send))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol. Failures are said in its words: servers take an exception alone
+        for "no lifespan here", and serve."""
+        await receive()
+        step = "startup"
+        try:
+            async with self.lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                step = "shutdown"
+                await receive()
+        except queue_errors.QueueError as error:  # which says all there is to say
+            await send({"type": f"lifespan.{step}.failed", "message": str(error)})
+        except BaseException:
+            await send({"type": f"lifespan.{step}.failed", "message": traceback.format_exc()})
+            raise
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
 
     def _working(self) -> list[QueueService]:
         """The queues whose jobs run here: not those that only enqueue."""
@@ -296,9 +332,8 @@ class App:
             self._deferred = Deferred(lambda: self.engine)
         return self._deferred.start(action, audience, call)
 
-    def _changed(self, request: Request) -> None:
-        session = session_id(request)
-        if self._hub is not None and session is not None:
+    def _changed(self, session: str) -> None:
+        if self._hub is not None:
             self._hub.loop.call_soon_threadsafe(self._hub.end_session, session)
 
     def _assemble(self) -> Starlette:
@@ -316,13 +351,10 @@ class App:
             self._limits,
             threads,
             self._defer,
-            self._changed,
         )
-        transports = Transports(self._hub_here, lambda: self.engine, self.visitors, self._origins)
         routes: list[BaseRoute] = [
             Route(f"{BASE}/actions/{{name}}", _Endpoint(calls)),
-            WebSocketRoute(f"{BASE}/socket", transports.socket),
-            Route(f"{BASE}/events", transports.events, methods=["GET"]),
+            Route(f"{BASE}/events", self._transports.events, methods=["GET"]),
             Route(f"{BASE}/assets/{{name}}", assets.__call__, methods=["GET"]),
         ]
 
@@ -336,7 +368,10 @@ class App:
                 threads,
                 lambda: head(self.engine),
             )
-            route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
+            try:
+                route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
+            except (AssertionError, ValueError) as error:  # Starlette's words for a wrong path
+                raise StartupError(f"{controller.name}.route: {error}") from error
             check_load(controller.kind, sorted(route.param_convertors))
             return route
 
@@ -345,12 +380,12 @@ class App:
             routes.append(Mount("/static", _static(self._static, found.folder), name="static"))
         if self._dashboard is not None:
             routes.append(Mount(_path("dashboard", self._dashboard), self._make_dashboard()))
-        routes += [Mount(path.rstrip("/"), inner) for path, inner in self._mounts.items()]
+        routes += [_mount(path, inner) for path, inner in self._mounts.items()]
         return Starlette(
             routes=routes,
             middleware=[
                 Middleware(Headers, headers=self._headers),
-                Middleware(Sessions, secret=self._cookie_secret),
+                Middleware(Sessions, secret=self._cookie_secret, changed=self._changed),
             ],
             exception_handlers={
                 queue_errors.JobNotFound: _no_such_page,
@@ -375,6 +410,23 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._calls(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+def _inside(scope: Scope) -> str:
+    """The path of a request as the application sees it, wherever it is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+class _Apart:
+    """Another application, that neither finds our session in its scope nor replaces it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = {name: value for name, value in scope.items() if name != "session"}
+        await self._app(inner, receive, send)
 
 
 def _providers(given: Mapping[str, Any]) -> dict[str, QueueService]:
@@ -415,14 +467,22 @@ def _one_file(queues: Mapping[str, QueueService], database: str | Path | None) -
     return expected
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+def _is_dotted(value: object) -> bool:
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 
-def _path(what: str, path: str) -> str:
-    if not _is_text(path) or not path.startswith("/") or path == "/":
+def _path(what: str, path: Any) -> str:
+    if not isinstance(path, str) or not path.startswith("/") or path == "/":
         raise StartupError(f"App: {what}: expected a path such as /{what}, got {path!r}")
     return path.rstrip("/")
+
+
+def _mount(path: Any, inner: Any) -> Mount:
+    if not isinstance(path, str) or not path.startswith("/") or f"{path}/".startswith(f"{BASE}/"):
+        raise StartupError(f"App: mounts: expected a path such as /api, got {path!r}")
+    if not callable(inner):
+        raise StartupError(f"App: mounts: {path!r}: expected an ASGI application, got {inner!r}")
+    return Mount(path.rstrip("/"), _Apart(inner))
 
 
 def _static(folder: str | Path, routes: Path) -> StaticFiles:

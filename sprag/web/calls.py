@@ -13,7 +13,6 @@ from typing import Any, Final, NoReturn, cast
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
+from ..queue.codec import MAX_DEPTH
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
@@ -52,8 +52,7 @@ class Limits:
 
 
 class Calls:
-    """Answers calls of actions. `defer` starts a deferred one and gives its task's id;
-    `changed` is told of each request whose session changed."""
+    """Answers calls of actions. `defer` starts a deferred one and gives its task's id."""
 
     def __init__(
         self,
@@ -62,14 +61,12 @@ class Calls:
         limits: Limits,
         threads: CapacityLimiter,
         defer: Callable[[str, str, Callable[[CapacityLimiter], Awaitable[Any]]], str],
-        changed: Callable[[Request], None],
     ) -> None:
         self._endpoints = endpoints
         self._origins = origins
         self._limits = limits
         self._threads = threads
         self._defer = defer
-        self._changed = changed
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -108,7 +105,6 @@ class Calls:
         async with _payload(request, self._limits) as payload:
             arguments = _validated(endpoint.action, payload)
             keep_session(request)
-            before = dict(request.session)
             controller = endpoint.make(request)
             method = getattr(controller, endpoint.action.method)
             call = functools.partial(_run, endpoint.action, method, arguments)
@@ -117,10 +113,7 @@ class Calls:
                 value = {"accepted": True, "task_id": task, "action": endpoint.action.name}
                 return ok(value, 202)
             value = await call(self._threads)
-        answered = _encoded(endpoint.action, value)
-        if request.session != before:
-            answered.background = BackgroundTask(self._changed, request)
-        return answered
+        return _encoded(endpoint.action, value)
 
 
 async def _run(
@@ -246,7 +239,34 @@ def _object(text: bytes) -> dict[str, Any]:
         raise ActionError(f"The body is no JSON: {said}", type="invalid_json") from None
     if not isinstance(found, dict):
         raise ActionError("The body is no JSON object", type="invalid_json")
+    # Both looked for in the bytes first, where nearly all bodies show that they are harmless.
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
+        raise ActionError(f"The body is nested more than {MAX_DEPTH} deep", type="invalid_json")
+    if b"\\u" in text and _has_surrogate(found):
+        raise ActionError("The body has a lone surrogate, which is no text", type="invalid_json")
     return found
+
+
+def _deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _has_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> NoReturn:

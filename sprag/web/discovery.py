@@ -113,6 +113,12 @@ def _controllers_in(module: ModuleType) -> list[type[Controller]]:
 def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: bool) -> Found:
     who = f"{kind.__module__}.{kind.__qualname__}"
     actions = tuple(actions_of(kind))
+    for action in actions:
+        if hasattr(Controller, action.method):
+            raise StartupError(
+                f"{who}.{action.method}: an action hides what every controller has under this "
+                f"name; call the method otherwise, with @action(name={action.name!r})"
+            )
     if kind.route is None:
         return Found(kind, actions, None, None)
     if not str(kind.route).startswith("/"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -12,7 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import StartupError
 
-_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PORTS: Final = {"http": 80, "https": 443}
+_ORIGIN: Final = re.compile(
+    r"(https?)://([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?", re.ASCII
+)  # fmt: skip
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -55,12 +58,11 @@ class Origins:
     """Which sites may send something: the application's own, and `allowed` ones, such as
     "https://example.org"."""
 
-    def __init__(self, allowed: Collection[str] = ()) -> None:
+    def __init__(self, allowed: Collection[Any] = ()) -> None:
         if isinstance(allowed, str):
             raise StartupError(f"App: origins: expected a list of texts, got {allowed!r}")
         for origin in allowed:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            if not isinstance(origin, str) or _parts(origin) is None:
                 raise StartupError(
                     f"App: origins: expected such as https://example.org, got {origin!r}"
                 )
@@ -76,25 +78,23 @@ class Origins:
         if origin is not None:
             if origin.lower() in self._allowed:
                 return False
-            if not _same(origin, headers.get("host", ""), str(connection.scope["scheme"])):
+            if not _same(origin, headers.get("host", "")):
                 return True
         # A browser sets it itself, also where it leaves out the origin.
         return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
-def _same(origin: str, host: str, scheme: str) -> bool:
+def _same(origin: str, host: str) -> bool:
     """Whether an origin is that of the host that was asked. The scheme may differ: a proxy in
     front takes off the encryption."""
-    try:
-        theirs, ours = urlsplit(origin), urlsplit(f"{scheme}://{host}")
-        default = _PORTS.get(theirs.scheme)
-        if default is None:
-            return False
-        ports = (theirs.port or default, ours.port or default)
-        return (
-            theirs.hostname is not None
-            and theirs.hostname == ours.hostname
-            and (ports[0] == ports[1])
-        )
-    except ValueError:
-        return False
+    theirs = _parts(origin)
+    return theirs is not None and theirs == _parts(f"{theirs[0]}://{host}")
+
+
+def _parts(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an origin as browsers write it; None for anything else."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    return scheme, host, int(port or _PORTS[scheme])

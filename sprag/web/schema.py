@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import keyword
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Final, NotRequired
+from types import UnionType
+from typing import Annotated, Any, Final, NotRequired, Union, get_args, get_origin
 
 import pydantic
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import SchemaError
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
 from .errors import ActionError, StartupError
+from .uploads import Upload
 
 _MOST_ERRORS: Final = 50
 
@@ -41,6 +44,13 @@ class Field:
     ) -> None:
         if required and default is not None:
             raise StartupError("Field: expected required=True or a default, got both")
+        bounds = {
+            "min": min, "max": max, "min_length": min_length, "max_length": max_length,
+            "pattern": pattern,
+        }  # fmt: skip
+        for bound, value in bounds.items():
+            if value is not None and not _fits(bound, type_):
+                raise StartupError(f"Field: {bound} bounds no {type_!r}")
         self.type = type_
         self.required = required
         self.default = default
@@ -74,11 +84,11 @@ class Schema:
     Unknown fields are refused. Raises StartupError for a description that cannot work.
     """
 
-    def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
-        if not name:
+    def __init__(self, name: str, fields: Mapping[Any, Any]) -> None:
+        if not name or not isinstance(name, str):
             raise StartupError(f"Schema: expected a name, got {name!r}")
         for key, field in fields.items():
-            if not key.isidentifier() or keyword.iskeyword(key):
+            if not isinstance(key, str) or not key.isidentifier() or keyword.iskeyword(key):
                 raise StartupError(
                     f"Schema {name!r}: a field's name is that of an argument of the action, "
                     f"expected an identifier, got {key!r}"
@@ -94,10 +104,17 @@ class Schema:
     def validate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The payload, coerced, with defaults where fields are missing. Raises ActionError with
         what is wrong about each field."""
+        given = dict(payload)
+        for name, field in self.fields.items():
+            # A form cannot say that its one file is a list.
+            if isinstance(given.get(name), Upload) and _takes_several(field.type):
+                given[name] = [given[name]]
         try:
-            found: dict[str, Any] = self._adapter.validate_python(dict(payload))
+            found: dict[str, Any] = self._adapter.validate_python(given)
         except ValidationError as error:
             raise _refusal(error) from None
+        except TypeError:  # a bound on any value, which says nothing of this one
+            raise ActionError("The payload is not valid", type="invalid_payload") from None
         for name, field in self.fields.items():
             if name not in found:
                 found[name] = copy.deepcopy(field.default)
@@ -109,9 +126,10 @@ class Schema:
             try:
                 kind = field.annotation()
                 TypeAdapter(kind)
-            except (TypeError, pydantic.PydanticUserError, pydantic.PydanticSchemaGenerationError,
+            except (TypeError, SchemaError, pydantic.PydanticUserError,
+                    pydantic.PydanticSchemaGenerationError,
                     pydantic.PydanticUndefinedAnnotation) as error:  # fmt: skip
-                said = str(error).partition("\n")[0]
+                said = " ".join(str(error).split())
                 raise StartupError(
                     f"Schema {self.name!r}: {key}: {field.type!r} cannot be validated: {said}"
                 ) from error
@@ -119,6 +137,24 @@ class Schema:
         shape: Any = TypedDict("Payload", kinds)  # type: ignore[misc]  # made at run time
         setattr(shape, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - mypy
         return TypeAdapter(shape)
+
+
+def _fits(bound: str, kind: Any) -> bool:
+    """Whether a bound can be one of this type, as far as can be told."""
+    kind = get_origin(kind) or kind
+    if not isinstance(kind, type) or kind is object:
+        return True
+    if bound == "pattern":
+        return issubclass(kind, str)
+    sized = hasattr(kind, "__len__")
+    return sized == bound.endswith("length")
+
+
+def _takes_several(kind: Any) -> bool:
+    outer = get_origin(kind) or kind
+    if outer in (Union, UnionType, Annotated):
+        return any(map(_takes_several, get_args(kind)))
+    return outer in (list, tuple, set, frozenset)
 
 
 def _refusal(error: ValidationError) -> ActionError:

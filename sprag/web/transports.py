@@ -12,6 +12,7 @@ import anyio.to_thread
 from sse_starlette.sse import EventSourceResponse
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..queue.engine import Engine
@@ -44,15 +45,18 @@ class Transports:
 
     async def socket(self, websocket: WebSocket) -> None:
         """Signals over a WebSocket, a JSON object a frame. The page itself sends nothing."""
-        session = session_id(websocket)
-        if session is None or self._origins.refuses(websocket):
+        # Apart from the socket, so that what is parsed for these questions does not stay with it.
+        asking = HTTPConnection(websocket.scope)
+        session = session_id(asking)
+        if session is None or self._origins.refuses(asking):
             await websocket.close(_POLICY)  # before it is accepted: the browser gets a 403
             return
         try:
-            connection = await self._connect(websocket, session, None)
+            connection = await self._connect(asking, session, None)
         except Busy:
             await websocket.close(_LATER)
             return
+        del asking
         try:
             await websocket.accept()
             await websocket.send_text(_connected(connection.position))
@@ -76,11 +80,7 @@ class Transports:
                 ActionError("Too many open pages", status=503, type="unavailable"),
                 {"Retry-After": "5"},
             )
-        return EventSourceResponse(
-            _events(connection),
-            headers={"Cache-Control": "no-store"},
-            ping=_PING_SECONDS,
-        )
+        return _Stream(connection)
 
     async def _connect(
         self, connection: HTTPConnection, session: str, last: str | None
@@ -104,20 +104,34 @@ class Transports:
             listening.cancel()
 
 
+class _Stream(EventSourceResponse):
+    """The answer that goes on as long as the connection, which ends with it: however that is, also
+    if nothing is ever read from it, as for HEAD."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(
+            _events(connection), headers={"Cache-Control": "no-store"}, ping=_PING_SECONDS
+        )
+        self._connection = connection
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._connection.close()
+
+
 async def _until_left(websocket: WebSocket, connection: Connection) -> None:
     """End the connection when the page leaves, or says something, which it has no reason to."""
-    with suppress(WebSocketDisconnect, RuntimeError, KeyError):
-        await websocket.receive_text()
+    with suppress(RuntimeError):
+        await websocket.receive()
     connection.close()
 
 
 async def _events(connection: Connection) -> AsyncIterator[dict[str, str]]:
-    try:
-        yield {"id": str(connection.position), "data": _connected(connection.position)}
-        while (text := await connection.next()) is not None:
-            yield {"id": str(connection.position), "data": text}
-    finally:
-        connection.close()
+    yield {"id": str(connection.position), "data": _connected(connection.position)}
+    while (text := await connection.next()) is not None:
+        yield {"id": str(connection.position), "data": text}
 
 
 def _connected(position: Position) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import secrets
 import time
@@ -97,11 +98,15 @@ def topic_audience(name: str) -> str:
 
 class Sessions:
     """Middleware: the session of each request, from a signed cookie, which is `Secure` where the
-    request is."""
+    request is. `changed(id)` is told of sessions that say something else than before, once the
+    answer was sent."""
 
-    def __init__(self, app: ASGIApp, secret: Callable[[], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, secret: Callable[[], str], changed: Callable[[str], None]
+    ) -> None:
         self._app = app
         self._secret = secret
+        self._changed = changed
         self._made: dict[bool, SessionMiddleware] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,9 +114,34 @@ class Sessions:
         middleware = self._made.get(secure)
         if middleware is None:
             middleware = self._made[secure] = SessionMiddleware(
-                self._app, self._secret(), COOKIE, _SESSION_SECONDS, https_only=secure
+                self._compared, self._secret(), COOKIE, _SESSION_SECONDS, https_only=secure
             )
         await middleware(scope, receive, send)
+
+    async def _compared(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = scope["session"]
+        id_, before = session.get(_ID), _said(session)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            # Of the old id: a login or logout may have emptied the session.
+            if isinstance(id_, str) and _said(session) != before:
+                self._changed(id_)
+
+
+def _said(session: dict[str, Any]) -> str:
+    """What a session says, apart from when it was seen."""
+    return json.dumps({name: value for name, value in session.items() if name != _SEEN})
+
+
+async def read_session(scope: Scope, receive: Receive, send: Send, secret: str) -> None:
+    """Put the session of a connection into its scope. Like `Sessions`, but it returns before the
+    connection is answered, and sets no cookie."""
+    await SessionMiddleware(_nothing, secret, COOKIE, _SESSION_SECONDS)(scope, receive, send)
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    pass
 
 
 def check_secret(secret: Any) -> str:

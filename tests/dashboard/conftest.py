@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.applications import Starlette
-from starlette.exceptions import StarletteDeprecationWarning
 from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
-from tests.support import DEADLINE, wait_until
+from tests.client import TestClient, served
+from tests.support import DEADLINE
 
-with warnings.catch_warnings():
-    # It would rather have httpx2, but works with httpx.
-    warnings.simplefilter("ignore", StarletteDeprecationWarning)
-    from starlette.testclient import TestClient  # tests take it from here
-
-__all__ = ["TestClient"]  # the tests take it from here
+__all__ = ["TestClient", "served"]  # the tests take them from here
 
 SECRET = "a secret of the tests, long enough"
 TOKEN = "the token of the tests"
@@ -42,24 +33,6 @@ def engine(database: Path) -> Iterator[Engine]:
     opened = Engine.open(str(database))
     yield opened
     opened.close()
-
-
-@contextmanager
-def served(app: Any, port: int = 0) -> Iterator[str]:
-    """The application on a port of this machine, by default a free one: its address."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started or not thread.is_alive())
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 import sprag
-from sprag import queue
+from sprag import queue, web
+from sprag.browser import module as browser_module
 from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
     "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
-    "interrupts", "commit", "tickets", "database", "reader", "journal", "owners", "recovery",
-    "reserve", "observer", "running", "execution", "coroutines", "engine", "pool", "backup",
-    "service", "__init__",
+    "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
+    "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
+    "engine", "pool", "backup", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "backoff", "codec", "job")
@@ -57,10 +58,18 @@ def test_a_module_imports_only_those_above_it(module: str) -> None:
 @pytest.mark.parametrize("module", ORDER)
 def test_every_import_stands_at_the_top_of_its_file(module: str) -> None:
     tree = TREES[module]
+    for_types = [
+        node
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+    ]
     inside = [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom) and node not in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and node not in tree.body
+        and node not in for_types
     ]
     assert inside == []
 
@@ -148,7 +157,8 @@ def test_the_queue_needs_apsw_and_the_standard_library_alone() -> None:
 def test_the_queue_does_not_load_its_terminal_program() -> None:
     new, _ = map(json.loads, said(LOADED.format(name="sprag.queue")).splitlines())
     assert [module for module in new if module.startswith("sprag.cli")] == []
-    assert "asyncio" in new
+    # Async handlers need it, and load it then.
+    assert "asyncio" not in new
 
 
 def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
@@ -157,13 +167,41 @@ def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
     assert "apsw" not in new
 
 
-def test_the_lazy_names_are_those_of_the_queue() -> None:
-    for name in sprag.__all__:
-        if name != "__version__":
-            assert getattr(sprag, name) is getattr(queue, name)
+@pytest.mark.parametrize("name", [name for name in sprag.__all__ if name != "__version__"])
+def test_a_lazy_name_is_that_of_the_package_it_comes_from(name: str) -> None:
+    value = getattr(sprag, name)
+    home = next(home for home in (queue, web, browser_module) if name in home.__all__)
+    assert value is getattr(home, name)
+
+
+def test_there_is_no_other_lazy_name() -> None:
     assert set(sprag.__all__) <= set(dir(sprag))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = sprag.nonsense
+
+
+def test_a_lazy_name_says_which_extra_it_needs() -> None:
+    assert said(WITHOUT_STARLETTE) == (
+        "sprag.App needs starlette, which is not installed: pip install 'sprag-queue[web]'"
+    )
+
+
+WITHOUT_STARLETTE = """
+    import sys
+    import sprag
+
+    class Nowhere:
+        def find_spec(self, name, path=None, target=None):
+            if name == "starlette":
+                raise ModuleNotFoundError("No module named 'starlette'", name=name)
+
+    sys.meta_path.insert(0, Nowhere())
+    sprag.QueueService, sprag.Module
+    try:
+        sprag.App
+    except ModuleNotFoundError as error:
+        print(error)
+"""
 
 
 def test_every_error_is_public() -> None:

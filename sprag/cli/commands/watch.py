@@ -56,9 +56,9 @@ def command(
     code is 0 if all of them completed, else 1.
 
     JSON, an object a line: {"signal": "sprag:queue.job.changed", "job_id",
-    "queue", "status", "event", "seq", "attempt", "at", "progress"}; `event` is
-    "progress" for progress. To miss nothing, start again with --after and the
-    last `seq`.
+    "queue", "status", "event", "seq", "attempt", "at", "progress",
+    "audience", "tick"}; `event` is "progress" for progress. To miss nothing,
+    start again with --after and the last `seq`.
     """
     with settings.opened() as engine, _ending_by_sigterm():
         ids = [find(engine.journal, job).id for job in jobs]

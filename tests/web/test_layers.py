@@ -1,0 +1,87 @@
+"""Each module of the web tier imports only those above it, and nothing above imports it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from sprag.web import app
+from tests.support import said
+
+ORDER = (
+    "errors", "uploads", "schema", "actions", "answers", "visitor", "guards", "controller",
+    "discovery", "assets", "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
+)  # fmt: skip
+
+BELOW = {"queue", "browser", "dashboard"}
+
+PACKAGE = Path(app.__file__).parent
+TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
+
+LOADED = """
+    import json, sys
+    import {name}
+    print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def imports(module: str) -> list[tuple[str, int]]:
+    """(what, how many packages up) of every import that is run."""
+    tree = TREES[module]
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name, 0) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.append((node.module, node.level))
+        elif isinstance(node, ast.ImportFrom):
+            found += [(alias.name, node.level) for alias in node.names]
+    return found
+
+
+def test_the_order_names_every_module_once() -> None:
+    assert sorted(ORDER) == sorted(TREES)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_a_module_imports_only_those_above_it_and_the_packages_below(module: str) -> None:
+    above = ORDER[: ORDER.index(module)]
+    for name, level in imports(module):
+        if level == 1:
+            assert name in above
+        elif level == 2:
+            assert name.partition(".")[0] in BELOW
+        else:
+            assert level == 0
+            assert name.partition(".")[0] != "sprag"
+
+
+@pytest.mark.parametrize("package", sorted(BELOW))
+def test_what_the_web_tier_stands_on_knows_nothing_of_it(package: str) -> None:
+    for file in (PACKAGE.parent / package).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:
+                assert str(node.module).partition(".")[0] not in ("web", "cli"), file
+
+
+def test_the_queue_loads_nothing_of_the_web() -> None:
+    loaded = json.loads(said(LOADED.format(name="sprag.queue")))
+    ours = {name.split(".")[1] for name in loaded if name.startswith("sprag.")}
+    assert ours == {"queue"}
+    assert {"starlette", "pydantic", "jinja2", "anyio", "uvicorn"}.isdisjoint(loaded)
+
+
+def test_the_web_tier_loads_no_terminal_program() -> None:
+    loaded = json.loads(said(LOADED.format(name="sprag.web")))
+    assert not [name for name in loaded if name.startswith(("sprag.cli", "rich"))]
