@@ -211,7 +211,7 @@ class Call {
       const wanted = this.#handlers.filter(({ wants }) => wants(result));
       for (const { run } of wanted) run(result);
       if (!result.ok && !wanted.length) reportFailure(name, result);
-      return JSON.stringify(result.value);
+      return result;
     });
     connection.await(handled);
   }
@@ -359,8 +359,8 @@ class Connection {
   #failures = 0;
   /** The newest transition, progress and notice that were received. */
   #cursor;
-  /** What each call that is under way will answer, as JSON, once its handlers have run.
-   * @type {Set<Promise<string>>} */
+  /** The results of the calls that are under way, each once its handlers have run.
+   * @type {Set<Promise<Result>>} */
   #calls = new Set();
   /** Signals of jobs and tasks that such a call may have begun, by id.
    * @type {Map<string, Signal[]>} */
@@ -370,9 +370,13 @@ class Connection {
   constructor(base, cursor) {
     this.base = base;
     this.#cursor = numbers(cursor);
-    addEventListener("online", () => this.#wanted && this.#open());
+    const openNow = () => {
+      this.#failures = 0; // what failed before says nothing of now
+      this.#open();
+    };
+    addEventListener("online", () => this.#wanted && openNow());
     document.addEventListener("visibilitychange", () => {
-      if (this.#wanted && !this.#link && document.visibilityState === "visible") this.#open();
+      if (this.#wanted && !this.#link && document.visibilityState === "visible") openNow();
     });
   }
 
@@ -426,7 +430,9 @@ class Connection {
     this.#hangUp();
     const lasted = this.#opened && performance.now() - this.#opened > STEADY_SECONDS * 1000;
     this.#failures = lasted ? 0 : this.#failures + 1;
-    this.#refused = this.#opened ? 0 : this.#refused + 1;
+    // Without a network no kind of line works, which says nothing against this one.
+    if (this.#opened) this.#refused = 0;
+    else if (navigator.onLine) this.#refused += 1;
     // A proxy may let no WebSocket through, or the server may only be away: try both in turn.
     if (this.#refused) this.#sse = this.#refused % 3 === 2;
     this.#setOnline(false);
@@ -474,10 +480,10 @@ class Connection {
     return true;
   }
 
-  /** A call began: see `#inTurn`. @param {Promise<string>} answer */
-  await(answer) {
-    this.#calls.add(answer);
-    answer.then(() => this.#calls.delete(answer));
+  /** A call began: see `#inTurn`. @param {Promise<Result>} handled */
+  await(handled) {
+    this.#calls.add(handled);
+    handled.then(() => this.#calls.delete(handled));
   }
 
   /**
@@ -498,10 +504,12 @@ class Connection {
   /** @param {string} id */
   async #release(id) {
     const calls = [...this.#calls];
-    const named = calls.map(async (answer) => (await answer)?.includes(id) || Promise.reject());
-    const all = Promise.allSettled(named);
+    const named = calls.map(async (handled) => {
+      if (!JSON.stringify((await handled).value)?.includes(id)) throw id;
+    });
+    const any = Promise.any(named).catch(() => {}); // none: by then all of them are answered
     const late = new Promise((resolve) => setTimeout(resolve, HOLD_SECONDS * 1000));
-    await Promise.race([Promise.any(named).catch(() => all), late]);
+    await Promise.race([any, late]);
     await new Promise((resolve) => setTimeout(resolve)); // who awaits the call goes on first
     const held = this.#held.get(id) ?? [];
     this.#held.delete(id);

@@ -241,3 +241,21 @@ def test_a_handler_that_fails_keeps_no_signal_from_others(
     site.wait_for_listener()
     site.tell({"signal": "news", "text": "heard"})
     wait_for(page, ["heard"])
+
+
+def test_being_without_a_network_says_nothing_against_websockets(
+    site: Site, page: Page, console: Console, write: Write
+) -> None:
+    console.expect(*BROKEN_LINE, "ERR_INTERNET_DISCONNECTED")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(site, page, write)
+    page.context.set_offline(True)
+    site.stop()
+    for _ in range(3):
+        page.wait_for_event("console", lambda said: "WebSocket connection" in said.text)
+    site.start()
+    page.context.set_offline(False)
+    site.move()
+    wait_for(page, [1])
+    assert not [url for url in asked if "/_sprag/events" in url]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import Console
 from tests.e2e.pages import (
@@ -79,21 +81,38 @@ def test_a_page_is_right_after_each_of_several_deaths(
         assert len(moves(page)) == 2 * 5
 
 
-def test_a_tab_that_was_frozen_catches_up_when_it_wakes(
-    javascript: Server, page: Page, line: str
+@contextmanager
+def asleep(browser: Browser) -> Iterator[None]:
+    """During the block no page of the browser runs."""
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [int(process["id"]) for process in processes if process["type"] == "renderer"]
+    assert renderers
+    for renderer in renderers:
+        os.kill(renderer, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for renderer in renderers:
+            os.kill(renderer, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("server", ["lives on", "dies"])
+def test_a_tab_that_slept_catches_up_when_it_wakes(
+    javascript: Server, page: Page, browser: Browser, line: str, server: str
 ) -> None:
     visit(page, javascript)
     javascript.hold("say")
     job = say(page, "good night")
     expect(status(job)).to_have_text("running")
-    chrome = page.context.new_cdp_session(page)
+    id_ = job_id(job)
     with no_reload(page):
-        chrome.send("Page.setWebLifecycleState", {"state": "frozen"})
-        javascript.kill()
-        javascript.let_go("say")
-        javascript.start()
-        javascript.wait_finished(job_id(job))
-        chrome.send("Page.setWebLifecycleState", {"state": "active"})
+        with asleep(browser):
+            if server == "dies":
+                javascript.kill()
+            javascript.let_go("say")
+            if server == "dies":
+                javascript.start()
+            javascript.wait_finished(id_)
         expect(status(job)).to_have_text("completed")
         expect_moves(page, javascript)
 
@@ -107,9 +126,8 @@ def test_a_page_without_a_network_catches_up_when_it_has_one(
     expect(status(job)).to_have_text("running")
     with no_reload(page):
         page.context.set_offline(True)
-        javascript.kill()
+        page.evaluate("() => fetch('/').then(() => { throw 'online' }, () => null)")
         javascript.let_go("say")
-        javascript.start()
         javascript.wait_finished(job_id(job))
         expect(status(job)).to_have_text("running")
         page.context.set_offline(False)

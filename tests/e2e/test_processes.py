@@ -7,12 +7,16 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.pages import expect_moves, job_id, say, status, visit
+from tests.chromium import Console
+from tests.e2e.pages import LOST, expect_moves, job_id, say, status, visit
 from tests.e2e.server import serving
 from tests.support import sql
 
 
-def test_a_job_is_run_by_one_process_and_seen_at_the_other(tmp_path: Path, page: Page) -> None:
+def test_a_job_is_run_by_one_process_and_seen_at_the_other(
+    tmp_path: Path, page: Page, console: Console
+) -> None:
+    console.expect(LOST)  # the servers end before the page
     with (
         serving("javascript", tmp_path, RUN_NO_JOBS="1") as asked,
         serving("javascript", tmp_path) as working,
@@ -35,8 +39,9 @@ def test_a_job_is_run_by_one_process_and_seen_at_the_other(tmp_path: Path, page:
 
 
 def test_one_port_with_two_workers_tells_every_page_everything(
-    tmp_path: Path, new_session: Callable[[], Page]
+    tmp_path: Path, new_session: Callable[[], Page], console: Console
 ) -> None:
+    console.expect(LOST)  # the servers end before the pages
     with serving("javascript", tmp_path, "--workers", "2", WORKERS="1") as server:
         server.hold("say")
         first, second = new_session(), new_session()

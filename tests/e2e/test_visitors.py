@@ -42,8 +42,8 @@ def test_two_tabs_of_one_session_show_the_same_while_it_happens(
         theirs = line(other, job_id(mine))
         expect(status(theirs)).to_have_text("running")
         theirs.get_by_role("button").click()
-        for tab in (mine, theirs):
-            expect(status(tab)).to_have_text("cancelled")
+        for seen in (mine, theirs):
+            expect(status(seen)).to_have_text("cancelled")
         javascript.let_go("say")
         expect(status(line(page, job_id(say(other, "from the second"))))).to_have_text("completed")
         for tab in (page, other):

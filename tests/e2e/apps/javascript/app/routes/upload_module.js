@@ -13,7 +13,13 @@ export class UploadModule extends Module {
       const moves = this.state.moves ?? [];
       this.setState({ moves: [...moves, `${seq} ${job_id} ${event} ${status}`] });
     }
-    this.callAction("status", { job_id }).then(this.show);
+    this.ask(job_id);
+  }
+
+  ask(job_id) {
+    // The question may be lost where the signal was not: nothing else would ask again.
+    const again = () => this.after(0.2, () => this.ask(job_id));
+    this.callAction("status", { job_id }).then(this.show).catch(again);
   }
 
   show({ value: { job } }) {
