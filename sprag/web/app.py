@@ -222,7 +222,11 @@ class App:
         # A copy: an outer application must not find our session in its scope.
         scope = dict(scope)
         if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
-            await self._listen(scope, receive, send)
+            # Past all middleware, which has nothing to add to it: its frames would wait with each
+            # of thousands of open pages, and take a quarter of the memory of each.
+            scope["app"] = self._asgi or self.build()
+            await read_session(scope, receive, send, self._cookie_secret())
+            await self._transports.socket(WebSocket(scope, receive, send))
             return
         await (self._asgi or self.build())(scope, receive, send)
 
@@ -247,13 +251,6 @@ class App:
         return engine
 
     # ------------------------------------------------------------ helpers
-
-    async def _listen(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Past all middleware, which has nothing to add to it: its frames would wait with each of
-        # thousands of open pages, and take a quarter of the memory of each.
-        scope["app"] = self._asgi or self.build()
-        await read_session(scope, receive, send, self._cookie_secret())
-        await self._transports.socket(WebSocket(scope, receive, send))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol. Failures are said in its words: servers take an exception alone

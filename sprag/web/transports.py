@@ -45,7 +45,6 @@ class Transports:
 
     async def socket(self, websocket: WebSocket) -> None:
         """Signals over a WebSocket, a JSON object a frame. The page itself sends nothing."""
-        # Apart from the socket, so that what is parsed for these questions does not stay with it.
         asking = HTTPConnection(websocket.scope)
         session = session_id(asking)
         if session is None or self._origins.refuses(asking):
@@ -56,7 +55,9 @@ class Transports:
         except Busy:
             await websocket.close(_LATER)
             return
+        # All is asked that was to be: neither need what was parsed wait with the page.
         del asking
+        websocket.scope.clear()
         try:
             await websocket.accept()
             await websocket.send_text(_connected(connection.position))

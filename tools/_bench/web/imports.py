@@ -30,7 +30,8 @@ print(json.dumps([seconds, sorted(sys.modules)]))
 
 
 def imports(_folder: Path, _sync: str, *, samples: int) -> Result:
-    """Median seconds of the import, of a whole process that imports and of one that does not.
+    """Median seconds of the import in fresh processes; of such a process as a whole, and of an
+    empty one, for whoever looks into the figures.
 
     `web` are the web packages that it loaded.
     """

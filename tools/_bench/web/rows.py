@@ -111,7 +111,6 @@ def _imports() -> Group:
         (Case("sprag", "imports", "full", {"samples": 15}),),
         (
             Bar("import sprag.queue", "seconds", 0.06, at_least=False, unit="ms"),
-            Bar("  a process that does nothing else", "whole", 0.06, at_least=False, unit="ms"),
             Bar("  web packages loaded", "web", 0, at_least=False, unit="count"),
         ),
     )
