@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
+from tests.chromium import chromium
 from tests.client import TestClient, served
 from tests.support import DEADLINE
 
@@ -48,19 +47,8 @@ def address(engine: Engine) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, for the tests of a module."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("these tests need Chromium: apt install chromium")
-    quiet = [
-        "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--no-first-run",
-    ]  # fmt: skip
-    if os.geteuid() == 0:
-        quiet.append("--no-sandbox")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=quiet)
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 OpenPage = Callable[..., Page]
