@@ -9,9 +9,11 @@ or, in a process of its own: `sprag work examples.thumbnails:ThumbnailQueue`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ from sprag.queue import QueueService
 
 SIZES = (1600, 800, 320)
 """The longer sides of the thumbnails, in pixels, unless the item says otherwise."""
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "jpg": {"format": "JPEG", "quality": 85},
+    "webp": {"format": "WEBP", "quality": 82, "method": 6},
+}
+"""How a thumbnail is written, by the ending of its name. The item says which; a JPEG if not."""
 
 MAX_PIXELS = 100_000_000
 """What one job may decode; four such jobs at once take some 2 to 3 GB of memory."""
@@ -37,7 +45,8 @@ Image.init()
 
 
 class ThumbnailQueue(QueueService):
-    """Items: `source`, the file of an image; `folder`, where thumbnails go; `sizes`, optional.
+    """Items: `source`, the file of an image; `folder`, where thumbnails go; optional `sizes` and
+    `formats`.
 
     Paths are text, bytes or Path. The result has the image's `format` and `size` ([width,
     height] as people see it) and of each of its `thumbnails` the `path`, `size` and `bytes`.
@@ -51,7 +60,8 @@ class ThumbnailQueue(QueueService):
         source = Path(os.fsdecode(item["source"]))
         folder = Path(os.fsdecode(item["folder"]))
         sizes = sorted(item.get("sizes", SIZES), reverse=True)
-        steps = 2 + len(sizes)
+        formats = item.get("formats", ("jpg",))
+        steps = 2 + len(sizes) * len(formats)
 
         self.report_progress(current=0, total=steps, message="reading")
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,12 +76,12 @@ class ThumbnailQueue(QueueService):
                 size.reverse()
 
         thumbnails = []
-        for step, side in enumerate(sizes, start=2):
+        for step, (side, ending) in enumerate(itertools.product(sizes, formats), start=2):
             self.check_cancelled()
-            self.report_progress(current=step, total=steps, message=f"{side} px")
+            self.report_progress(current=step, total=steps, message=_what(side, ending, formats))
             image.thumbnail((side, side), Image.Resampling.LANCZOS)
-            target = folder / f"{source.name}-{side}.jpg"
-            written = self._publish(image, target)
+            target = folder / f"{source.name}-{side}.{ending}"
+            written = self._publish(image, target, FORMATS[ending])
             thumbnails.append(
                 {"path": storable(target), "size": list(image.size), "bytes": written}
             )
@@ -79,13 +89,13 @@ class ThumbnailQueue(QueueService):
         self.report_progress(current=steps, total=steps, message="done")
         return {"format": file.format, "size": size, "thumbnails": thumbnails}
 
-    def _publish(self, image: Image.Image, target: Path) -> int:
+    def _publish(self, image: Image.Image, target: Path, how: dict[str, Any]) -> int:
         """Write `target` so that it is there whole or not at all, whenever this process dies and
         even if another one is writing it too; its size in bytes."""
         partial = target.with_name(f".{self.current_job.id}-{secrets.token_hex(4)}.partial")
         try:
             with partial.open("xb") as file:
-                image.save(file, "JPEG", quality=85, icc_profile=image.info.get("icc_profile"))
+                image.save(file, icc_profile=image.info.get("icc_profile"), **how)
                 file.flush()
                 # Before the job says "completed": that word survives a power loss, so the
                 # thumbnail has to as well.
@@ -100,6 +110,10 @@ class ThumbnailQueue(QueueService):
         """Remove what an earlier run of this job left that was killed while it wrote."""
         for left in folder.glob(f".{self.current_job.id}-*.partial"):
             left.unlink(missing_ok=True)
+
+
+def _what(side: int, ending: str, formats: Sequence[str]) -> str:
+    return f"{side} px" if len(formats) == 1 else f"{side} px, {ending}"
 
 
 def _prepare(file: Image.Image, largest: int) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from tests.support import DEADLINE
@@ -28,7 +29,11 @@ def find_chromium() -> str:
         path = shutil.which(name)
         if path:
             return path
-    raise RuntimeError(f"these tests need a Chromium: expected one of {', '.join(NAMES)} in PATH")
+    pytest.fail(
+        f"this test needs a real browser, and none of {', '.join(NAMES)} is in PATH: install "
+        "Chromium (Debian: apt-get install chromium fonts-dejavu-core)",
+        pytrace=False,
+    )
 
 
 @contextmanager

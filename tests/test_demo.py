@@ -36,7 +36,7 @@ class Gated(app.ThumbnailQueue):
             sys.stdin.readline()
         return super().handle_item(item)
 
-sys.exit(app.main(arguments.parse(sys.argv[2:]), Gated))
+sys.exit(app.main(arguments.parse(["--terminal", *sys.argv[2:]]), Gated))
 """
 
 

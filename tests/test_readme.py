@@ -135,7 +135,11 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
 
 def test_the_files_of_the_page_make_an_application_that_counts(tmp_path: Path) -> None:
     files = dict(
-        re.findall(r"^`([\w/]+\.(?:py|html))`[^`]*?:\n\n```\w+\n(.*?)^```$", README, re.M | re.S)
+        re.findall(
+            r"^`([\w/]+\.(?:py|html))`[^`]*?:\n\n```\w+\n(.*?)^```$",
+            README,
+            re.MULTILINE | re.DOTALL,
+        )
     )
     assert sorted(files) == [
         "app/routes/count.html", "app/routes/count.py", "app/routes/count_module.py", "main.py",

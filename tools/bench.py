@@ -1,13 +1,16 @@
 """Measure sprag beside other durable queues on SQLite, and beside SQLite itself.
 
     python3 tools/bench.py                                  every row, 5 rounds, some 10 minutes
+    python3 tools/bench.py web --rounds 3                   the page instead, some 4 minutes
     python3 tools/bench.py --quick                          a look at smaller sizes, 2 rounds
     python3 tools/bench.py --only drain-full,idle-full      some rows
 
-Makes its own environment with huey, persist-queue, litequeue and the wheel of the tree. Prints a
-table of ratios, each with the bar that it is held against. Each measurement is a process of its
-own with a file of its own, the subjects take turns in every round, and each ratio is the median of
-the rounds' ratios. Whether a bar is met never decides the exit code; 0 says that all was measured.
+Makes its own environment with huey, persist-queue, litequeue and the wheel of the tree. The page is
+measured beside a bare Starlette application that does the same by hand, in an environment with a
+driver for the Chromium that must be installed. Prints a table of ratios, each with the bar that it
+is held against. Each measurement is a process of its own with a file of its own, the subjects take
+turns in every round, and each ratio is the median of the rounds' ratios. Whether a bar is met never
+decides the exit code; 0 says that all was measured.
 """
 
 import argparse
@@ -23,6 +26,9 @@ from _bench import rows, table
 from _bench.plan import Group, Sizes
 from _bench.process import in_memory, machine
 from _bench.runner import ChildFailed, Round, Runner
+from _bench.web import rows as web_rows
+
+TABLES = {"queue": rows.groups, "web": web_rows.groups}
 
 LARGE_BYTES = 6_000_000_000
 """Room for both large files and one copy."""
@@ -30,11 +36,12 @@ LARGE_BYTES = 6_000_000_000
 
 def main() -> int:
     """Run what the command line asks for; the exit code."""
-    keys = [group.key for group in rows.groups(Sizes())]
-    options = _parse(keys)
+    options = _parse()
+    page = options.what == "web"
     sizes = Sizes.quick() if options.quick else Sizes()
     rounds = options.rounds or (2 if options.quick else 5)
-    chosen = [group for group in rows.groups(sizes) if group.key in (options.only or keys)]
+    every = TABLES[options.what](sizes)
+    chosen = [group for group in every if options.only is None or group.key in options.only]
     problem = _problem(options.dir, large=any(group.file for group in chosen) and not options.quick)
     if problem is not None:
         print(problem, file=sys.stderr)
@@ -46,9 +53,10 @@ def main() -> int:
         _venv.exclusive("bench"),
         tempfile.TemporaryDirectory(dir=options.dir, prefix="sprag-bench-") as folder,
     ):
-        python = _venv.ensure("bench", _venv.requirements("bench"))
+        name, package = ("bench-web", "_bench.web") if page else ("bench", "_bench")
+        python = _venv.ensure(name, _venv.requirements(name))
         _venv.install_sprag(python)
-        runner = Runner(python, Path(folder), _venv.environment(), sizes)
+        runner = Runner(python, Path(folder), _venv.environment(), sizes, package)
         try:
             measured = {group.key: runner.run(group, rounds) for group in chosen}
             about = [machine(), runner.versions()]
@@ -73,35 +81,39 @@ def _judge(groups: list[Group], measured: dict[str, list[Round]]) -> list[table.
     return [table.judge(bar, measured[group.key]) for group in groups for bar in group.bars]
 
 
-def _parse(keys: list[str]) -> argparse.Namespace:
+def _parse() -> argparse.Namespace:
+    keys = {what: [group.key for group in groups(Sizes())] for what, groups in TABLES.items()}
     parser = argparse.ArgumentParser(
         prog="tools/bench.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="rows: " + ", ".join(keys),
+        epilog="\n".join(f"rows of {what}: {', '.join(names)}" for what, names in keys.items()),
     )
-
-    def row_keys(text: str) -> list[str]:
-        chosen = text.split(",")
-        for key in chosen:
-            if key not in keys:
-                raise argparse.ArgumentTypeError(f"no row {key!r}; expected some of {keys}")
-        return chosen
 
     def positive(text: str) -> int:
         if not text.isdigit() or int(text) == 0:
             raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
         return int(text)
 
+    parser.add_argument(
+        "what", nargs="?", choices=TABLES, default="queue",
+        help="what is measured (default queue)",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=positive, help="default 5; 2 with --quick")
     parser.add_argument("--quick", action="store_true", help="smaller sizes, for a look")
-    parser.add_argument("--only", type=row_keys, metavar="ROWS", help="some rows, with commas")
+    parser.add_argument("--only", metavar="ROWS", help="some rows, with commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
     parser.add_argument(
         "--dir", type=Path, default=Path("/var/tmp"),
         help="a folder on the disk to measure (default /var/tmp)",
     )  # fmt: skip
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only is not None:
+        options.only = options.only.split(",")
+        for key in options.only:
+            if key not in keys[options.what]:
+                parser.error(f"no row {key!r}; expected some of {keys[options.what]}")
+    return options
 
 
 def _problem(folder: Path, *, large: bool) -> str | None:

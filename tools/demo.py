@@ -1,11 +1,11 @@
-"""Make thumbnails of a folder of images through a durable queue, with live progress bars.
+"""Make thumbnails through a durable queue, in a page that shows how far each image is.
 
-Takes the folder's images, those of folders in it too; without a folder it makes some dozens of
-large ones first. Interrupt it (Ctrl-C, SIGTERM, even kill -9) and start the same command again:
-it goes on where it was. Makes its own environment on the first run.
+Opens a page: drop images on it, or let it make large ones; cancel some; close the tab, or end this
+program (Ctrl-C, SIGTERM, even kill -9), and start the same command again: everything is there, and
+goes on where it was. With --terminal it takes a folder and needs no browser. Makes its own
+environment on the first run.
 
-Exit codes: 0 every image has its thumbnails, 1 some have none, 2 it could not begin,
-130 and 143 it was interrupted and another run goes on.
+Exit codes: 2 it could not begin, 130 and 143 it was ended and another run goes on.
 """
 
 import sys
@@ -22,9 +22,18 @@ if __name__ == "__main__":
         sys.exit(130)
 
 try:
-    from _demo.app import main
+    from _demo import app, server
 except KeyboardInterrupt:
     sys.exit(130)
 
+
+def main() -> int:
+    """Run the demo that was asked for; the exit code."""
+    options = arguments.parse(sys.argv[1:], __doc__)
+    if isinstance(options, arguments.TerminalOptions):
+        return app.main(options)
+    return server.main(options)
+
+
 if __name__ == "__main__":
-    sys.exit(main(arguments.parse(sys.argv[1:], __doc__)))
+    sys.exit(main())

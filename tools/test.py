@@ -2,7 +2,8 @@
 
 Makes its own environment on the first run, with nothing but Python 3.11 or newer and pip.
 Checks format, lint and types of the tree, then builds its wheel, installs that, and runs the
-tests against it. Every check runs, even after one that fails; the exit code is 1 if any failed.
+tests against it, some in a real Chromium: where there is none, it is installed if that can be
+done. Every check runs, even after one that fails; the exit code is 1 if any failed.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import _chromium
 import _venv
 
 TYPED = ("sprag", "tests", "tools", "examples")
@@ -82,6 +84,7 @@ def _test_wheel(python: Path, arguments: Sequence[str]) -> bool:
         except _venv.SetupError as error:
             print(error, file=sys.stderr, flush=True)
             return False
+        _chromium.ensure()
         pytest = ["-m", "pytest", "--cov", "--cov-report=term-missing:skip-covered", *arguments]
         return _venv.run([str(python), "-c", SEES_WHEEL]) and _venv.run([str(python), *pytest])
 

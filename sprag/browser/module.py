@@ -63,6 +63,8 @@ class Module:
         """Call an action of the server. `payload` is JSON; a field may be a File or list of them.
 
         Without a `.catch` on the call, a failure is written to the console.
+        Results about one job come in the order of the calls, and signals of a job that a call
+        began after its result.
         """
         fields, files = {}, {}
         for field, value in (payload or {}).items():

@@ -58,7 +58,8 @@ export class Module {
   /**
    * Call an action of the page's server. Fields that are a File, a Blob, a FileList or an array of
    * files are uploaded. `.then(handler)` gets the result of one that worked, `.catch(handler)` of
-   * one that did not; `await` gives the result either way, and never throws.
+   * one that did not; `await` gives the result either way, and never throws. Results about one job,
+   * and of like calls, come in the order of the calls; signals of a job that a call began, after it.
    * @param {string} name
    * @param {Record<string, any>} [payload]
    */
@@ -205,12 +206,14 @@ class Call {
    */
   constructor(name, answer, guard) {
     this.#guard = guard;
-    answer.then((result) => {
+    const handled = answer.then((result) => {
       this.#result = result;
       const wanted = this.#handlers.filter(({ wants }) => wants(result));
       for (const { run } of wanted) run(result);
       if (!result.ok && !wanted.length) reportFailure(name, result);
+      return result;
     });
+    connection.await(handled);
   }
 
   /**
@@ -251,29 +254,54 @@ export function reportFailure(name, { error }) {
  * @returns {Promise<Result>}
  */
 async function post(name, payload) {
-  let status = 0;
-  /** @param {Partial<ActionError>} error @returns {Result} */
-  const failure = (error) => {
-    const full = { type: "internal", message: "", fields: [], ...error };
-    return { ok: false, value: null, status, error: full };
-  };
   let request;
   try {
     request = encoded(payload);
   } catch (problem) {
     await null; // an `await` of the call adds its handler only after this
-    return failure({ type: "invalid_payload", message: `${problem}` });
+    return failure(0, { type: "invalid_payload", message: `${problem}` });
   }
+  const { body } = request;
+  const like = typeof body === "string" ? `${name} ${body}` : null; // of two files none is first
+  return inTurn(payload?.job_id ?? like, send(name, request));
+}
+
+/** @param {string} name @param {RequestInit} request @returns {Promise<Result>} */
+async function send(name, request) {
+  let status = 0;
   try {
     const url = `${page.base}/actions/${encodeURIComponent(name)}`;
     const response = await fetch(url, { method: "POST", ...request });
     status = response.status;
-    const answer = await response.json();
-    return answer.ok ? { ok: true, value: answer.value, status, error: null } : failure(answer.error);
+    const { ok, value, error } = await response.json();
+    return ok ? { ok, value, status, error: null } : failure(status, error);
   } catch (problem) {
     const message = status ? `the server answered ${status}, not as an action does` : `${problem}`;
-    return failure({ type: "network", message });
+    return failure(status, { type: "network", message });
   }
+}
+
+/** @param {number} status @param {Partial<ActionError>} error @returns {Result} */
+function failure(status, error) {
+  const full = { type: "internal", message: "", fields: [], ...error };
+  return { ok: false, value: null, status, error: full };
+}
+
+/** @type {Map<unknown, Promise<Result>>} */
+const turns = new Map();
+
+/**
+ * The answer, once those before it with this key were given: what a page was told last must not be
+ * older than what it was told before. The answers never reject. Without a key, at once.
+ * @param {unknown} key
+ * @param {Promise<Result>} answer
+ */
+function inTurn(key, answer) {
+  if (key === null) return answer;
+  const turn = turns.get(key)?.then(() => answer) ?? answer;
+  turns.set(key, turn);
+  turn.then(() => turns.get(key) === turn && turns.delete(key));
+  return turn;
 }
 
 /** @param {Record<string, any>} payload @returns {{body: BodyInit, headers: HeadersInit}} */
@@ -310,6 +338,7 @@ const FIRST_RETRY_SECONDS = 0.2;
 const LAST_RETRY_SECONDS = 20;
 const CONNECT_SECONDS = 10;
 const STEADY_SECONDS = 5;
+const HOLD_SECONDS = 5;
 
 /** The page's one line to the server: a WebSocket, or Server-Sent Events where there is none. */
 class Connection {
@@ -328,16 +357,26 @@ class Connection {
   #refused = 0;
   /** Lines in a row that did not last: the longer the pause. */
   #failures = 0;
-  /** The newest transition, progress and notice that were delivered. */
+  /** The newest transition, progress and notice that were received. */
   #cursor;
+  /** The results of the calls that are under way, each once its handlers have run.
+   * @type {Set<Promise<Result>>} */
+  #calls = new Set();
+  /** Signals of jobs and tasks that such a call may have begun, by id.
+   * @type {Map<string, Signal[]>} */
+  #held = new Map();
 
   /** @param {string} base @param {string} cursor */
   constructor(base, cursor) {
     this.base = base;
     this.#cursor = numbers(cursor);
-    addEventListener("online", () => this.#wanted && this.#open());
+    const openNow = () => {
+      this.#failures = 0; // what failed before says nothing of now
+      this.#open();
+    };
+    addEventListener("online", () => this.#wanted && openNow());
     document.addEventListener("visibilitychange", () => {
-      if (this.#wanted && !this.#link && document.visibilityState === "visible") this.#open();
+      if (this.#wanted && !this.#link && document.visibilityState === "visible") openNow();
     });
   }
 
@@ -391,7 +430,9 @@ class Connection {
     this.#hangUp();
     const lasted = this.#opened && performance.now() - this.#opened > STEADY_SECONDS * 1000;
     this.#failures = lasted ? 0 : this.#failures + 1;
-    this.#refused = this.#opened ? 0 : this.#refused + 1;
+    // Without a network no kind of line works, which says nothing against this one.
+    if (this.#opened) this.#refused = 0;
+    else if (navigator.onLine) this.#refused += 1;
     // A proxy may let no WebSocket through, or the server may only be away: try both in turn.
     if (this.#refused) this.#sse = this.#refused % 3 === 2;
     this.#setOnline(false);
@@ -406,7 +447,7 @@ class Connection {
       /** @type {Signal} */
       const signal = JSON.parse(text);
       if (signal.signal === "sprag:connected") this.#goBack(signal.cursor);
-      else if (this.#isNew(signal)) this.#deliver(signal);
+      else if (this.#isNew(signal)) this.#inTurn(signal);
     } catch (error) {
       report("a signal that is none:", text, error);
     }
@@ -437,6 +478,42 @@ class Connection {
     if (theirs <= this.#cursor[part]) return false;
     this.#cursor[part] = theirs;
     return true;
+  }
+
+  /** A call began: see `#inTurn`. @param {Promise<Result>} handled */
+  await(handled) {
+    this.#calls.add(handled);
+    handled.then(() => this.#calls.delete(handled));
+  }
+
+  /**
+   * The page does not know a job before the call that began it is answered, and the job may be done
+   * by then: until that answer, hold what is told of it.
+   * @param {Signal} signal
+   */
+  #inTurn(signal) {
+    const id = signal.job_id ?? signal.task_id;
+    const held = this.#held.get(id);
+    if (held) held.push(signal);
+    else if (this.#calls.size && (signal.event === "enqueue" || signal.task_id)) {
+      this.#held.set(id, [signal]);
+      this.#release(id);
+    } else this.#deliver(signal);
+  }
+
+  /** @param {string} id */
+  async #release(id) {
+    const calls = [...this.#calls];
+    const named = calls.map(async (handled) => {
+      if (!JSON.stringify((await handled).value)?.includes(id)) throw id;
+    });
+    const any = Promise.any(named).catch(() => {}); // none: by then all of them are answered
+    const late = new Promise((resolve) => setTimeout(resolve, HOLD_SECONDS * 1000));
+    await Promise.race([any, late]);
+    await new Promise((resolve) => setTimeout(resolve)); // who awaits the call goes on first
+    const held = this.#held.get(id) ?? [];
+    this.#held.delete(id);
+    for (const signal of held) this.#deliver(signal);
   }
 
   /** @param {boolean} online */

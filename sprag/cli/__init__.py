@@ -18,12 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `sprag` with these arguments, by default the command line's; the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        from .program import run  # noqa: PLC0415 - so that a missing extra gets a sentence
+        from .program import run_program  # noqa: PLC0415 - so that a missing extra gets a sentence
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("click", "rich"):
             raise
         return _without_extra(error.name, as_json="--json" in given)
-    return run(given)
+    return run_program(given)
 
 
 def _without_extra(missing: str, *, as_json: bool) -> int:

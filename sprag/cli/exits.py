@@ -22,8 +22,9 @@ MEANINGS: Final[dict[int, str]] = {
     USAGE: "a wrong option, argument or setting; nothing was done",
     DATABASE: "the database cannot be used: missing, no database of sprag's, newer, locked, "
     "read-only, damaged, or its disk is full",
-    NO_EXTRA: "click or rich is not installed: pip install 'sprag-queue[cli]'",
-    INTERRUPTED: "ended by Ctrl-C (143: by SIGTERM); `work` stops in order and exits with 0",
+    NO_EXTRA: "an extra is not installed: pip install 'sprag-queue[cli]', for `run` "
+    "'sprag-queue[cli,web]'",
+    INTERRUPTED: "ended by Ctrl-C (143: by SIGTERM); `work` and `run` stop in order and end with 0",
     CLOSED_PIPE: "nobody reads the output any more",
 }
 

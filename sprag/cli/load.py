@@ -1,20 +1,31 @@
-"""From an import path to the queue it names."""
+"""From an import path to the queue or the application it names."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Final
+from typing import Any, Final
 
-from ..queue import QueueService
+from ..queue import ConfigurationError, QueueService
 from .exits import USAGE, Refusal
 
 Found = QueueService | type[QueueService]
 
-_EXAMPLE: Final = "examples.thumbnails:ThumbnailQueue"
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is looked for, in words and as tests; `here` is told the name of the module."""
+
+    example: str
+    noun: str
+    kind: str
+    fits: Callable[[object], bool]
+    here: Callable[[object, str], bool]
 
 
 def load(path: str) -> Found:
@@ -23,14 +34,31 @@ def load(path: str) -> Found:
     `module` alone will do where it defines one queue. Modules are looked for in
     the working directory first. Raises Refusal.
     """
+    found: Found = _load(path, _QUEUE)
+    return found
+
+
+def load_instance(path: str, kind: type, noun: str, example: str) -> Any:
+    """The instance of `kind` at `module:name`, like `load`, and the name that it has there."""
+    wanted = _Wanted(
+        example,
+        noun,
+        f"an instance of sprag.{kind.__name__}",
+        lambda value: isinstance(value, kind),
+        lambda value, _module: isinstance(value, kind),
+    )
+    return _load(path, wanted)
+
+
+def _load(path: str, wanted: _Wanted) -> Any:
     module_name, colon, name = path.partition(":")
     written_as_file = "/" in path or module_name.endswith(".py")
     words = [*module_name.split("."), *(name.split(".") if colon else ())]
     if written_as_file or not all(word.isidentifier() for word in words):
         hint = ": write modules with dots and without .py" if written_as_file else ""
-        raise _wrong(f"expected an import path such as {_EXAMPLE}, got {path!r}{hint}")
+        raise _wrong(f"expected an import path such as {wanted.example}, got {path!r}{hint}")
     module = _module(module_name)
-    return _named(module, name, path) if name else _only(module)
+    return _named(module, name, path, wanted) if name else _only(module, wanted)
 
 
 def _module(name: str) -> ModuleType:
@@ -44,57 +72,68 @@ def _module(name: str) -> ModuleType:
             raise _wrong(
                 f"there is no module {error.name!r}: looked in {here} and where Python looks"
             ) from error
-        raise _broken(f"importing {name} failed", error) from error
+        raise broken(f"importing {name} failed", error) from error
     except Exception as error:
-        raise _broken(f"importing {name} failed", error) from error
+        raise broken(f"importing {name} failed", error) from error
 
 
-def _named(module: ModuleType, name: str, path: str) -> Found:
+def _named(module: ModuleType, name: str, path: str, wanted: _Wanted) -> Any:
     found: object = module
     for part in name.split("."):
         found = getattr(found, part, _MISSING)
         if found is _MISSING:
-            raise _wrong(f"{module.__name__} has no {name!r}; {_offers(module)}")
-    if isinstance(found, QueueService) or _is_queue_class(found):
-        return found  # type: ignore[return-value]  # mypy does not narrow by the second test
+            raise _wrong(f"{module.__name__} has no {name!r}; {_offers(module, wanted)}")
+    if wanted.fits(found):
+        return found
     what = f"a class that is none ({found.__name__})" if isinstance(found, type) else ""
     raise _wrong(
-        f"{path}: expected a subclass of sprag.QueueService or an instance of one, got "
-        f"{what or type(found).__name__}; {_offers(module)}"
+        f"{path}: expected {wanted.kind}, got "
+        f"{what or type(found).__name__}; {_offers(module, wanted)}"
     )
 
 
-def _only(module: ModuleType) -> Found:
-    names = _names(module)
+def _only(module: ModuleType, wanted: _Wanted) -> Any:
+    names = _names(module, wanted)
     if len(names) != 1:
-        raise _wrong(f"{module.__name__}: which queue is meant? {_offers(module)}")
-    return _named(module, names[0], names[0])
+        raise _wrong(f"{module.__name__}: which {wanted.noun} is meant? {_offers(module, wanted)}")
+    return _named(module, names[0], names[0], wanted)
 
 
-def _names(module: ModuleType) -> list[str]:
-    """The queues that a module defines; those it only imports are not offered."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, QueueService)
-        or (_is_queue_class(value) and value.__module__ == module.__name__)
-    ]
+def _names(module: ModuleType, wanted: _Wanted) -> list[str]:
+    """What a module defines of the kind; classes that it only imports are not offered."""
+    return [name for name, value in vars(module).items() if wanted.here(value, module.__name__)]
 
 
-def _offers(module: ModuleType) -> str:
-    names = [f"{module.__name__}:{name}" for name in _names(module)]
-    return f"its queues are {', '.join(names)}" if names else "it has no queue"
+def _offers(module: ModuleType, wanted: _Wanted) -> str:
+    names = [f"{module.__name__}:{name}" for name in _names(module, wanted)]
+    return f"its {wanted.noun}s are {', '.join(names)}" if names else f"it has no {wanted.noun}"
 
 
 def _is_queue_class(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, QueueService) and value is not QueueService
 
 
+_QUEUE: Final = _Wanted(
+    "examples.thumbnails:ThumbnailQueue",
+    "queue",
+    "a subclass of sprag.QueueService or an instance of one",
+    lambda value: isinstance(value, QueueService) or _is_queue_class(value),
+    lambda value, module: (
+        isinstance(value, QueueService)
+        or (_is_queue_class(value) and getattr(value, "__module__", None) == module)
+    ),
+)
+
+
 def _wrong(message: str) -> Refusal:
     return Refusal(message, kind="usage", code=USAGE)
 
 
-def _broken(message: str, error: BaseException) -> Refusal:
+def broken(message: str, error: Exception) -> Refusal:
+    """What the author's code raised: in a sentence and its place where sprag refused it, else
+    with the traceback."""
+    if isinstance(error, ConfigurationError):
+        return Refusal(f"{error}{_place(error)}", kind="configuration", code=USAGE)
     told = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
     return Refusal(f"{message}:\n{told.rstrip()}", kind="import_failed")
 
@@ -102,12 +141,27 @@ def _broken(message: str, error: BaseException) -> Refusal:
 def _own_frames(error: BaseException) -> TracebackType | None:
     """The traceback from the module's first line on, without Python's import system and us."""
     trace = error.__traceback__
-    while trace is not None and (
-        trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
-        or trace.tb_frame.f_globals.get("__name__") in (__name__, "importlib")
-    ):
+    while trace is not None and not _is_authors(trace):
         trace = trace.tb_next
     return trace
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the author's own that led to the error."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        if _is_authors(trace):
+            place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
+
+
+def _is_authors(trace: TracebackType) -> bool:
+    name = str(trace.tb_frame.f_globals.get("__name__"))
+    return not (
+        trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
+        or name.partition(".")[0] in ("importlib", "pkgutil", "sprag")
+    )
 
 
 _MISSING: Final = object()

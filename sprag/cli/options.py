@@ -57,6 +57,23 @@ def job(text: str) -> str:
     )
 
 
+def json_form(command: F) -> F:
+    """--json, which may stand before and after the command's name."""
+
+    def keep(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            context.ensure_object(Settings).as_json = True
+
+    return click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=keep,
+        help="Answer, and complain, in JSON.",
+    )(command)
+
+
 def shared(*, top: bool = False) -> Callable[[F], F]:
     """--database and --json, which may stand before and after the command's name."""
 
@@ -67,10 +84,6 @@ def shared(*, top: bool = False) -> Callable[[F], F]:
             raise click.BadParameter("expected a path, got an empty text")
         if value is not None:
             context.ensure_object(Settings).database = value
-
-    def keep_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
-        if value:
-            context.ensure_object(Settings).as_json = True
 
     def decorate(command: F) -> F:
         database = click.option(
@@ -84,15 +97,7 @@ def shared(*, top: bool = False) -> Callable[[F], F]:
             callback=keep_database,
             help=f"The database; else $SPRAG_DATABASE, else {DEFAULT_DATABASE}.",
         )
-        as_json = click.option(
-            "--json",
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=keep_json,
-            help="Answer, and complain, in JSON.",
-        )
-        return database(as_json(command))
+        return database(json_form(command))
 
     return decorate
 

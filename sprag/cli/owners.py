@@ -1,31 +1,19 @@
-"""The processes that run jobs of a file, as far as anyone can tell."""
+"""The processes that run jobs of a file, for the person who operates them."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any
 
 from ..queue.engine import Engine
-from ..queue.owners import liveness
-
-State = Literal["alive", "dead", "unknown", "gone"]
+from ..queue.processes import Process, processes_of
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """One owner of jobs. "unknown": its lock file is missing; "gone": even its row is, and
-    `pid`, `host` and `started_at` with it."""
-
-    id: int
-    state: State
-    jobs: int
-    pid: int | None = None
-    host: str | None = None
-    started_at: float | None = None
-    token: str | None = None
+class Owner(Process):
+    """Like Process, with what an operator wants to know of it."""
 
     def shape(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -66,20 +54,4 @@ class Owner:
 
 def owners_of(engine: Engine) -> list[Owner]:
     """Every owner that is known, or that a job names."""
-    journal = engine.journal
-    rows = journal.owners()
-    states = {id_: liveness(engine.folder, token) for id_, token, *_ in rows}
-    # Whoever leaves removes its row first and its lock file then: only what is still known
-    # now is unknown. The same holds for what no row explains, so that is one statement.
-    present = {row[0] for row in journal.owners()}
-    held = journal.held()
-    gone = Counter(owner for _id, owner in journal.unowned(_MOST))
-    found = [
-        Owner(id_, states[id_], held.get(id_, 0), pid, host, at, token)
-        for id_, token, pid, host, at in rows
-        if id_ in present
-    ]
-    return found + [Owner(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
-
-
-_MOST: Final = 1_000_000
+    return [Owner(**asdict(process)) for process in processes_of(engine.journal, engine.folder)]

@@ -17,19 +17,32 @@ import click
 from .. import __version__
 from ..queue import QueueError
 from . import options
-from .commands import backup, check, counts, enqueue, jobs, moves, prune, recover, show, watch, work
+from .commands import (
+    backup,
+    check,
+    counts,
+    enqueue,
+    jobs,
+    moves,
+    prune,
+    recover,
+    run,
+    show,
+    watch,
+    work,
+)
 from .exits import CLOSED_PIPE, INTERRUPTED, MEANINGS, OK, USAGE, Refusal, refusal_of
 from .text import lines
 
 _THEMES: Final[dict[str, tuple[click.Command, ...]]] = {
     "Look": (jobs.command, show.command, watch.command, counts.command),
     "Change jobs": (enqueue.command, moves.cancel, moves.requeue),
-    "Run jobs": (work.command, recover.command),
+    "Run jobs": (work.command, run.command, recover.command),
     "Keep the file": (check.command, backup.command, prune.command),
 }
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_program(arguments: Sequence[str]) -> int:
     """Carry out one command line; the exit code. Whatever goes wrong is said on stderr."""
     _harden_streams()
     as_json = "--json" in arguments

@@ -12,11 +12,11 @@ from ..queue import ConfigurationError, JobNotFound
 from ..queue.checks import cursor
 from ..queue.engine import Engine
 from ..queue.ids import is_job_id
+from ..queue.processes import processes_of
 from ..queue.states import Status
 from .answers import Json, refusal
 from .filters import Filter, Mistake
 from .overview import SPANS, Overview
-from .processes import processes_of
 from .shapes import glance_shape, job_shape, move_shape
 from .sparing import Sparing
 
@@ -70,7 +70,7 @@ class Facts:
         engine = self._engine()
         job = engine.journal.job(id_)
         moves = engine.journal.history(id_)
-        processes = {process.id: process for process in processes_of(engine)}
+        processes = {process.id: process for process in processes_of(engine.journal, engine.folder)}
         shown: list[dict[str, Any]] = [move_shape(move, processes) for move in moves[-_MOVES:]]
         return Json(
             {

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..queue.engine import Engine
+from ..queue.processes import processes_of
 from ..queue.reader import Glance
 from ..queue.states import STATUSES, Event
-from .processes import processes_of
-from .shapes import glance_shape
+from .shapes import glance_shape, process_shape
 from .sparing import Sparing
 
 SPANS: Final = (900, 3600, 86400)
@@ -65,7 +65,9 @@ class Overview:
             "queues": queues,
             "counts": {s: sum(by_status[s] for by_status in counts.values()) for s in STATUSES},
             "failures": _kinds(journal.failures(_FAILURES)),
-            "processes": [process.shape() for process in processes_of(engine)],
+            "processes": [
+                process_shape(process) for process in processes_of(engine.journal, engine.folder)
+            ],
         }
 
     def _pace_of(self, span: int) -> Callable[[], dict[str, Any]]:

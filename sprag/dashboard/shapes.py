@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ..queue import Job, Transition
+from ..queue.processes import Process
 from ..queue.reader import Glance
 from ..queue.states import TERMINAL, sources
-from .processes import Process
 
 _MOST: Final = 20_000
 """Characters of an item, a result or a traceback that are sent."""
@@ -77,7 +77,7 @@ def move_shape(move: Transition, processes: dict[int, Process]) -> dict[str, Any
     owner = None
     if move.owner is not None:
         known = processes.get(move.owner)
-        owner = known.shape() if known is not None else Process(move.owner, "gone").shape()
+        owner = process_shape(known or Process(move.owner, "gone"))
     return {
         "seq": move.seq,
         "event": move.event,
@@ -89,6 +89,13 @@ def move_shape(move: Transition, processes: dict[int, Process]) -> dict[str, Any
         "due_at": move.due_at,
         "error": None if move.error is None else _error(asdict(move.error)),
     }
+
+
+def process_shape(process: Process) -> dict[str, Any]:
+    """A process that runs jobs, but for the token of its lock."""
+    shape = asdict(process)
+    del shape["token"]
+    return shape
 
 
 def _message(error: dict[str, str] | None, progress: dict[str, Any] | None) -> str:

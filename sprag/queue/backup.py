@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from .database import Database
@@ -22,7 +21,7 @@ def backup(database: Database, target: str) -> None:
     if not Path(target).parent.is_dir():
         raise DatabaseRefused(f"{target} cannot be made: its folder does not exist", target)
     # A name of its own: what is cleaned up below is never another's.
-    partial = f"{target}.{secrets.token_hex(4)}.partial"
+    partial = f"{target}.{os.urandom(4).hex()}.partial"
     try:
         database.backup(partial)
         copy = Database(partial, "full", vfs=database.vfs)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +21,7 @@ class OwnerLock:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.token = secrets.token_hex(16)
+        self.token = os.urandom(16).hex()
         self._path = _file(folder, self.token)
         # Python opens with close-on-exec, so a program started from here does not inherit it.
         self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

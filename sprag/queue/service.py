@@ -14,6 +14,7 @@ with ThumbnailQueue(database="jobs.db") as queue:
 from __future__ import annotations
 
 import atexit
+import importlib
 import inspect
 import math
 import os
@@ -25,13 +26,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from . import checks, errors
 from .backoff import Backoff
 from .backup import backup
 from .codec import encode, same
-from .coroutines import HandlerLoop
 from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
@@ -42,6 +42,9 @@ from .pool import WorkerPool
 from .running import RunningJob, running_job
 from .states import STATUSES, Status
 from .tickets import Options
+
+if TYPE_CHECKING:
+    from .coroutines import HandlerLoop
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
@@ -384,7 +387,7 @@ class QueueService:
             if self._pool is None:
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
-                    loop = self._loop = HandlerLoop()
+                    loop = self._loop = _handler_loop()
                     handler = _on(loop, handler)
                 self._pool = WorkerPool(
                     engine, self.name, self.worker_count, handler, self._backoff,
@@ -544,6 +547,13 @@ class QueueService:
 def new_job_id() -> str:
     """A fresh job id, for an `enqueue` that may have to be repeated."""
     return new_ids(1)[0]
+
+
+def _handler_loop() -> HandlerLoop:
+    # Not before a queue has async handlers: asyncio is a third of what an import costs.
+    module = importlib.import_module(".coroutines", __package__)
+    loop: HandlerLoop = module.HandlerLoop()
+    return loop
 
 
 def _on(loop: HandlerLoop, handler: Any) -> Any:

@@ -27,9 +27,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from ..dashboard import dashboard
 from ..queue import QueueService
@@ -45,7 +46,15 @@ from .guards import Headers, Origins
 from .hub import Hub, head
 from .pages import BASE, Frame, PageView, make_environment
 from .transports import Transports
-from .visitor import Identify, Sessions, Topics, Visitors, check_secret, secret_of
+from .visitor import (
+    Identify,
+    Sessions,
+    Topics,
+    Visitors,
+    check_secret,
+    read_session,
+    secret_of,
+)
 
 log = logging.getLogger("sprag.web")
 
@@ -117,6 +126,9 @@ class App:
         self._secret = None if secret is None else check_secret(secret)
         self._origins = Origins(origins)
         self._headers = dict(headers or {})
+        self._transports = Transports(
+            self._hub_here, lambda: self.engine, self.visitors, self._origins
+        )
         self._limits = Limits(max_body_bytes, max_upload_bytes)
         self._most = (max_connections, max_session_connections)
         self._thread_count = threads
@@ -208,7 +220,15 @@ class App:
             # A server or framework that runs no lifespan: the first request starts the queues.
             await anyio.to_thread.run_sync(self._start_late)
         # A copy: an outer application must not find our session in its scope.
-        await (self._asgi or self.build())(dict(scope), receive, send)
+        scope = dict(scope)
+        if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
+            # Past all middleware, which has nothing to add to it: its frames would wait with each
+            # of thousands of open pages, and take a quarter of the memory of each.
+            scope["app"] = self._asgi or self.build()
+            await read_session(scope, receive, send, self._cookie_secret())
+            await self._transports.socket(WebSocket(scope, receive, send))
+            return
+        await (self._asgi or self.build())(scope, receive, send)
 
     # ------------------------------------------------------------ for controllers
 
@@ -329,11 +349,9 @@ class App:
             threads,
             self._defer,
         )
-        transports = Transports(self._hub_here, lambda: self.engine, self.visitors, self._origins)
         routes: list[BaseRoute] = [
             Route(f"{BASE}/actions/{{name}}", _Endpoint(calls)),
-            WebSocketRoute(f"{BASE}/socket", transports.socket),
-            Route(f"{BASE}/events", transports.events, methods=["GET"]),
+            Route(f"{BASE}/events", self._transports.events, methods=["GET"]),
             Route(f"{BASE}/assets/{{name}}", assets.__call__, methods=["GET"]),
         ]
 
@@ -389,6 +407,12 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._calls(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+def _inside(scope: Scope) -> str:
+    """The path of a request as the application sees it, wherever it is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 class _Apart:

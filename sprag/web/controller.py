@@ -36,10 +36,16 @@ class Controller:
         self.app = app
         self.request = request
 
-    def load(self) -> Any:
-        """The page's data, a dict; or a Starlette response, to be sent instead of a page. Plain or
-        `async`; takes the parameters of the route as arguments."""
-        return {}
+    if TYPE_CHECKING:
+        # Each subclass takes the parameters of its own route, which no other signature allows.
+        def load(self, *args: Any, **parameters: Any) -> Any: ...
+
+    else:
+
+        def load(self) -> Any:
+            """The page's data, a dict; or a Starlette response, to be sent instead of a page.
+            Plain or `async`; takes the parameters of the route as arguments."""
+            return {}
 
     # ------------------------------------------------------------ who asks
 

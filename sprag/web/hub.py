@@ -170,7 +170,9 @@ class Hub:
 class Connection:
     """One page's place in the journal. Used in the hub's event loop alone."""
 
-    __slots__ = ("_behind", "_closed", "_hub", "_missed", "_news", "_outbox", "audiences",
+    # There may be thousands that wait for a long time: nothing here takes room while empty, as a
+    # deque or an Event would.
+    __slots__ = ("_behind", "_closed", "_hub", "_missed", "_outbox", "_waiting", "audiences",
                  "position", "session")  # fmt: skip
 
     def __init__(
@@ -180,13 +182,12 @@ class Connection:
         self.audiences = audiences
         self.position = position
         self._hub = hub
-        self._missed: deque[Message] = deque()
-        self._outbox: deque[Message] = deque()
+        self._missed: list[Message] = []  # the next one last
+        self._outbox: list[Message] = []
         # Until it has read the journal once, nobody knows what it missed.
         self._behind = True
         self._closed = False
-        self._news = asyncio.Event()
-        self._news.set()
+        self._waiting: asyncio.Future[None] | None = None
 
     def put(self, message: Message) -> None:
         """Hand on a signal that was just committed."""
@@ -195,14 +196,13 @@ class Connection:
                 self._outbox.append(message)
             else:
                 self._fall_behind()
-        self._news.set()
+        self._wake()
 
     async def next(self) -> str | None:
         """The next signal's JSON, for good handed over; None when the connection is closed."""
         while not self._closed:
-            source = self._missed or (() if self._behind else self._outbox)
-            if source:
-                message = source.popleft()
+            message = self._take()
+            if message is not None:
                 position = message.after(self.position)
                 if position is not None:
                     self.position = position
@@ -210,15 +210,27 @@ class Connection:
             elif self._behind:
                 await self._catch_up()
             else:
-                self._news.clear()
-                await self._news.wait()
+                self._waiting = self._hub.loop.create_future()
+                await self._waiting
         return None
 
     def close(self) -> None:
         """End it: `next` returns None."""
         self._closed = True
         self._hub.disconnect(self)
-        self._news.set()
+        self._wake()
+
+    def _take(self) -> Message | None:
+        if self._missed:
+            return self._missed.pop()
+        if self._behind or not self._outbox:
+            return None
+        return self._outbox.pop(0)
+
+    def _wake(self) -> None:
+        waiting = self._waiting
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def _catch_up(self) -> None:
         # From here on the hub hands over again, so what is committed during the read is in the
@@ -233,7 +245,7 @@ class Connection:
             self._fall_behind()
             await asyncio.sleep(_RETRY_SECONDS)
         else:
-            self._missed.extend(missed)
+            self._missed = missed[::-1]
             if more:
                 self._fall_behind()
 

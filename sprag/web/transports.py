@@ -45,15 +45,19 @@ class Transports:
 
     async def socket(self, websocket: WebSocket) -> None:
         """Signals over a WebSocket, a JSON object a frame. The page itself sends nothing."""
-        session = session_id(websocket)
-        if session is None or self._origins.refuses(websocket):
+        asking = HTTPConnection(websocket.scope)
+        session = session_id(asking)
+        if session is None or self._origins.refuses(asking):
             await websocket.close(_POLICY)  # before it is accepted: the browser gets a 403
             return
         try:
-            connection = await self._connect(websocket, session, None)
+            connection = await self._connect(asking, session, None)
         except Busy:
             await websocket.close(_LATER)
             return
+        # All is asked that was to be: neither need what was parsed wait with the page.
+        del asking
+        websocket.scope.clear()
         try:
             await websocket.accept()
             await websocket.send_text(_connected(connection.position))
@@ -120,8 +124,8 @@ class _Stream(EventSourceResponse):
 
 async def _until_left(websocket: WebSocket, connection: Connection) -> None:
     """End the connection when the page leaves, or says something, which it has no reason to."""
-    with suppress(WebSocketDisconnect, RuntimeError, KeyError):
-        await websocket.receive_text()
+    with suppress(RuntimeError):
+        await websocket.receive()
     connection.close()
 
 

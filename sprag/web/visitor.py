@@ -134,6 +134,16 @@ def _said(session: dict[str, Any]) -> str:
     return json.dumps({name: value for name, value in session.items() if name != _SEEN})
 
 
+async def read_session(scope: Scope, receive: Receive, send: Send, secret: str) -> None:
+    """Put the session of a connection into its scope. Like `Sessions`, but it returns before the
+    connection is answered, and sets no cookie."""
+    await SessionMiddleware(_nothing, secret, COOKIE, _SESSION_SECONDS)(scope, receive, send)
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    pass
+
+
 def check_secret(secret: Any) -> str:
     """The secret, if it is long enough."""
     if not isinstance(secret, str) or len(secret) < _LEAST_SECRET:

@@ -14,7 +14,9 @@ from tests.chromium import Console, chromium, fresh_page
 from tests.support import DEADLINE
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is there, this thread has a running event loop, and tests
+# of coroutines could not run theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=DEADLINE * 1000)
     with chromium() as running:

@@ -212,7 +212,7 @@ class Site:
         if name not in self.actions:
             error = {"type": "unknown_action", "message": f"no action {name}", "fields": []}
             return JSONResponse({"ok": False, "error": error}, 404)
-        answer = self.actions[name](payload)
+        answer = await asyncio.to_thread(self.actions[name], payload)
         if isinstance(answer, Response):
             return answer
         return JSONResponse({"ok": True, "value": answer})

@@ -95,8 +95,8 @@ def test_a_lost_line_is_taken_up_where_it_broke(
         page.wait_for_function("(seq) => seen.includes(seq)", arg=len(site.journal))
     wait_for(page, [1, "p", 2, 3, 4])
     assert connections(site, "socket")[:2] == [
-        "/_sprag/socket?after=0.0",
-        "/_sprag/socket?after=1.1",
+        "/_sprag/socket?after=0.0.0",
+        "/_sprag/socket?after=1.1.0",
     ]
     assert connections(site, "events") == []
     assert page.evaluate("online") == [False, True] * 3
@@ -148,11 +148,11 @@ def test_events_come_where_no_websocket_gets_through(
     site.progress()
     wait_for(page, [1, "p"])
     assert len(connections(site, "socket")) == 2
-    assert connections(site, "events") == ["/_sprag/events?after=0.0"]
+    assert connections(site, "events") == ["/_sprag/events?after=0.0.0"]
     site.tell(None)
     site.move()
     wait_for(page, [1, "p", 2])
-    assert connections(site, "events")[1] == "/_sprag/events?after=1.1"
+    assert connections(site, "events")[1] == "/_sprag/events?after=1.1.0"
     assert len(connections(site, "socket")) == 2
 
 
@@ -166,7 +166,7 @@ def test_coming_online_makes_a_new_line_at_once(
     page.evaluate("dispatchEvent(new Event('online'))")
     site.move()
     wait_for(page, [1, 2])
-    assert connections(site, "socket")[1:] == ["/_sprag/socket?after=1.0"]
+    assert connections(site, "socket")[1:] == ["/_sprag/socket?after=1.0.0"]
     # A line that is only replaced was never lost.
     assert page.evaluate("online") == []
 
@@ -241,3 +241,21 @@ def test_a_handler_that_fails_keeps_no_signal_from_others(
     site.wait_for_listener()
     site.tell({"signal": "news", "text": "heard"})
     wait_for(page, ["heard"])
+
+
+def test_being_without_a_network_says_nothing_against_websockets(
+    site: Site, page: Page, console: Console, write: Write
+) -> None:
+    console.expect(*BROKEN_LINE, "ERR_INTERNET_DISCONNECTED")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(site, page, write)
+    page.context.set_offline(True)
+    site.stop()
+    for _ in range(3):
+        page.wait_for_event("console", lambda said: "WebSocket connection" in said.text)
+    site.start()
+    page.context.set_offline(False)
+    site.move()
+    wait_for(page, [1])
+    assert not [url for url in asked if "/_sprag/events" in url]

@@ -15,8 +15,8 @@ from tests.conftest import MakeQueue
 from tests.support import DEADLINE, said
 
 COMMANDS = [
-    "list", "show", "watch", "counts", "enqueue", "cancel", "requeue", "work", "recover", "check",
-    "backup", "prune",
+    "list", "show", "watch", "counts", "enqueue", "cancel", "requeue", "work", "run", "recover",
+    "check", "backup", "prune",
 ]  # fmt: skip
 
 

@@ -45,7 +45,9 @@ def test_signals_name_the_audience(make_queue: MakeQueue) -> None:
     with queue:
         job = queue.enqueue(1, audience="a")
         finished(queue, job)
-        signals: list[Signal] = seen.wait_for(lambda all_: all_[-1]["status"] == "completed")
+        signals: list[Signal] = seen.wait_for(
+            lambda all_: all_ and all_[-1]["status"] == "completed"
+        )
     assert {signal["audience"] for signal in signals} == {"a"}
 
 

@@ -120,7 +120,7 @@ def test_an_application_around_it_runs_its_lifespan(make_app: MakeApp) -> None:
     outer = Starlette(routes=[Mount("/jobs", app)], lifespan=app.lifespan)
     with TestClient(outer) as client:
         assert client.get("/jobs/").status_code == 200
-        assert app.engine.users
+        assert app.engine.path.endswith(".db")
         assert client.post("/jobs/_sprag/actions/enqueue", json={"item": 1}).is_success
     with pytest.raises(QueueClosed):
         _ = app.engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Unit = Literal["x", "us", "ms", "s", "MB", "writes"]
+Unit = Literal["x", "us", "ms", "s", "MB", "KB", "writes", "count"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,16 @@ class Sizes:
     loops: int = 200_000
     million: int = 1_000_000
     memory: int = 100_000
+    sockets: int = 1000
 
     @classmethod
     def quick(cls) -> Sizes:
-        return cls(jobs=1000, calls=5, samples=60, loops=50_000, million=100_000, memory=20_000)
+        return cls(
+            jobs=1000,
+            calls=5,
+            samples=60,
+            loops=50_000,
+            million=100_000,
+            memory=20_000,
+            sockets=200,
+        )

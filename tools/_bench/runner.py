@@ -27,15 +27,22 @@ class ChildFailed(Exception):
 
 
 class Runner:
-    """Measures groups with one Python, in a work folder where it keeps the large files."""
+    """Measures groups with one Python, in a work folder where it keeps the large files.
+    `package` is where the child and the versions are."""
 
     def __init__(
-        self, python: Path, folder: Path, environment: dict[str, str], sizes: Sizes
+        self,
+        python: Path,
+        folder: Path,
+        environment: dict[str, str],
+        sizes: Sizes,
+        package: str = "_bench",
     ) -> None:
         self._python = str(python)
         self._folder = folder
         self._environment = {**environment, "PYTHONPATH": str(TOOLS)}
         self._sizes = sizes
+        self._package = package
         self._large: dict[str, Path] = {}
 
     def run(self, group: Group, rounds: int) -> list[Round]:
@@ -69,10 +76,10 @@ class Runner:
         return self._module("versions", "asking for versions", self._folder)
 
     def _module(self, name: str, what: str, folder: Path, *arguments: str) -> str:
-        """The last line that a module of this package prints, run as a process of its own."""
+        """The last line that a module of the package prints, run as a process of its own."""
         try:
             done = subprocess.run(
-                [self._python, "-m", f"_bench.{name}", *arguments],
+                [self._python, "-m", f"{self._package}.{name}", *arguments],
                 cwd=folder, env=self._environment, timeout=CHILD_SECONDS, capture_output=True,
                 text=True, check=False,
             )  # fmt: skip

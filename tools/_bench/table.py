@@ -14,7 +14,7 @@ NOISY = 1.5
 
 _SCALES: dict[Unit, tuple[float, str]] = {
     "x": (1, "x"), "us": (1e6, " µs"), "ms": (1e3, " ms"), "s": (1, " s"), "MB": (1e-6, " MB"),
-    "writes": (1, ""),
+    "KB": (1e-3, " KB"), "writes": (1, ""), "count": (1, ""),
 }  # fmt: skip
 
 
@@ -106,14 +106,14 @@ def _cells(verdict: Verdict) -> tuple[str, str, str, str, str, str]:
         "-" if verdict.measured is None else _amount(verdict.measured, bar.unit),
         _range(verdict.rounds, bar.unit),
         met + (", noisy" if verdict.noisy else ""),
-        "" if not bar.against else _medians(verdict),
+        _medians(verdict) if bar.against or bar.references else "",
     )
 
 
 def _amount(value: float, unit: Unit) -> str:
     scale, suffix = _SCALES[unit]
     scaled = value * scale
-    return (f"{scaled:.0f}" if unit == "writes" else f"{scaled:.3g}") + suffix
+    return (f"{scaled:.0f}" if unit in ("writes", "count") else f"{scaled:.3g}") + suffix
 
 
 def _range(rounds: Sequence[float], unit: Unit) -> str:
@@ -127,7 +127,10 @@ def _medians(verdict: Verdict) -> str:
     bar = verdict.bar
     named = []
     for name, value in verdict.medians.items():
-        amount = f"{value:,.0f}/s" if bar.metric == "rate" else f"{value * 1e3:.3f} ms"
+        if bar.metric == "rate":
+            amount = f"{value:,.0f}/s"
+        else:
+            amount = f"{value * 1e3:.3f} ms" if bar.unit == "x" else _amount(value, bar.unit)
         mark = "*" if name == verdict.best else ""
         named.append(f"({name} {amount})" if name in bar.references else f"{name}{mark} {amount}")
     return ", ".join(named)

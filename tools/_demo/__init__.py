@@ -1,1 +1,1 @@
-"""The parts of `tools/demo.py`: arguments, pictures, the screen, and the run itself."""
+"""The parts of `tools/demo.py`: its arguments, the page and its server, and the terminal's demo."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import sys
 import time
@@ -17,7 +16,8 @@ from typing import Any
 from sprag.queue import IllegalMove, Job, QueueError, Signal
 
 from . import pictures
-from .arguments import DEMO, Options
+from .arguments import DEMO, TerminalOptions
+from .log import log_to
 from .pictures import Picture, Skipped
 from .screen import Screen, screen
 
@@ -28,7 +28,7 @@ from examples.thumbnails import SIZES, ThumbnailQueue, storable
 _MANY_CRASHES = 1000
 
 
-def main(options: Options, queue_class: type[ThumbnailQueue] = ThumbnailQueue) -> int:
+def main(options: TerminalOptions, queue_class: type[ThumbnailQueue] = ThumbnailQueue) -> int:
     """Do all of it; the exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A file's name may have what the terminal has not.
@@ -53,13 +53,13 @@ def main(options: Options, queue_class: type[ThumbnailQueue] = ThumbnailQueue) -
         return code
 
 
-def _run(options: Options, queue_class: type[ThumbnailQueue]) -> int:
+def _run(options: TerminalOptions, queue_class: type[ThumbnailQueue]) -> int:
     output = options.output
     try:
         output.mkdir(parents=True, exist_ok=True)
         if DEMO in output.parents:
             (DEMO / ".gitignore").write_text("*\n")
-        _log_to(output / "demo.log")
+        log_to(output / "demo.log")
     except OSError as error:
         print(f"{output} cannot be written ({error.strerror}): choose another folder with "
               "--output.", file=sys.stderr)  # fmt: skip
@@ -261,12 +261,3 @@ def _outcome(job: Job) -> str:
 def _shown(name: Path | str) -> str:
     """A name without what would disturb a terminal: line breaks, escapes, half characters."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(name))
-
-
-def _log_to(file: Path) -> None:
-    """What the queue logs goes to a file: on the terminal it would run into the bars."""
-    handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
-    log = logging.getLogger("sprag")
-    log.addHandler(handler)
-    log.propagate = False

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -21,14 +19,12 @@ from ...queue import QueueService, Signal
 from .. import options
 from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load
+from ..logs import LEVELS, log_to_stderr
 from ..settings import Settings
-from ..text import lines, moment, one_line
 
 _PIECE_SECONDS: Final = 0.5
 
 log = logging.getLogger("sprag.cli")
-
-_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 @click.command("work", short_help="Run the jobs of queues until told to stop.")
@@ -38,7 +34,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 @click.option("--grace", type=options.span, metavar="SPAN",
               help="How long running jobs may then go on. [default: the class's]")  # fmt: skip
 @click.option("--verbose", "-v", is_flag=True, help="Log every move of every job.")
-@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True)
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 @options.shared()
 @options.settings
 def command(
@@ -61,7 +57,7 @@ def command(
     JSON: the log, an object a line: {"at", "level", "logger", "message",
     "traceback"}.
     """
-    _log_to_stderr(log_level, as_json=settings.as_json)
+    log_to_stderr(log_level, as_json=settings.as_json)
     services = [_service(settings, path, load(path), workers, grace) for path in paths]
     names = [service.name for service in services]
     if len(set(names)) != len(names):
@@ -155,35 +151,3 @@ def _log_move(signal_: Signal) -> None:
     if signal_["event"] != "progress":
         log.info("job %s of %s: %s, %s at attempt %d", signal_["job_id"], signal_["queue"],
                  signal_["event"], signal_["status"], signal_["attempt"])  # fmt: skip
-
-
-def _log_to_stderr(level: str, *, as_json: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if as_json else _PlainLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-class _PlainLines(logging.Formatter):
-    """One line a record, with tracebacks below it. What a job says cannot look like a record."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        head = f"{moment(record.created)} {record.levelname.lower():7} {record.name}"
-        text = f"{head}: {one_line(record.getMessage())}"
-        if record.exc_info:
-            trace = lines(self.formatException(record.exc_info))
-            text += "".join(f"\n    {line}" for line in trace.split("\n"))
-        return text
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        trace = self.formatException(record.exc_info) if record.exc_info else None
-        return json.dumps(
-            {
-                "at": record.created,
-                "level": record.levelname.lower(),
-                "logger": record.name,
-                "message": record.getMessage(),
-                "traceback": trace,
-            }
-        )

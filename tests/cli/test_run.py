@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import textwrap
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import websockets
+
+from sprag.queue import QueueService
+from tests.cli import terminal
+from tests.cli.terminal import line_with
+from tests.conftest import MakeQueue
+from tests.support import DEADLINE, python, said, wait_until
+
+MAIN = """
+    import threading
+    from sprag import App, QueueService
+
+    class Work(QueueService):
+        name = "work"
+        grace_seconds = 0.1
+        def handle_item(self, item):
+            print("started", flush=True)
+            while True:
+                self.check_cancelled()
+                threading.Event().wait(0.01)
+
+    class Deaf(QueueService):
+        name = "deaf"
+        grace_seconds = 3600
+        def handle_item(self, item):
+            print("started", flush=True)
+            threading.Event().wait()
+
+    app = App(routes="pages", providers={"work": Work(), "deaf": Deaf()}, database="jobs.db")
+    number = 3
+"""
+
+PAGE = """
+    import os
+    from sprag import Controller, action
+
+    class Home(Controller):
+        route = "/"
+
+        def load(self):
+            return {"word": "first", "pid": os.getpid()}
+
+        @action
+        def go(self):
+            return self.enqueue("work", 1)["job_id"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with an application."""
+    for name, code in {
+        "main.py": MAIN,
+        "pages/__init__.py": "",
+        "pages/home.py": PAGE,
+        "pages/home.html": "{{ word }} {{ pid }}",
+        "two.py": "from main import app\nother = app",
+        "broken.py": "1 / 0",
+        "nothing.py": "",
+        "lost.py": 'from sprag import App\napp = App(routes="no_such_package", database="x.db")',
+        "wrong.py": "from sprag import App\n\napp = App(routes=3)",
+        "raising.py": 'from sprag import App\napp = App(routes="raising_pages", database="x.db")',
+        "raising_pages/__init__.py": "1 / 0",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(code))
+    return tmp_path
+
+
+@contextmanager
+def serving(
+    folder: Path, *options: str, path: str = "main:app"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The program, and where it serves."""
+    with terminal.beside("run", path, "--port", "0", *options, cwd=folder) as process:
+        line = line_with(process, "http://")
+        found = re.search(r"http://\S+:\d+", line)
+        assert found is not None
+        yield process, found[0]
+
+
+def read(url: str) -> tuple[str, dict[str, str]]:
+    with urllib.request.urlopen(url, timeout=DEADLINE) as answer:
+        return answer.read().decode(), dict(answer.headers)
+
+
+def until(url: str, wanted: Callable[[str], bool]) -> None:
+    """Return once the page is as wanted. A process that ends meanwhile may drop a request."""
+
+    def is_so() -> bool:
+        try:
+            return wanted(read(url)[0])
+        except OSError:
+            return False
+
+    wait_until(is_so)
+
+
+def pids_at(url: str, count: int) -> set[str]:
+    """The processes that answer, once there are so many."""
+    pids: set[str] = set()
+
+    def seen(text: str) -> bool:
+        pids.add(text.split("first ")[1].split(maxsplit=1)[0])
+        return len(pids) >= count
+
+    until(url, seen)
+    return pids
+
+
+def test_it_serves_until_sigterm_with_streams_open_and_ends_with_0(folder: Path) -> None:
+    with serving(folder) as (process, url):
+        text, headers = read(url)
+        assert text.count("first") == 1
+        assert "server" not in headers
+        cookie = headers["set-cookie"].partition(";")[0]
+
+        async def watch() -> None:
+            address = url.replace("http", "ws") + "/_sprag/socket"
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[-1]))
+            writer.write(
+                f"GET /_sprag/events HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode()
+            )
+            async with websockets.connect(address, additional_headers={"Cookie": cookie}) as page:
+                assert page.response is not None
+                assert "Sec-WebSocket-Extensions" not in page.response.headers
+                assert "sprag:connected" in str(await page.recv())
+                while b"sprag:connected" not in await reader.readline():
+                    pass
+                process.send_signal(signal.SIGTERM)
+                with pytest.raises(websockets.ConnectionClosed):
+                    await page.recv()
+            await reader.read()
+            writer.close()
+
+        asyncio.run(asyncio.wait_for(watch(), DEADLINE))
+        out, err = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, out) == (0, "")
+    assert err.rstrip().endswith("stopped")
+    assert "GET /" not in err
+    assert "Traceback" not in err
+    assert "timeout graceful" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_running_job_goes_back_in_order(
+    folder: Path, make_queue: MakeQueue, number: signal.Signals
+) -> None:
+    queue = make_queue(name="work", database=folder / "jobs.db")
+    job = queue.enqueue(1)
+    with serving(folder) as (process, _):
+        line_with(process, "started", error=False)
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == 0
+    assert [move.event for move in queue.history(job.id)] == ["enqueue", "start", "release"]
+
+
+def test_a_second_ctrl_c_ends_it_at_once(folder: Path, make_queue: MakeQueue) -> None:
+    queue = make_queue(name="deaf", database=folder / "jobs.db")
+    queue.enqueue(1)
+    with serving(folder) as (process, _):
+        line_with(process, "started", error=False)
+        process.send_signal(signal.SIGINT)
+        line_with(process, "Shutting down")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+
+
+def test_several_processes_serve_one_port_and_stop_in_order(folder: Path) -> None:
+    with serving(folder, "--workers", "2", path="main") as (process, url):
+        victim = pids_at(url, 2).pop()
+        os.kill(int(victim), signal.SIGKILL)
+        line_with(process, "died")
+        assert victim not in pids_at(url, 2)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, out) == (0, "")
+    assert "Traceback" not in err
+
+
+def test_sighup_replaces_all_processes_while_the_port_is_served(folder: Path) -> None:
+    with serving(folder, "--workers", "2") as (process, url):
+        before = pids_at(url, 2)
+        process.send_signal(signal.SIGHUP)
+
+        def replaced(text: str) -> bool:
+            seen.add(text.split("first ")[1].split(maxsplit=1)[0])
+            return len(seen - before) == 2
+
+        seen: set[str] = set()
+        until(url, replaced)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+
+
+def test_with_reload_a_changed_page_a_changed_module_and_a_mended_one_are_served(
+    folder: Path,
+) -> None:
+    with serving(folder, "--reload") as (process, url):
+        until(url, lambda text: "first" in text)
+        (folder / "pages/home.html").write_text("changed {{ word }} {{ pid }}")
+        until(url, lambda text: "changed" in text)
+        (folder / "pages/home.py").write_text(textwrap.dedent(PAGE) + "    route = 'nonsense'\n")
+        assert "expected a path such as /images" in line_with(process, "expected a path")
+        (folder / "pages/home.py").write_text(textwrap.dedent(PAGE).replace("first", "second"))
+        until(url, lambda text: "second" in text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+
+
+def test_the_log_can_be_json_and_tell_requests(folder: Path) -> None:
+    with serving(folder, "--json", "--access-log") as (process, url):
+        read(url)
+        process.send_signal(signal.SIGTERM)
+        records = [
+            json.loads(line) for line in process.communicate(timeout=DEADLINE)[1].splitlines()
+        ]
+    assert any("GET /" in record["message"] for record in records)
+    assert records[-1]["message"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        ("no_such:app", 2, "there is no module 'no_such'"),
+        ("main:missing", 2, "main has no 'missing'; its applications are main:app"),
+        ("main:number", 2, "expected an instance of sprag.App, got int"),
+        ("main:Work", 2, "a class that is none (Work)"),
+        ("two", 2, "which application is meant? its applications are two:app, two:other"),
+        ("nothing", 2, "it has no application"),
+        ("main.py:app", 2, "write modules with dots"),
+        ("lost:app", 2, "there is no package 'no_such_package'"),
+        ("wrong:app", 2, "wrong.py:3)"),
+        ("broken:app", 1, "ZeroDivisionError"),
+        ("raising:app", 1, "ZeroDivisionError"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_words(
+    folder: Path, path: str, code: int, words: str
+) -> None:
+    done = terminal.run("run", path, "--port", "0", cwd=folder)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert ("Traceback" in done.stderr) == (code == 1)
+    assert not [line for line in done.stderr.splitlines() if "/sprag/" in line]
+    assert not (folder / "x.db").exists()
+
+
+def test_a_port_that_is_taken_and_wrong_options_are_told(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = terminal.run("run", "main:app", "--port", port, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"sprag: cannot listen on 127.0.0.1, port {port}: " in done.stderr
+    assert terminal.run("run", "main:app", "--reload", "-w", "2", cwd=folder).returncode == 2
+    assert terminal.run("run", cwd=folder).returncode == 2
+
+
+def test_another_database_than_the_applications_is_refused(folder: Path) -> None:
+    done = terminal.run("-d", "other.db", "run", "main:app", cwd=folder)
+    assert done.returncode == 2
+    assert "jobs.db" in done.stderr
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_file_that_it_cannot_use_ends_it(folder: Path, processes: str) -> None:
+    (folder / "jobs.db").write_text("no database " * 100)
+    done = terminal.run("run", "main:app", "--port", "0", "-w", processes, cwd=folder)
+    assert done.returncode == (3 if processes == "1" else 1)
+    assert "not a SQLite database" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "websockets", "pydantic"])
+def test_without_the_web_extra_it_says_what_to_install(missing: str) -> None:
+    code = f"""
+        import sys
+        sys.modules[{missing!r}] = None
+        from sprag.cli import main
+        print(main(["run", "main:app"]), main(["--help"]))
+    """
+    done = python(code)
+    assert done.stdout.splitlines()[-1] == "4 0"
+    assert done.stderr.count("pip install 'sprag-queue[cli,web]'") == 1
+
+
+def test_the_other_commands_load_none_of_the_web(database: Path) -> None:
+    queue = QueueService(name="work", database=database)
+    queue.enqueue(1)
+    queue.stop()
+    loaded = said(
+        f"""
+        import sys
+        from sprag.cli import main
+        main(["list", "-d", {str(database)!r}]), main(["run", "--help"])
+        print(*sys.modules)
+        """
+    ).splitlines()[-1]
+    names = {name.partition(".")[0] for name in loaded.split()}
+    assert names.isdisjoint({"starlette", "uvicorn", "pydantic", "jinja2", "websockets"})

@@ -1,0 +1,1 @@
+"""The demo's page: an application as any other, on the queue of `examples/thumbnails.py`."""

@@ -1,0 +1,1 @@
+"""The pages: each a controller, with its template and what runs in the browser beside it."""
