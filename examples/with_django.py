@@ -14,7 +14,6 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from starlette.requests import HTTPConnection
 
 from examples.counting import CountQueue
 from sprag import App
@@ -36,7 +35,7 @@ def index(_request: HttpRequest) -> HttpResponse:
 def count(request: HttpRequest, to: int) -> HttpResponse:
     """Count in the background, for this visitor, whose open page is told of it; the job's id."""
     scope = getattr(request, "scope", None) or request.META["asgi.scope"]
-    visitor = app.visitors.owner(HTTPConnection(scope))
+    visitor = app.audience_of(scope)
     return HttpResponse(app.queue("counting").enqueue({"to": to}, audience=visitor).id)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask, request
-from starlette.requests import HTTPConnection
 
 from examples.counting import CountQueue
 from sprag import App
@@ -24,7 +23,7 @@ def index() -> str:
 @legacy.post("/count/<int:to>")
 def count(to: int) -> str:
     """Count in the background, for this visitor, whose open page is told of it; the job's id."""
-    visitor = app.visitors.owner(HTTPConnection(request.environ["asgi.scope"]))
+    visitor = app.audience_of(request.environ["asgi.scope"])
     return app.queue("counting").enqueue({"to": to}, audience=visitor).id
 
 

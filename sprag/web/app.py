@@ -25,7 +25,7 @@ from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -59,6 +59,8 @@ from .visitor import (
 log = logging.getLogger("sprag.web")
 
 TOKEN_VARIABLE: Final = "SPRAG_DASHBOARD_TOKEN"
+# Where the scope of a mounted application keeps our session; "session" may be its own.
+_VISIT: Final = "sprag.session"
 _STOP_SECONDS: Final = 10.0
 
 
@@ -242,6 +244,14 @@ class App:
                 f"there is no provider {name!r}; App(providers=) has {known}"
             ) from None
 
+    def audience_of(self, scope: Mapping[str, Any]) -> str:
+        """The audience of who makes a request of a mounted application: what its code gives to
+        `enqueue(audience=)`, so that the visitor's pages are told. `scope` is the request's ASGI
+        scope. Raises LookupError for a request that did not come through this application."""
+        if _VISIT not in scope:
+            raise LookupError("expected the scope of a request to an application in App(mounts=)")
+        return self.visitors.owner(HTTPConnection({**scope, "session": scope[_VISIT]}))
+
     @property
     def engine(self) -> Engine:
         """The open file. Raises QueueClosed before the start and after the stop."""
@@ -423,6 +433,7 @@ class _Apart:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = {name: value for name, value in scope.items() if name != "session"}
+        inner[_VISIT] = scope.get("session")
         await self._app(inner, receive, send)
 
 
