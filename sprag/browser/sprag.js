@@ -351,6 +351,8 @@ class Connection {
   #wanted = false;
   #online = true;
   #sse = false;
+  /** Whether a WebSocket has worked on this page. */
+  #proven = false;
   /** When this line was found to work, by performance.now(); 0 if it has not been. */
   #opened = 0;
   /** Lines in a row that never worked: another kind may. */
@@ -433,8 +435,10 @@ class Connection {
     // Without a network no kind of line works, which says nothing against this one.
     if (this.#opened) this.#refused = 0;
     else if (navigator.onLine) this.#refused += 1;
-    // A proxy may let no WebSocket through, or the server may only be away: try both in turn.
-    if (this.#refused) this.#sse = this.#refused % 3 === 2;
+    // A proxy may let no WebSocket through, or the server may only be away: try both in turn. Where
+    // a WebSocket has worked it is rather the server; events take one of few connections to it.
+    const turns = this.#proven ? 12 : 3;
+    this.#sse = this.#refused ? this.#refused % turns === turns - 1 : this.#sse && !this.#proven;
     this.#setOnline(false);
     const limit = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures, LAST_RETRY_SECONDS);
     this.#timer = setTimeout(() => this.#open(), limit * (0.5 + Math.random() / 2) * 1000);
@@ -456,6 +460,7 @@ class Connection {
   #works() {
     if (this.#opened) return;
     this.#opened = performance.now();
+    this.#proven ||= !this.#sse;
     clearTimeout(this.#timer);
     this.#setOnline(true);
   }

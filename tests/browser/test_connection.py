@@ -259,3 +259,21 @@ def test_being_without_a_network_says_nothing_against_websockets(
     site.move()
     wait_for(page, [1])
     assert not [url for url in asked if "/_sprag/events" in url]
+
+
+def test_a_server_that_is_away_for_long_is_asked_for_the_websocket_that_worked(
+    site: Site, page: Page, console: Console, write: Write
+) -> None:
+    console.expect(*BROKEN_LINE)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(site, page, write)
+    site.move()
+    wait_for(page, [1])
+    site.stop()
+    for _ in range(4):
+        page.wait_for_event("console", lambda said: "WebSocket connection" in said.text)
+    site.start()
+    site.move()
+    wait_for(page, [1, 2])
+    assert not [url for url in asked if "/_sprag/events" in url]
