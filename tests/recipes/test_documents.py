@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shlex
 import subprocess
@@ -75,6 +76,11 @@ def program(site: Path) -> Iterator[Program]:
         yield served
 
 
+def imports_from(folder: Path) -> dict[str, str]:
+    """The environment of a script that finds the modules of `folder`, wherever it starts."""
+    return {**unmeasured(), "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+
+
 def test_every_python_block_is_a_file_of_the_site_or_runs_by_itself(site: Path) -> None:
     alone = [
         text
@@ -86,7 +92,7 @@ def test_every_python_block_is_a_file_of_the_site_or_runs_by_itself(site: Path) 
         file = site / f"snippet_{number}.py"
         file.write_text(text, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-W", "error", file.name], cwd=site, env=unmeasured(),
+            [sys.executable, "-W", "error", file.name], cwd=site, env=imports_from(site),
             capture_output=True, text=True, timeout=DEADLINE, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{text}\n{done.stderr}"

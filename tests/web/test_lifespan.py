@@ -223,7 +223,7 @@ SECOND = """
     app = App(routes={routes!r}, database={database!r}, providers={{"work": Work()}},
               secret={secret!r})
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1])
+        print(listener.getsockname()[1], flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
         server.run(sockets=[listener])
 """
