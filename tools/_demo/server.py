@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
@@ -112,8 +114,14 @@ class _Server(uvicorn.Server):
             threading.Thread(target=webbrowser.open, args=(self._address,), daemon=True).start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not by print, which the signal may have interrupted.
         if not self.should_exit:
-            print("Stopping: what is in work is finished first.", flush=True)
-        if sig == signal.SIGINT and self.should_exit:
-            print("Stopping at once.", flush=True)
+            _say_at_once("Stopping: what is in work is finished first.\n")
+        elif sig == signal.SIGINT:
+            _say_at_once("Stopping at once.\n")
         super().handle_exit(sig, frame)
+
+
+def _say_at_once(text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(1, text.encode())
