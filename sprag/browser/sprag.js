@@ -275,8 +275,11 @@ async function send(name, request) {
     status = response.status;
     const { ok, value, error } = await response.json();
     return ok ? { ok, value, status, error: null } : failure(status, error);
-  } catch (problem) {
-    const message = status ? `the server answered ${status}, not as an action does` : `${problem}`;
+  } catch {
+    // The browser's console has the details.
+    const message = status
+      ? `the server answered ${status}, not as an action does`
+      : "The server cannot be reached";
     return failure(status, { type: "network", message });
   }
 }

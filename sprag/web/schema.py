@@ -17,6 +17,7 @@ from .errors import ActionError, StartupError
 from .uploads import Upload
 
 _MOST_ERRORS: Final = 50
+_MOST_SAID: Final = 3
 
 
 class Field:
@@ -167,8 +168,8 @@ def _refusal(error: ValidationError) -> ActionError:
         }
         for one in found[:_MOST_ERRORS]
     ]
-    names = ", ".join(dict.fromkeys(field["field"] for field in fields))
-    return ActionError(f"The payload is not valid: {names}", type="invalid_payload", fields=fields)
+    reasons = "; ".join(f"{field['field']}: {field['message']}" for field in fields[:_MOST_SAID])
+    return ActionError(f"Not valid: {reasons}", type="invalid_payload", fields=fields)
 
 
 def _words(kind: str, message: str) -> str:
