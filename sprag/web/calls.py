@@ -153,7 +153,8 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
     """The fields that were sent. Files are there until the block ends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        yield _object(await _body(request, limits.body))
+        bounded = Request(request.scope, _bounded(request, limits.body))
+        yield _object(await bounded.body())
     elif kind == "multipart/form-data":
         bounded = Request(request.scope, _bounded(request, limits.upload))
         try:
@@ -198,19 +199,8 @@ def _fields(parts: list[tuple[str, UploadFile | str]]) -> dict[str, Any]:
     return found
 
 
-async def _body(request: Request, most: int) -> bytes:
-    said = request.headers.get("content-length", "")
-    if said.isascii() and said.isdigit() and len(said) < 20 and int(said) > most:
-        _too_large(most)
-    parts = bytearray()
-    async for part in request.stream():
-        parts += part
-        if len(parts) > most:
-            _too_large(most)
-    return bytes(parts)
-
-
 def _bounded(request: Request, most: int) -> Receive:
+    """What receives the request's body, and refuses more than `most` bytes of it."""
     said = request.headers.get("content-length", "")
     if said.isascii() and said.isdigit() and len(said) < 20 and int(said) > most:
         _too_large(most)

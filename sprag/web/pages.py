@@ -140,7 +140,6 @@ class PageView:
         self._frame = frame
         self._threads = threads
         self._position = position
-        self._assets = assets
         self._module = found.module
         self._module_name = None if found.module is None else assets.add_module(found.module.path)
         self._template = _template(found, environment)
