@@ -17,7 +17,7 @@ from sprag.queue import IllegalMove, Job, QueueError, Signal
 
 from . import pictures
 from .arguments import DEMO, TerminalOptions
-from .log import log_to
+from .output import prepare
 from .pictures import Picture, Skipped
 from .screen import Screen, screen
 
@@ -55,14 +55,7 @@ def main(options: TerminalOptions, queue_class: type[ThumbnailQueue] = Thumbnail
 
 def _run(options: TerminalOptions, queue_class: type[ThumbnailQueue]) -> int:
     output = options.output
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if DEMO in output.parents:
-            (DEMO / ".gitignore").write_text("*\n")
-        log_to(output / "demo.log")
-    except OSError as error:
-        print(f"{output} cannot be written ({error.strerror}): choose another folder with "
-              "--output.", file=sys.stderr)  # fmt: skip
+    if not prepare(output):
         return 2
     folder = options.folder
     if folder is None:

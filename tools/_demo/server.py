@@ -17,8 +17,8 @@ import uvicorn
 from sprag.queue import QueueError
 from sprag.web import StartupError
 
-from .arguments import DEMO, PageOptions
-from .log import log_to
+from .arguments import PageOptions
+from .output import prepare
 from .page.app import make_app
 
 _HOST = "127.0.0.1"
@@ -44,14 +44,7 @@ def main(options: PageOptions) -> int:
 
 def _run(options: PageOptions) -> int:
     output = options.output
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if DEMO in output.parents:
-            (DEMO / ".gitignore").write_text("*\n")
-        log_to(output / "demo.log")
-    except OSError as error:
-        print(f"{output} cannot be written ({error.strerror}): choose another folder with "
-              "--output.", file=sys.stderr)  # fmt: skip
+    if not prepare(output):
         return 2
     listening = _listen(options.port)
     if listening is None:
