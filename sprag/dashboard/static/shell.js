@@ -20,20 +20,26 @@ export function outcome(text, bad = false) {
   outcome.timer = setTimeout(() => (place.textContent = ""), bad ? 20000 : 8000);
 }
 
-/** Whether a person says yes. */
+let answered = () => {}; // what waits for the answer to the question that is open
+
+/** Whether a person says yes; a question that another one replaces is a no. */
 export function confirmed(title, text, yes, bad = false) {
   const dialog = by("confirm");
   by("confirm-title").textContent = title;
   by("confirm-text").textContent = text;
   by("confirm-yes").textContent = yes;
   by("confirm-yes").classList.toggle("bad", bad);
+  answered(false);
   dialog.returnValue = "no"; // what Escape leaves
   dialog.showModal();
   by("confirm-yes").focus();
-  return new Promise((done) => {
-    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
-  });
+  return new Promise((done) => (answered = done));
 }
+
+by("confirm").addEventListener("close", ({ target: dialog }) => {
+  // Told some time after the closing: by then the next question may be open.
+  if (!dialog.open) answered(dialog.returnValue === "yes");
+});
 
 function help() {
   const entries = [...shortcuts].map(([key, { says }]) => [
