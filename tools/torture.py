@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import _oracle as oracle
 import _venv
-from _torture import oracle
 from _torture.driver import Driver, Plan, opened
 from _torture.verdict import Line, judge
 

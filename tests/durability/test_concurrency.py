@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+import _oracle as oracle
 import sprag.queue.pool
-from _torture import oracle
 from sprag.queue import DatabaseError, QueueClosed, QueueError, QueueService
 from sprag.queue.commit import GroupCommit, Ticket
 from sprag.queue.ids import new_ids

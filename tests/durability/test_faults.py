@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 import pytest
 
-from _torture import oracle
+import _oracle as oracle
 from sprag.queue import (
     DatabaseError,
     DatabaseFull,

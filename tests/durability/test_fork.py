@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from _torture import oracle
+import _oracle as oracle
 from sprag.queue import QueueService
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, raw, wait_until

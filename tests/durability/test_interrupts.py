@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from _torture import oracle
+import _oracle as oracle
 from tests.support import DEADLINE, child, python, raw, unmeasured
 
 SWEEP = """

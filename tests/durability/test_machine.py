@@ -31,7 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from _torture import oracle
+import _oracle as oracle
 from sprag.queue import DatabaseError, IllegalMove, JobError, JobNotFound, QueueService
 from sprag.queue.database import Database
 from sprag.queue.ids import new_ids

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from _torture import oracle
+import _oracle as oracle
 from sprag.queue import QueueService, StopInsideHandler
 from tests.conftest import MakeQueue
 from tests.support import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from _torture import oracle
+import _oracle as oracle
 from sprag.queue import QueueService, Signal, Subscription
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, child, finished, queue_class, raw, sql, wait

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import oracle
+import _oracle as oracle
+
 from .slot import CHILD, Slot
 
 DEADLINE = 120.0

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import oracle
+import _oracle as oracle
+from _oracle import File, JobRow
+
 from .driver import Record
-from .oracle import File, JobRow
 from .slot import Life, Slot
 
 _CLOCK_SECONDS = 0.002
