@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -21,6 +22,11 @@ DEADLINE = 60.0
 """Seconds after which a test gives up on what should long have happened."""
 
 Handler = Callable[[Any, Any], Any]
+
+
+def named(value: object) -> str:
+    """The name of a parameter in a test's id: the same in every process that collects it."""
+    return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))[:70]
 
 
 def queue_class(handler: Handler | None = None, name: str = "work") -> type[QueueService]:

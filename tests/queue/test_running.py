@@ -20,7 +20,7 @@ from sprag.queue import (
 )
 from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Seen, finished, sql, until_interrupted, wait
+from tests.support import DEADLINE, Gate, Seen, finished, named, sql, until_interrupted, wait
 
 
 def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
@@ -60,7 +60,7 @@ def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
         ({"message": "x" * 5000}, Progress(None, None, None, "x" * 1000)),
         ({"message": "lone \ud800"}, Progress(None, None, None, "lone \\ud800")),
     ],
-    ids=lambda value: ascii(value)[:60],
+    ids=named,
 )
 def test_a_report_is_stored_before_the_outcome(
     make_queue: MakeQueue, said: dict[str, Any], stored: Progress
@@ -84,7 +84,7 @@ def test_a_report_is_stored_before_the_outcome(
         ({"current": 1, "total": -(2**60)}, ValueError),
         ({"percent": 10**400}, ValueError),
     ],
-    ids=lambda value: ascii(value)[:60],
+    ids=named,
 )
 def test_a_report_of_what_is_no_number_or_text_raises_in_the_handler(
     make_queue: MakeQueue, said: dict[str, Any], kind: type[Exception]
