@@ -7,6 +7,7 @@ watch (checkpoints, the commits of other processes).
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import math
 import os
@@ -302,6 +303,30 @@ class Database:
             # The commits are safe in the WAL; only its length suffers.
             log.exception("%s: a checkpoint failed; it is tried again", self.path)
             return self.wal_pages, self.wal_pages
+
+    def settle(self) -> None:
+        """Return once all that is committed survives a power loss, whatever the durability.
+
+        Raises WriteUnknown.
+        """
+        if self.durability == "full":
+            return
+        # No lock of SQLite's is on this file, so that to close it drops none.
+        try:
+            fd = os.open(f"{self.path}-wal", os.O_RDONLY)
+            try:
+                if hasattr(fcntl, "F_FULLFSYNC"):
+                    fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+                else:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise errors.WriteUnknown(
+                f"the disk failed under {self.path} ({error}); whether the last changes survive "
+                "a power loss is unknown",
+                self.path,
+            ) from error
 
     def backup(self, target: str) -> None:
         """Write a compact copy, of one instant, to the new file `target`."""

@@ -184,7 +184,7 @@ class Journal(Reader):
         return int(owner)
 
     def recover(self, owner: int) -> list[tuple[str, str, Event]]:
-        """Take all jobs from a dead owner, and forget it; (id, queue, event) of each."""
+        """Take all jobs from a dead owner, and forget it for good; (id, queue, event) of each."""
         message = "the process running this job died %d times; max_crashes is %d"
 
         error = JobError("ProcessDied", message).to_json()
@@ -196,6 +196,7 @@ class Journal(Reader):
 
         moved = [(id_, queue, event) for id_, queue, event in self._call(run)]
         self._on_commit([id_ for id_, _queue, event in moved if event != "recover"])
+        self.database.settle()
         return moved
 
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
@@ -217,14 +218,16 @@ class Journal(Reader):
             raise
 
     def leave(self, owner: int) -> list[str]:
-        """The last act of an owner: release what it has, and be forgotten."""
+        """The last act of an owner: release what it has, and be forgotten for good."""
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             released = _give_back(connection, now, owner, [])
             rows_of(connection, "remove_owner", owner=owner)
             return released
 
-        return self._call(run)
+        released = self._call(run)
+        self.database.settle()
+        return released
 
     def prune(self, queue: str, before: float | None, keep: int | None) -> int:
         """Delete the finished jobs of a queue that ended before `before`, and all but the

@@ -9,26 +9,34 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from .folders import make_folder, sync_folder
+
 Liveness = Literal["alive", "dead", "unknown"]
 
 
 class OwnerLock:
     """An exclusive flock on the new file `folder/<token>.lock`, held until `release()` or death.
 
-    Take it before the owner's row is written: then a row without a locked file
-    is that of a dead owner.
+    Take it before the owner's row is written, and release it after the row is gone for good:
+    then a row whose file nobody has locked is that of a dead owner. The file is there after a
+    power loss too, or nobody could tell.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         self.token = os.urandom(16).hex()
         self._path = _file(folder, self.token)
         # Python opens with close-on-exec, so a program started from here does not inherit it.
         self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sync_folder(folder)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
-        """Remove the file and let go; for after the owner's row is gone."""
+        """Remove the file and let go; for after the owner's row is gone for good."""
         if self._fd is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._fd)
@@ -60,7 +68,7 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 
 def forget(folder: Path, token: str) -> None:
-    """Remove the file of a dead owner whose row is gone."""
+    """Remove the file of a dead owner whose row is gone for good."""
     _file(folder, token).unlink(missing_ok=True)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
 import pydantic_core
 from pydantic_core import core_schema
+
+from sprag.queue.folders import sync_folder
 
 _NAME_LENGTH: Final = 200
 
@@ -31,10 +34,14 @@ class Upload:
         return self.file.read()
 
     def save(self, path: str | Path) -> Path:
-        """Write the content to `path`, which must not exist yet. Raises FileExistsError."""
+        """Write the content to `path`, which must not exist yet; a power loss takes it no more
+        than the job that is enqueued with it then. Raises FileExistsError."""
         self.file.seek(0)
         with Path(path).open("xb") as target:
             shutil.copyfileobj(self.file, target)
+            target.flush()
+            os.fsync(target.fileno())
+        sync_folder(Path(path).parent)
         return Path(path)
 
     @classmethod

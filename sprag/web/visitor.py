@@ -15,6 +15,8 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sprag.queue.folders import make_folder, sync_folder
+
 from .errors import StartupError
 
 Identify = Callable[[HTTPConnection], object]
@@ -164,7 +166,7 @@ def secret_of(database: str) -> str:
         return check_secret(told)
     file = Path(f"{database}-sprag") / "secret"
     try:
-        file.parent.mkdir(exist_ok=True)
+        make_folder(file.parent)
         if not file.exists():
             # Whole or not at all: another process may be at the same.
             draft = file.with_name(f"secret.{secrets.token_hex(8)}")
@@ -179,6 +181,7 @@ def secret_of(database: str) -> str:
                 pass
             finally:
                 draft.unlink()
+            sync_folder(file.parent)
         return check_secret(file.read_text(encoding="ascii"))
     except OSError as error:
         raise StartupError(

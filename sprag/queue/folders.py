@@ -1,0 +1,28 @@
+"""Folders of which a power loss takes nothing: a new file's name is in its folder, not in the
+file, so syncing the file alone may leave it without one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make sure that it is there, and stays there."""
+    path.mkdir(exist_ok=True)
+    # Also where it was there before: whoever made it may not have come to this line yet.
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Return once what was made, renamed or deleted in the folder is so for good."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that knows no such thing
+            raise
+    finally:
+        os.close(fd)
