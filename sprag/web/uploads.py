@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import pydantic_core
 from pydantic_core import core_schema
 
-from sprag.queue.folders import sync_folder
+from ..queue.folders import sync_folder
 
 _NAME_LENGTH: Final = 200
 

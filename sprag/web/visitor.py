@@ -15,8 +15,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sprag.queue.folders import make_folder, sync_folder
-
+from ..queue.folders import make_folder, sync_folder
 from .errors import StartupError
 
 Identify = Callable[[HTTPConnection], object]
