@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from .database import Database
+from .disk import sync, sync_folder
 from .errors import DatabaseRefused
-from .folders import sync_folder
 from .journal import Journal
 
 
@@ -33,7 +33,7 @@ def backup(database: Database, target: str) -> None:
         finally:
             copy.close()
         with Path(partial).open("rb") as file:
-            os.fsync(file.fileno())
+            sync(file.fileno())
         os.link(partial, target)
         sync_folder(Path(target).parent)
     except FileExistsError as error:

@@ -7,7 +7,6 @@ watch (checkpoints, the commits of other processes).
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import logging
 import math
 import os
@@ -21,6 +20,7 @@ from typing import Any, Final, Literal
 import apsw
 
 from . import errors
+from .disk import sync
 from .mounts import network_filesystem
 from .statements import MIGRATIONS, SCHEMA
 
@@ -315,10 +315,7 @@ class Database:
         try:
             fd = os.open(f"{self.path}-wal", os.O_RDONLY)
             try:
-                if hasattr(fcntl, "F_FULLFSYNC"):
-                    fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-                else:
-                    os.fsync(fd)
+                sync(fd)
             finally:
                 os.close(fd)
         except OSError as error:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from .folders import make_folder, sync_folder
+from .disk import make_folder, sync_folder
 
 Liveness = Literal["alive", "dead", "unknown"]
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from .disk import sync
+
 _BYTES: Final = 2 * 1024 * 1024
 
 
@@ -27,7 +29,7 @@ class Reserve:
             try:
                 if os.fstat(fd).st_size < _BYTES:
                     _allocate(fd)
-                    os.fsync(fd)
+                    sync(fd)
             finally:
                 os.close(fd)
         except OSError:

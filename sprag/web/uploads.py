@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
@@ -10,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import pydantic_core
 from pydantic_core import core_schema
 
-from ..queue.folders import sync_folder
+from ..queue.disk import sync, sync_folder
 
 _NAME_LENGTH: Final = 200
 
@@ -40,7 +39,7 @@ class Upload:
         with Path(path).open("xb") as target:
             shutil.copyfileobj(self.file, target)
             target.flush()
-            os.fsync(target.fileno())
+            sync(target.fileno())
         sync_folder(Path(path).parent)
         return Path(path)
 

@@ -15,7 +15,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..queue.folders import make_folder, sync_folder
+from ..queue.disk import make_folder, sync, sync_folder
 from .errors import StartupError
 
 Identify = Callable[[HTTPConnection], object]
@@ -173,7 +173,7 @@ def secret_of(database: str) -> str:
             with os.fdopen(descriptor, "w") as writing:
                 writing.write(secrets.token_urlsafe(32))
                 writing.flush()
-                os.fsync(writing.fileno())
+                sync(writing.fileno())
             try:
                 os.link(draft, file)
             except FileExistsError:

@@ -16,7 +16,7 @@ from tests.support import said
 
 ORDER = (
     "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
-    "folders", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
+    "disk", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
     "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
     "engine", "pool", "backup", "service", "__init__",
 )  # fmt: skip
