@@ -85,9 +85,14 @@ def _test_wheel(python: Path, arguments: Sequence[str]) -> bool:
             print(error, file=sys.stderr, flush=True)
             return False
         _chromium.ensure()
-        pytest = ["-m", "pytest", "--cov", "--cov-report=term-missing:skip-covered", *arguments]
-        return _venv.run([str(python), "-c", SEES_WHEEL]) and _venv.run([str(python), *pytest])
+        pytest = ["-m", "pytest", *BESIDE, "--cov", "--cov-report=term-missing:skip-covered"]
+        return _venv.run([str(python), "-c", SEES_WHEEL]) and _venv.run(
+            [str(python), *pytest, *arguments]
+        )
 
+
+# Some processes run tests, each file in one of them: most tests wait more than they compute.
+BESIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 
 SEES_WHEEL = """
 import sprag, sys
