@@ -8,6 +8,7 @@ from pathlib import Path
 from .database import Database
 from .errors import DatabaseRefused
 from .journal import Journal
+from .owners import sync_folder
 
 
 def backup(database: Database, target: str) -> None:
@@ -34,17 +35,9 @@ def backup(database: Database, target: str) -> None:
         with Path(partial).open("rb") as file:
             os.fsync(file.fileno())
         os.link(partial, target)
-        _sync_folder(Path(target).parent)
+        sync_folder(Path(target).parent)
     except FileExistsError as error:
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target) from error
     finally:
         for suffix in ("", "-wal", "-shm"):
             Path(partial + suffix).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

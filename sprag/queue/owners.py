@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -16,16 +17,19 @@ class OwnerLock:
     """An exclusive flock on the new file `folder/<token>.lock`, held until `release()` or death.
 
     Take it before the owner's row is written: then a row without a locked file
-    is that of a dead owner.
+    is that of a dead owner. That holds after power loss too: when this returns,
+    the file's name is on the disk.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
+        _keep_names(folder.parent)
         self.token = os.urandom(16).hex()
         self._path = _file(folder, self.token)
         # Python opens with close-on-exec, so a program started from here does not inherit it.
         self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _keep_names(folder)
 
     def release(self) -> None:
         """Remove the file and let go; for after the owner's row is gone."""
@@ -62,6 +66,21 @@ def liveness(folder: Path, token: str) -> Liveness:
 def forget(folder: Path, token: str) -> None:
     """Remove the file of a dead owner whose row is gone."""
     _file(folder, token).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: syncing a file says nothing of its name."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _keep_names(folder: Path) -> None:
+    # As SQLite does with its own files: where a folder cannot be synced, work goes on without.
+    with suppress(OSError):
+        sync_folder(folder)
 
 
 def _file(folder: Path, token: str) -> Path:
