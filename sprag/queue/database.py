@@ -103,6 +103,7 @@ class Database:
         self._beside_pages, self._most_pages = _CHECKPOINT_PAGES[durability]
         self._wait_pages = self._most_pages
         self._warn_pages = _WARN_PAGES
+        self._lasting = durability == "full"
         try:
             with self.translated():
                 self.writer = self._connect(ours=False)
@@ -123,7 +124,13 @@ class Database:
 
     # ------------------------------------------------------------ transactions
 
-    def begin(self) -> None:
+    def begin(self, *, lasting: bool = False) -> None:
+        """Begin to write. What is committed then survives power loss if it is to be `lasting`,
+        and all that was committed before it, with "normal" durability as well."""
+        lasting = lasting or self.durability == "full"
+        if lasting != self._lasting:
+            self.writer.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            self._lasting = lasting
         # Never deferred: an upgrade from read to write fails at once with BUSY_SNAPSHOT,
         # whatever the timeout.
         self.writer.execute("BEGIN IMMEDIATE")
