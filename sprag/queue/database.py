@@ -20,7 +20,6 @@ from typing import Any, Final, Literal
 import apsw
 
 from . import errors
-from .disk import sync
 from .mounts import network_filesystem
 from .statements import MIGRATIONS, SCHEMA
 
@@ -104,6 +103,7 @@ class Database:
         self._beside_pages, self._most_pages = _CHECKPOINT_PAGES[durability]
         self._wait_pages = self._most_pages
         self._warn_pages = _WARN_PAGES
+        self._lasting = durability == "full"
         try:
             with self.translated():
                 self.writer = self._connect(ours=False)
@@ -124,7 +124,13 @@ class Database:
 
     # ------------------------------------------------------------ transactions
 
-    def begin(self) -> None:
+    def begin(self, *, lasting: bool = False) -> None:
+        """Begin to write. What is committed then survives power loss if it is to be `lasting`,
+        and all that was committed before it, with "normal" durability as well."""
+        lasting = lasting or self.durability == "full"
+        if lasting != self._lasting:
+            self.writer.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            self._lasting = lasting
         # Never deferred: an upgrade from read to write fails at once with BUSY_SNAPSHOT,
         # whatever the timeout.
         self.writer.execute("BEGIN IMMEDIATE")
@@ -303,27 +309,6 @@ class Database:
             # The commits are safe in the WAL; only its length suffers.
             log.exception("%s: a checkpoint failed; it is tried again", self.path)
             return self.wal_pages, self.wal_pages
-
-    def settle(self) -> None:
-        """Return once all that is committed survives a power loss, whatever the durability.
-
-        Raises WriteUnknown.
-        """
-        if self.durability == "full":
-            return
-        # No lock of SQLite's is on this file, so that to close it drops none.
-        try:
-            fd = os.open(f"{self.path}-wal", os.O_RDONLY)
-            try:
-                sync(fd)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise errors.WriteUnknown(
-                f"the disk failed under {self.path} ({error}); whether the last changes survive "
-                "a power loss is unknown",
-                self.path,
-            ) from error
 
     def backup(self, target: str) -> None:
         """Write a compact copy, of one instant, to the new file `target`."""

@@ -194,9 +194,11 @@ class Journal(Reader):
             rows_of(connection, "remove_owner", owner=owner)
             return moved
 
-        moved = [(id_, queue, event) for id_, queue, event in self._call(run)]
+        # The owner's lock file is removed next: without it a row that came back would be one of
+        # which nobody could tell whether it is dead.
+        rows = self._call(run, lasting=True)
+        moved = [(id_, queue, event) for id_, queue, event in rows]
         self._on_commit([id_ for id_, _queue, event in moved if event != "recover"])
-        self.database.settle()
         return moved
 
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
@@ -225,9 +227,7 @@ class Journal(Reader):
             rows_of(connection, "remove_owner", owner=owner)
             return released
 
-        released = self._call(run)
-        self.database.settle()
-        return released
+        return self._call(run, lasting=True)  # as in `recover`
 
     def prune(self, queue: str, before: float | None, keep: int | None) -> int:
         """Delete the finished jobs of a queue that ended before `before`, and all but the
@@ -252,8 +252,8 @@ class Journal(Reader):
 
     # ------------------------------------------------------------ one batch
 
-    def _call(self, run: Callable[[apsw.Connection, float], R]) -> R:
-        ticket = Call(run)
+    def _call(self, run: Callable[[apsw.Connection, float], R], *, lasting: bool = False) -> R:
+        ticket = Call(run, lasting=lasting)
         self._commits.submit(ticket)
         result: R = ticket.result
         return result
@@ -296,7 +296,7 @@ class Journal(Reader):
         workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
         seekers = self._seekers(workers, enqueues, anything=bool(calls))
         try:
-            self.database.begin()
+            self.database.begin(lasting=any(call.lasting for call in calls))
             finished = self._hand_in(writer, now, workers)
             self._accept(writer, now, enqueues)
             for ticket in calls:

@@ -69,13 +69,17 @@ class Enqueue(Ticket):
 
 
 class Call(Ticket):
-    """Any other change: `run` is called inside the transaction."""
+    """Any other change: `run` is called inside the transaction. A `lasting` one survives power
+    loss whatever the file's durability, for what is done next outside of the file."""
 
-    __slots__ = ("result", "run")
+    __slots__ = ("lasting", "result", "run")
 
-    def __init__(self, run: Callable[[apsw.Connection, float], Any]) -> None:
+    def __init__(
+        self, run: Callable[[apsw.Connection, float], Any], *, lasting: bool = False
+    ) -> None:
         super().__init__()
         self.run = run
+        self.lasting = lasting
         self.result: Any = None
 
 

@@ -1,8 +1,9 @@
 """What stands beside the database survives a power loss as well: a name in a folder is there for
-good only once the folder is synced, and a deletion must not outlive what it relies on."""
+good only once the folder is synced."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from io import BytesIO
@@ -10,37 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue import QueueService
-from sprag.queue.journal import Journal
 from sprag.queue.owners import OwnerLock
-from sprag.queue.recovery import Recovery
 from sprag.web import Upload
 from sprag.web.visitor import secret_of
 from tests.conftest import MakeQueue
-from tests.support import finished, sql
-
-Durabilities = pytest.mark.parametrize("durability", ["full", "normal"])
+from tests.support import sql
 
 
 class Disk:
-    """What is asked of the disk outside of SQLite: `sync` and `delete` are called at each, with
-    the path, before it is done."""
+    """What is synced outside of SQLite: `sync` is called with each path, before it is done."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sync: Callable[[Path], None] = lambda path: None
-        self.delete: Callable[[Path], None] = lambda path: None
-        fsync, unlink = os.fsync, os.unlink
+        fsync = os.fsync
 
         def synced(fd: int) -> None:
             self.sync(Path(f"/proc/self/fd/{fd}").readlink())
             fsync(fd)
 
-        def unlinked(path: str | Path) -> None:
-            self.delete(Path(path))
-            unlink(path)
-
         monkeypatch.setattr(os, "fsync", synced)
-        monkeypatch.setattr(os, "unlink", unlinked)
 
 
 @pytest.fixture
@@ -67,80 +56,25 @@ def test_a_lock_file_is_there_for_good_before_its_owner_is_known(
     assert owners(database) == 1
 
 
-@Durabilities
-def test_a_lock_file_is_deleted_only_once_its_owner_is_forgotten_for_good(
-    make_queue: MakeQueue, database: Path, disk: Disk, durability: str
+def test_a_folder_that_cannot_be_synced_keeps_nobody_from_working(
+    tmp_path: Path, disk: Disk
 ) -> None:
-    queue = make_queue(durability=durability)
-    queue.start()
-    finished(queue, queue.enqueue(1))
-    told = watched(disk, database)
-    queue.stop()
-    assert told == wanted(durability)
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    disk.sync = refuse
+    OwnerLock(tmp_path / "owners").release()
 
 
-@Durabilities
-def test_so_it_is_when_a_dead_owner_s_jobs_were_recovered(
-    make_queue: MakeQueue, database: Path, disk: Disk, durability: str
-) -> None:
-    queue = make_queue(durability=durability)
-    queue.enqueue(1)
-    folder = Path(f"{database}-sprag")
-    folder.mkdir()
-    lock = OwnerLock(folder)
-    journal = journal_of(queue)
-    journal.add_owner(lock.token, 1, "here")
-    lock.abandon()
-    recovery = Recovery(journal, folder)
-    recovery.refresh()
-    told = watched(disk, database)
-    recovery.sweep()
-    assert told == wanted(durability)
-
-
-def journal_of(queue: QueueService) -> Journal:
-    engine = queue._open()
-    return engine.journal
-
-
-def watched(disk: Disk, database: Path) -> list[str]:
-    """What happens from now on, as far as the owner's end is concerned."""
-    told: list[str] = []
-
-    def sync(path: Path) -> None:
-        if path.name == f"{database.name}-wal":
-            told.append(f"the log is synced with {owners(database)} owners in it")
-
-    def delete(path: Path) -> None:
-        if path.suffix == ".lock":
-            told.append(f"the lock file is deleted with {owners(database)} owners known")
-
-    disk.sync, disk.delete = sync, delete
-    return told
-
-
-def wanted(durability: str) -> list[str]:
-    end = ["the lock file is deleted with 0 owners known"]
-    if durability == "normal":
-        # Here no commit is synced by SQLite itself.
-        return ["the log is synced with 0 owners in it", *end]
-    return end
-
-
-def test_the_log_that_cannot_be_synced_leaves_the_lock_file(
-    make_queue: MakeQueue, database: Path, disk: Disk, caplog: pytest.LogCaptureFixture
-) -> None:
-    queue = make_queue(durability="normal")
-    queue.start()
-
+def test_a_folder_that_fails_leaves_no_lock_file(tmp_path: Path, disk: Disk) -> None:
     def fail(path: Path) -> None:
-        raise OSError(5, "Input/output error")
+        if path.name == "owners":
+            raise OSError(errno.EIO, "Input/output error")
 
     disk.sync = fail
-    queue.stop()
-    assert "could not sign off" in caplog.text
-    assert len(list(Path(f"{database}-sprag").glob("*.lock"))) == 1
-    caplog.clear()
+    with pytest.raises(OSError, match="Input/output"):
+        OwnerLock(tmp_path / "owners")
+    assert list((tmp_path / "owners").iterdir()) == []
 
 
 def test_an_upload_is_saved_for_good_name_and_all(tmp_path: Path, disk: Disk) -> None:

@@ -1,0 +1,231 @@
+"""What is going on when the power fails: the shapes of work that are recorded.
+
+Each is a function of a `Scene`, which runs real queues, with threads of their own, so two runs
+of one seed are alike, but not the same: that is why logs are saved.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import apsw
+
+from sprag.queue import Job
+from sprag.queue.database import APPLICATION_ID
+
+from .log import Durability, Log
+from .process import DATABASE, DEADLINE, Process, hurried, tell_end
+from .recorder import RecordingVFS, owners_recorded
+
+_FORMAT_1 = Path(__file__).parents[2] / "tests" / "queue" / "format_1.sql"
+PLAIN = ("quick", "quick", "quick", "steps", "flaky", "fails")
+
+
+class Scene:
+    """One recording: a folder, a log, and the processes that use the file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        durability: Durability,
+        lies: frozenset[str] = frozenset(),
+    ) -> None:
+        self.folder = folder
+        self.noise = random.Random(seed)
+        self.log = Log(durability=durability)
+        self.known: list[str] = []
+        """Jobs that may be requeued."""
+        self._lies = lies
+        self._numbers = itertools.count()
+        self._open: list[str] = []
+        self._processes: list[Process] = []
+
+    def process(self, after: int = 0) -> Process:
+        """A process that has started."""
+        vfs = RecordingVFS(self.folder, self.log, self._lies)
+        made = Process(self.folder, vfs, self.log.tell, self.log.durability)
+        self._processes.append(made)
+        made.start(after)
+        return made
+
+    def end(self) -> None:
+        """The power fails. What is still open is put away."""
+        self.log.close()
+        for process in self._processes:
+            process.stop()
+            process.vfs.unregister()
+
+    # ------------------------------------------------------------ what callers do
+
+    def accept(self, jobs: Sequence[Job], items: Sequence[tuple[int, str]]) -> list[str]:
+        """These jobs were acknowledged."""
+        pairs = zip(jobs, items, strict=True)
+        self.log.tell("accepted", [[job.id, number] for job, (number, _) in pairs])
+        self._open += [job.id for job in jobs]
+        return [job.id for job in jobs]
+
+    def one(self, process: Process, does: str | None = None, delay: float | None = None) -> str:
+        """Enqueue a job."""
+        item = (next(self._numbers), does or self.noise.choice(PLAIN))
+        job = process.queue.enqueue(item, delay=delay, priority=self.noise.randint(-1, 1))
+        return self.accept([job], [item])[0]
+
+    def many(self, process: Process) -> None:
+        """Enqueue some at once."""
+        items = [(next(self._numbers), self.noise.choice(PLAIN)) for _ in range(5)]
+        self.accept(process.queue.enqueue_many(items), items)
+
+    def later(self, process: Process) -> None:
+        """Enqueue a job that waits for a moment."""
+        self.one(process, delay=self.noise.uniform(0.01, 0.05))
+
+    def cancel_queued(self, process: Process) -> None:
+        """Cancel a job that waits."""
+        self._cancel(process, self.one(process, delay=0.1))
+
+    def cancel_running(self, process: Process) -> None:
+        """Cancel a job that runs, and would run for ever."""
+        self._cancel(process, self.held(process))
+
+    def held(self, process: Process) -> str:
+        """A job that runs, and that only cancelling or a crash ends."""
+        id_ = self.one(process, "held")
+        end = time.monotonic() + DEADLINE
+        while process.queue.get(id_).status == "queued" and time.monotonic() < end:
+            time.sleep(0.001)
+        return id_
+
+    def _cancel(self, process: Process, id_: str) -> None:
+        job = process.queue.cancel(id_)
+        self.log.tell("cancelled", id_, job.status)
+
+    def requeue(self, process: Process) -> None:
+        """Run a job again that has failed or was cancelled."""
+        self.rest(process)
+        again = [id_ for id_ in self.known if process.queue.get(id_).status != "completed"]
+        if again:
+            id_ = self.noise.choice(again)
+            self.log.tell("requeue", id_)
+            process.queue.requeue(id_)
+            self.log.tell("requeued", id_)
+            self._open.append(id_)
+
+    def prune(self, process: Process) -> None:
+        """Delete most of what has ended."""
+        self.rest(process)
+        process.catch_up()
+        self.log.tell("prune")
+        process.queue.prune(keep=4)
+        self.known = [job.id for job in process.queue.jobs()]
+
+    def rest(self, process: Process) -> None:
+        """Wait until all that was enqueued has ended."""
+        waiting, self._open = self._open, []
+        for id_ in waiting:
+            tell_end(self.log.tell, process.queue.wait(id_, DEADLINE))
+        self.known += waiting
+
+    def mixed(self, processes: Sequence[Process], extra: int) -> None:
+        """Each kind of thing at least once, and `extra` more, in an order of chance."""
+        often: list[Callable[[Process], object]] = [
+            self.one, self.one, self.many, self.later, self.cancel_running,
+            self.cancel_queued,
+        ]  # fmt: skip
+        steps: list[Callable[[Process], object]] = [
+            *often, self.requeue, self.requeue, self.prune,
+            *(self.noise.choice(often) for _ in range(extra)),
+        ]  # fmt: skip
+        self.noise.shuffle(steps)
+        for step in (self.many, *steps, self.rest):
+            step(self.noise.choice(processes))
+
+
+def life(scene: Scene) -> None:
+    """One process from the making of the file to an orderly end, and a second one after it."""
+    first = scene.process()
+    scene.mixed([first], 6)
+    seq = first.catch_up()
+    first.stop()
+    second = scene.process(seq)
+    for _ in range(3):
+        scene.one(second)
+    scene.rest(second)
+    second.catch_up()
+
+
+def owners(scene: Scene) -> None:
+    """Two processes at once; one is killed under a running job, and the other takes it."""
+    first = scene.process()
+    second = scene.process()
+    scene.mixed([first, second], 2)
+    held = scene.held(second)
+    scene.many(second)
+    second.die()
+    first.queue.wait(held, DEADLINE)
+    third = scene.process(first.catch_up())
+    scene.mixed([first, third], 0)
+    first.catch_up()
+    third.catch_up()
+    first.stop()
+
+
+def migration(scene: Scene) -> None:
+    """A file of format 1, some of it in its WAL, is opened by this version."""
+    old = scene.folder / "old.db"
+    with_wal = apsw.Connection(str(old))
+    with_wal.execute("PRAGMA page_size = 2048; PRAGMA journal_mode = WAL").fetchall()
+    with_wal.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+    with_wal.execute(_FORMAT_1.read_text(encoding="utf-8"))
+    with_wal.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
+    with_wal.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    with_wal.execute(
+        "INSERT INTO job (queue, item, max_attempts) "
+        """VALUES ('power', '[1000, "quick"]', 3), ('power', '[1001, "fails"]', 2)"""
+    )
+    jobs = with_wal.execute("SELECT id, json_extract(item, '$[0]') FROM job").fetchall()
+    for suffix in ("", "-wal"):
+        copy = scene.folder / f"{DATABASE}{suffix}"
+        shutil.copy(f"{old}{suffix}", copy)
+        scene.log.initial[copy.name] = copy.read_bytes()
+    with_wal.close()
+    scene.log.tell("accepted", [list(job) for job in jobs])
+    process = scene.process()
+    process.queue.wait(str(jobs[0][0]), DEADLINE)
+    scene.many(process)
+    scene.rest(process)
+    process.catch_up()
+
+
+def short(scene: Scene) -> None:
+    """A little of everything, in one process."""
+    process = scene.process()
+    scene.mixed([process], 0)
+    process.catch_up()
+
+
+SHAPES: dict[str, Callable[[Scene], None]] = {
+    "life": life, "owners": owners, "migration": migration, "short": short,
+}  # fmt: skip
+
+
+def record(
+    folder: Path,
+    shape: str,
+    seed: int,
+    durability: Durability = "full",
+    lies: frozenset[str] = frozenset(),
+) -> Log:
+    """The log of one of `SHAPES`, run in this empty folder."""
+    scene = Scene(folder, seed, durability, lies)
+    with hurried(), owners_recorded(folder, scene.log):
+        try:
+            SHAPES[shape](scene)
+        finally:
+            scene.end()
+    return scene.log
