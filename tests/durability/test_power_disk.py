@@ -84,6 +84,11 @@ def test_a_new_file_is_there_for_certain_once_its_folder_was_synced() -> None:
     assert images([*made, Op("sync folder", "", 3)]) == len(MODELS) * len(SEEDS) * [{NAME: b"a"}]
 
 
+def test_a_name_that_changed_while_its_folder_was_synced_may_be_as_before() -> None:
+    log = [Op("delete", NAME), Op("sync folder", "", 0)]
+    assert {NAME in files for files in images(log, {NAME: b"abc"})} == {True, False}
+
+
 def test_a_name_stands_for_the_old_file_or_for_the_new_one() -> None:
     log = [Op("delete", NAME), Op("create", NAME), Op("write", NAME, 0, b"new")]
     found = {files.get(NAME) for files in images([*log, Op("sync", NAME, 3)], {NAME: b"old"})}
