@@ -17,7 +17,7 @@ def test_power_that_fails_at_any_write_loses_nothing_that_was_told(tmp_path: Pat
     env = {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [
-            sys.executable, str(POWER), "--here", "--rounds", "1", "--points", "30",
+            sys.executable, str(POWER), "--here", "--rounds", "1", "--points", "16",
             "--processes", "2", "--dir", str(tmp_path),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=115,
@@ -27,4 +27,4 @@ def test_power_that_fails_at_any_write_loses_nothing_that_was_told(tmp_path: Pat
     assert done.returncode == 0, done.stdout
     distinct = re.search(r"(\d+) of them distinct", done.stdout)
     assert distinct is not None
-    assert int(distinct[1]) > 2000, done.stdout
+    assert int(distinct[1]) > 1500, done.stdout

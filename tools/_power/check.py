@@ -76,13 +76,17 @@ def look(folder: Path, files: Files) -> Content:
             return Content(None, (), digest(files))
         problems = oracle.audit(connection)
         file = oracle.read(connection)
-    except apsw.Error as error:
+    except _UNREADABLE as error:
         return Content(None, (f"plain SQLite cannot read it: {error}",), b"")
     finally:
         connection.close()
     locks = sorted(name for name in files if name.endswith(".lock"))
     all_of_it = repr((file.jobs, file.owners, file.pruned, file.progress, locks))
     return Content(file, tuple(problems), hashlib.blake2b(all_of_it.encode()).digest())
+
+
+# What the oracle meets in a damaged file: not only SQLite's own words.
+_UNREADABLE = (apsw.Error, ValueError, TypeError, LookupError)
 
 
 def run_to_end(
@@ -119,6 +123,8 @@ def run_to_end(
         if before is not None:
             problems += finished(before, oracle.read(connection))
         return problems
+    except _UNREADABLE as error:
+        return [f"plain SQLite cannot read what a queue left: {error}"]
     finally:
         connection.close()
 

@@ -78,6 +78,8 @@ class Search:
         self._second = second
         self._history = History.of(log)
         self._contents: dict[bytes, Content] = {}
+        """What each image holds. Many hold the same."""
+        self._shared: dict[tuple[bytes, tuple[str, ...]], Content] = {}
         self._judged: set[tuple[bytes, int, bool]] = set()
         self._ran: set[bytes] = set()
         self._tally = Tally()
@@ -102,7 +104,9 @@ class Search:
         content = self._contents.get(key)
         new = content is None
         if content is None:
-            content = self._contents[key] = look(self._folder, files)
+            content = look(self._folder, files)
+            content = self._shared.setdefault((content.digest, content.problems), content)
+            self._contents[key] = content
             tally.distinct.add(key)
         problems = list(content.problems)
         strict = _strict(self._log, case)

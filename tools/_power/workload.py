@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -70,10 +71,10 @@ class Scene:
         self._open += [job.id for job in jobs]
         return [job.id for job in jobs]
 
-    def one(self, process: Process, does: str | None = None, delay: float | None = None) -> str:
+    def one(self, process: Process, does: str | None = None, **options: Any) -> str:
         """Enqueue a job."""
         item = (next(self._numbers), does or self.noise.choice(PLAIN))
-        job = process.queue.enqueue(item, delay=delay, priority=self.noise.randint(-1, 1))
+        job = process.queue.enqueue(item, priority=self.noise.randint(-1, 1), **options)
         return self.accept([job], [item])[0]
 
     def many(self, process: Process) -> None:
@@ -93,13 +94,16 @@ class Scene:
         """Cancel a job that runs, and would run for ever."""
         self._cancel(process, self.held(process))
 
-    def held(self, process: Process) -> str:
-        """A job that runs, and that only cancelling or a crash ends."""
-        id_ = self.one(process, "held")
-        end = time.monotonic() + DEADLINE
-        while process.queue.get(id_).status == "queued" and time.monotonic() < end:
-            time.sleep(0.001)
-        return id_
+    def held(self, process: Process, max_crashes: int | None = None) -> str:
+        """A job that this process runs, and that only cancelling, release or a crash ends."""
+        while True:
+            id_ = self.one(process, "held", max_crashes=max_crashes)
+            end = time.monotonic() + DEADLINE
+            while process.queue.get(id_).status == "queued" and time.monotonic() < end:
+                time.sleep(0.001)
+            if process.queue.history(id_)[-1].owner == process.owner:
+                return id_
+            self._cancel(process, id_)  # another process was quicker
 
     def _cancel(self, process: Process, id_: str) -> None:
         job = process.queue.cancel(id_)
@@ -147,9 +151,11 @@ class Scene:
 
 
 def life(scene: Scene) -> None:
-    """One process from the making of the file to an orderly end, and a second one after it."""
+    """One process from the making of the file to an orderly end, with a job that it has to
+    release, and a second one after it."""
     first = scene.process()
     scene.mixed([first], 6)
+    scene.held(first)
     seq = first.catch_up()
     first.stop()
     second = scene.process(seq)
@@ -160,14 +166,16 @@ def life(scene: Scene) -> None:
 
 
 def owners(scene: Scene) -> None:
-    """Two processes at once; one is killed under a running job, and the other takes it."""
+    """Two processes at once; one is killed under two running jobs, one of which may not be run
+    again, and the other takes them."""
     first = scene.process()
     second = scene.process()
     scene.mixed([first, second], 2)
-    held = scene.held(second)
+    held = scene.held(second), scene.held(second, max_crashes=1)
     scene.many(second)
     second.die()
-    first.queue.wait(held, DEADLINE)
+    for id_ in held:
+        first.queue.wait(id_, DEADLINE)
     third = scene.process(first.catch_up())
     scene.mixed([first, third], 0)
     first.catch_up()

@@ -1,0 +1,231 @@
+"""Bugs are planted, and the search for lost power must find each, and say what it is."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from _power import workload
+from _power.log import Durability, Log
+from _power.search import Failure, Search
+from _power.workload import Scene, record
+from sprag.queue.database import Database
+from sprag.queue.journal import Journal
+from sprag.queue.observer import Observers, Subscription
+from sprag.queue.statements import SCHEMA
+
+POWER = Path(__file__).parents[2] / "tools" / "power.py"
+GONE = r"job \w+ was acknowledged and is gone"
+DAMAGED = r"integrity_check|plain SQLite cannot read it"
+
+Shape = Callable[[Scene], None]
+Found = Callable[..., Failure | None]
+
+
+def burst(scene: Scene) -> None:
+    """Some jobs, one by one, and nothing that looks at them before all were accepted."""
+    process = scene.process()
+    for _ in range(12):
+        scene.one(process, "quick")
+    wait_for_writers()
+    scene.rest(process)
+    process.catch_up()
+
+
+def pair(scene: Scene) -> None:
+    """A second process starts while the first one runs a job."""
+    first = scene.process()
+    scene.held(first)
+    scene.process().catch_up()
+
+
+_writers: list[threading.Thread] = []
+
+
+def wait_for_writers() -> None:
+    while _writers:
+        _writers.pop().join()
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Iterator[Found]:
+    """`found(shape, wanted)`: a failure with such a problem; None if there is none."""
+
+    def find(
+        shape: Shape,
+        wanted: str,
+        *,
+        durability: Durability = "full",
+        lies: frozenset[str] = frozenset(),
+        most: int | None = None,
+    ) -> Failure | None:
+        workload.SHAPES["planted"] = shape
+        log = record(tmp_path, "planted", 1, durability, lies)
+        search = Search(log, tmp_path / "images", "1")
+        points = log.points()
+        random.Random(1).shuffle(points)
+        for n in range(0, len(points[:most]), 5):
+            for failure in search.run(points[n : n + 5]).failures:
+                if any(re.search(wanted, problem) for problem in failure.problems):
+                    return failure
+        return None
+
+    yield find
+    workload.SHAPES.pop("planted", None)
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.parametrize("shape", [burst, pair], ids=["burst", "pair"])
+def test_where_no_bug_was_planted_none_is_found(
+    found: Found, shape: Shape, durability: Durability
+) -> None:
+    failure = found(shape, "", durability=durability, most=10)
+    assert failure is None, failure.problems
+
+
+@pytest.mark.parametrize(("level", "wanted"), [("NORMAL", GONE), ("OFF", GONE), ("OFF", DAMAGED)])
+def test_commits_that_are_not_synced(
+    found: Found, monkeypatch: pytest.MonkeyPatch, level: str, wanted: str
+) -> None:
+    pragmas = Database._pragmas
+
+    def planted(self: Database, connection: apsw.Connection) -> None:
+        pragmas(self, connection)
+        connection.execute(f"PRAGMA synchronous = {level}")
+
+    monkeypatch.setattr(Database, "_pragmas", planted)
+    assert found(burst, wanted)
+
+
+def test_checkpoints_that_are_not_synced(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Database._checkpoint
+
+    def planted(self: Database, connection: apsw.Connection, *mode: int) -> tuple[int, int]:
+        connection.execute("PRAGMA synchronous = OFF")
+        try:
+            return checkpoint(self, connection, *mode)
+        finally:
+            connection.execute("PRAGMA synchronous = FULL")
+
+    monkeypatch.setattr(Database, "_checkpoint", planted)
+    assert found(burst, f"{GONE}|{DAMAGED}")
+
+
+@pytest.mark.parametrize(("file", "wanted"), [("-wal", GONE), ("", f"{GONE}|{DAMAGED}")])
+def test_syncs_that_lie(found: Found, file: str, wanted: str) -> None:
+    assert found(burst, wanted, lies=frozenset([file]))
+
+
+def test_jobs_that_are_acknowledged_before_their_commit(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue = Journal.enqueue
+
+    def planted(self: Journal, *arguments: Any) -> float:
+        writer = threading.Thread(target=enqueue, args=(self, *arguments))
+        _writers.append(writer)
+        writer.start()
+        return self.clock()
+
+    monkeypatch.setattr(Journal, "enqueue", planted)
+    assert found(burst, GONE)
+
+
+def test_signals_that_are_sent_before_their_commit(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe, commit, snapshot = Observers.subscribe, Database.commit, Database.snapshot
+    subscriptions: list[Subscription] = []
+    committing = threading.local()
+
+    def planted_subscribe(self: Observers, *arguments: Any) -> Subscription:
+        subscriptions.append(subscribe(self, *arguments))
+        return subscriptions[-1]
+
+    def planted_snapshot(self: Database) -> AbstractContextManager[apsw.Connection]:
+        early = getattr(committing, "now", False)
+        return nullcontext(self.writer) if early else snapshot(self)
+
+    def planted_commit(self: Database) -> None:
+        committing.now = True
+        for subscription in subscriptions:
+            if subscription._journal.database is self:
+                subscription._read_on()
+        committing.now = False
+        commit(self)
+
+    monkeypatch.setattr(Subscription, "_run", lambda self: None)
+    monkeypatch.setattr(Observers, "subscribe", planted_subscribe)
+    monkeypatch.setattr(Database, "snapshot", planted_snapshot)
+    monkeypatch.setattr(Database, "commit", planted_commit)
+    assert found(burst, r"the journal ends at seq \d+, but seq \d+ was signalled")
+
+
+def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Database.commit
+
+    def planted(self: Database) -> None:
+        commit(self)
+        self.writer.execute(
+            "INSERT INTO transition (job, event, from_status, to_status, attempt, owner, at) "
+            "SELECT key, job.event, past.to_status, job.status, job.attempt, "
+            "       coalesce(job.owner, past.owner), moved_at "
+            "FROM job JOIN transition AS past ON past.seq = "
+            "    (SELECT max(seq) FROM transition WHERE transition.job = job.key) "
+            "WHERE past.event <> job.event"
+        )
+
+    monkeypatch.setattr("sprag.queue.database.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
+    monkeypatch.setattr(Database, "commit", planted)
+    assert found(burst, r"the row says .*, its transitions add up to")
+
+
+def test_jobs_that_are_taken_from_a_process_that_lives(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sprag.queue.recovery.liveness", lambda folder, token: "dead")
+    assert found(pair, r"was taken from owner 1, which lived")
+
+
+def test_lock_files_whose_names_are_not_synced(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sprag.queue.owners._keep_names", lambda folder: None)
+    assert found(burst, r"is left with owner \d+, which is dead")
+
+
+def test_lock_files_that_go_before_it_is_certain_that_their_rows_have_gone(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Database.begin
+    monkeypatch.setattr(Database, "begin", lambda self, lasting: begin(self))
+    assert found(burst, r"is left with owner \d+, which is dead", durability="normal")
+
+
+def test_a_failure_that_was_saved_is_the_same_in_another_process(
+    found: Found, tmp_path: Path
+) -> None:
+    failure = found(burst, GONE, lies=frozenset(["-wal"]))
+    assert failure is not None
+    file, case = tmp_path / "failure.log.gz", failure.case
+    failure.log.save(file, point=case.point, model=case.model, seed=case.seed)
+    assert Log.load(file)[0].entries == failure.log.entries
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, str(POWER), "--here", "--replay", str(file), "--dir", str(tmp_path)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        said = [line.removeprefix("WRONG: ") for line in done.stdout.splitlines()[:-1]]
+        assert (done.returncode, said) == (1, failure.problems), done.stderr
