@@ -143,7 +143,7 @@ class Load:
     def _enqueue(self) -> None:
         if self.backlog() > _BACKLOG:
             return  # steady, not more than the machine can do
-        for _ in range(2):
+        for _ in range(4):
             queue = self._noise.choice(self.queues)
             [kind] = self._noise.choices(list(_KINDS), list(_KINDS.values()))
             delay = self._noise.uniform(0.01, 0.5) if self._noise.random() < 0.1 else None
