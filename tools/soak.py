@@ -16,13 +16,11 @@ code is 0 if so. Needs Linux, where a process can look up what it takes up.
 """
 
 import argparse
-import logging
 import os
 import random
 import sqlite3
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import _venv
@@ -33,30 +31,12 @@ if __name__ == "__main__" and "--here" not in sys.argv:
 import _oracle as oracle
 from _soak.bounds import Finding, findings, table
 from _soak.load import Load
+from _soak.said import Said
 from _soak.sample import Sampler
 
 _WARM_UP = 0.2
 _WARM_UP_SECONDS = 20.0
 _SETTLE_SECONDS = 2.0
-
-
-class Said(logging.Handler):
-    """Counts what sprag logs, by its wording; nothing is written anywhere."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.counts: Counter[str] = Counter()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.counts[str(record.msg)] += 1
-
-    def unexpected(self) -> list[str]:
-        """What nothing in this load explains."""
-        return [text for text in self.counts if not text.startswith(_EXPLAINED)]
-
-
-# Failing jobs, the failing subscriber, the stuck reader.
-_EXPLAINED = ("job %s of %s failed", "a subscriber raised", "%s: the write-ahead log has grown")
 
 
 def main() -> int:
@@ -67,9 +47,6 @@ def main() -> int:
         return 2
     seconds = options.seconds if options.seconds is not None else 60.0 * options.minutes
     said = Said()
-    log = logging.getLogger("sprag.queue")
-    log.addHandler(said)
-    log.propagate = False
     with tempfile.TemporaryDirectory(prefix="sprag-soak-", dir=options.dir) as folder:
         path = Path(folder, "soak.db")
         print(f"seed {options.seed}, {seconds:g} s, in {folder}", flush=True)

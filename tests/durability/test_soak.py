@@ -39,7 +39,7 @@ def soak(program: Path, folder: Path, seconds: float) -> subprocess.CompletedPro
 def test_mixed_work_keeps_threads_files_and_log_within_bounds_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
-    done = soak(SOAK, tmp_path, 6)
+    done = soak(SOAK, tmp_path, 7)
     # The seed is in what it says.
     assert done.returncode == 0, done.stdout
     for figure in ("memory", "threads", "file descriptors", "database file", "write-ahead log"):

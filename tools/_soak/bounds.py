@@ -28,7 +28,8 @@ class Figure:
 FIGURES = (
     Figure("memory, resident", lambda s: s.memory, "MB", 1.1, 8.0, digits=1),
     Figure("threads", lambda s: s.threads, "", 1.0, 2.0),
-    Figure("file descriptors", lambda s: s.descriptors, "", 1.0, 4.0),
+    # A queue keeps as many connections to read with as ever read at once: two files each.
+    Figure("file descriptors", lambda s: s.descriptors, "", 1.0, 10.0),
     Figure("write-ahead log", lambda s: s.wal, "MB", digits=1),
     Figure("database file", lambda s: s.database, "MB", 1.25, 4.0, digits=1),
     Figure("jobs that wait", lambda s: s.backlog),

@@ -35,8 +35,8 @@ class Load:
         self.awaiting = Awaiting(database=path)
         self.queues: tuple[QueueService, ...] = (self.plain, self.awaiting)
         self.ledgers = {queue.name: Ledger() for queue in self.queues}
-        self.hold = min(20.0, pace / 6)
-        """How long the reader stays stuck, seconds; and half of that it lets go."""
+        self.hold = min(20.0, pace / 8)
+        """How long the reader stays stuck, seconds; then it lets go for as long, 10 at most."""
         self.problems: list[str] = []
         """What the threads of the load ran into."""
         self.done: dict[str, int] = {}
@@ -87,7 +87,7 @@ class Load:
             (self._copy, min(30.0, seldom)),
         ):
             self._spawn(self._again, work, pause)
-        self._listen(self._hear_reader, READER, self.hold, self.hold / 2)
+        self._listen(self._hear_reader, READER, self.hold, min(self.hold, 10.0))
         self._listen(self._hear_sibling, SIBLING, min(0.5, often))
 
     def wait(self, seconds: float) -> None:
@@ -226,5 +226,8 @@ class Load:
         self._released_at = None if line == "holding\n" else time.monotonic()
 
     def _hear_sibling(self, line: str) -> None:
-        _, queue, job_id = line.split()
-        self.ledgers[queue].acknowledge(job_id)
+        match line.split():
+            case ["enqueued", queue, job_id]:
+                self.ledgers[queue].acknowledge(job_id)
+            case _:
+                self.problems.append(f"the sibling process: {line.strip()}")

@@ -1,7 +1,8 @@
 """A process that opens the file, enqueues and closes it, again and again.
 
-It writes "enqueued <queue> <job>" for each job that was acknowledged. Arguments: the file, seconds
-between two openings. Until its standard input is closed.
+It writes "enqueued <queue> <job>" for each acknowledged job, and in the end "logged <what>"
+for what sprag logged without a reason. Arguments: the file, seconds between two openings. Until its
+standard input is closed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import select
 import sys
 
+from _soak.said import Said
 from _soak.work import Awaiting, Plain
 
 
 def main() -> None:
     """Open, enqueue, close; each fourth time it runs jobs as well."""
+    said = Said()
     path, pause = sys.argv[1], float(sys.argv[2])
     for round_ in itertools.count():
         queue = (Plain, Awaiting)[round_ % 2](database=path)
@@ -27,7 +30,9 @@ def main() -> None:
             os.write(1, f"enqueued {job.queue} {job.id}\n".encode())
         queue.stop()
         if select.select([0], [], [], pause)[0]:
-            return
+            break
+    for text in said.unexpected():
+        os.write(1, f"logged {text}\n".encode())
 
 
 if __name__ == "__main__":
