@@ -1,4 +1,5 @@
-"""Some seconds of the long crash test; `tools/torture.py` has the rest of it."""
+"""Some seconds of the long crash test, and of planted bugs that it must find; `tools/torture.py`
+has the rest of it."""
 
 from __future__ import annotations
 
@@ -8,19 +9,73 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _oracle as oracle
+from _torture.driver import Driver, Plan, Record, opened
+from _torture.verdict import Verdict, judge
+from _torture.words import wishes
+
 TORTURE = Path(__file__).parents[2] / "tools" / "torture.py"
+PLANTED = Path(__file__).with_name("planted_child.py")
+
+
+def environment(**more: str) -> dict[str, str]:
+    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    return {**kept, **more}
+
+
+def count(line: str, said: str) -> int:
+    """What the report says behind `line`; it must be good."""
+    found = re.search(rf"^{re.escape(line)} +(\d+)  ok", said, re.MULTILINE)
+    assert found is not None, said
+    return int(found[1])
 
 
 def test_processes_killed_at_random_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     done = subprocess.run(
-        [sys.executable, str(TORTURE), "--here", "--seconds", "6", "--dir", str(tmp_path)],
+        [sys.executable, str(TORTURE), "--here", "--seconds", "6", "--kills", "4", "--dir",
+         str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110,
-        check=False, env=env,
+        check=False, env=environment(),
     )  # fmt: skip
     # The seed is in what it says.
     assert done.returncode == 0, done.stdout
+    for word in ("LOST", "UNEXPECTED", "DUPLICATED"):
+        assert count(word, done.stdout) == 0
+    assert count("acknowledged", done.stdout) > 20, done.stdout
     kills = re.search(r"(\d+) kills", done.stdout)
     assert kills is not None
-    assert int(kills[1]) > 0, done.stdout
+    assert int(kills[1]) >= 4, done.stdout
+
+
+def tortured(folder: Path, plant: str, deadline: float = 40.0) -> tuple[Record, Verdict]:
+    """A short run of a sprag with a planted bug."""
+    plan = Plan(
+        Path(sys.executable), environment(SPRAG_PLANT=plant), folder, 1.0, 1, 2, kills=3,
+        child=PLANTED, births=False, deadline=deadline,
+    )  # fmt: skip
+    driver = Driver(plan)
+    record = driver.run()
+    with opened(driver.database) as connection:
+        return record, judge(record, oracle.read(connection), wishes(connection))
+
+
+def wrong(verdict: Verdict, claim: str) -> int:
+    [line] = [line for line in verdict.lines if line.claim == claim]
+    return len(line.problems)
+
+
+def test_an_enqueue_that_answers_before_its_commit_is_found(tmp_path: Path) -> None:
+    _, verdict = tortured(tmp_path, "early answer")
+    assert wrong(verdict, "LOST") > 0
+
+
+def test_a_recovery_that_takes_the_jobs_of_the_living_is_found(tmp_path: Path) -> None:
+    # Whose owner's row was taken from it has jobs that nobody can recover when it dies.
+    _, verdict = tortured(tmp_path, "takes from the living", deadline=2.0)
+    assert wrong(verdict, "jobs taken from dead processes, none from a live one") > 0
+
+
+def test_the_same_short_run_without_a_planted_bug_is_good(tmp_path: Path) -> None:
+    _, verdict = tortured(tmp_path, "none")
+    assert verdict.good, [line for line in verdict.lines if line.problems]

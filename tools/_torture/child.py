@@ -1,13 +1,17 @@
 """A process that the crash test kills: it enqueues, runs and cancels jobs of one shared file.
 
-It says in lines what came back from sprag; each is one `write`, so a kill loses all of a line or
-nothing. Times are unix seconds.
+It says in lines what it is about to ask of sprag, and what came back; each is one `write`, so a
+kill loses all of a line or nothing. Times are unix seconds. An item is `[kind, number, wish]`: the
+wish names one enqueue, also where its answer never comes; it is the job's id, but for enqueue_many.
 
+    opening <time>                  before the file is opened
     ready
-    enqueued <job> <kind>           after `enqueue` returned
+    asking <wish> <kind> <number>   before `enqueue` is called
+    enqueued <wish> <job>           after it returned
+    refused <wish> <error>          after it raised: nothing is known of this one, or nothing stored
     cancelled <job> <status>        after `cancel` returned, and what it returned
     requeued <job>
-    running <job> <starts>          inside the handler
+    running <job> <starts> <time>   inside the handler
     dying <job> <time>              inside a handler that kills its own process
     signal <seq> <job> <event> <status>
     drained                         no job is left to run
@@ -24,10 +28,20 @@ import threading
 import time
 from typing import Any
 
-from sprag.queue import Backoff, IllegalMove, JobNotFound, QueueService, Signal
+from sprag.queue import (
+    Backoff,
+    DatabaseError,
+    IllegalMove,
+    JobNotFound,
+    QueueService,
+    Signal,
+    new_job_id,
+)
 
 # Kinds of jobs, and how often each is enqueued.
-KINDS = {"quick": 50, "steps": 15, "fails": 8, "flaky": 8, "later": 8, "stubborn": 5}
+KINDS = {
+    "quick": 50, "steps": 15, "fails": 8, "flaky": 8, "later": 8, "stubborn": 5, "slow": 1,
+}  # fmt: skip
 MANY_CRASHES = 100_000
 """So that no innocent job is taken for one that kills its process."""
 
@@ -46,8 +60,8 @@ class Torture(QueueService):
 
     def handle_item(self, item: Any) -> Any:
         job = self.current_job
-        say("running", job.id, job.run.starts)
-        kind, number = item
+        say("running", job.id, job.run.starts, time.time())
+        kind, number, _wish = item
         match kind:
             case "steps":
                 for step in range(10):
@@ -60,6 +74,9 @@ class Torture(QueueService):
                 raise ValueError("not yet")
             case "stubborn":
                 time.sleep(0.02 * (number % 10))
+            case "slow":
+                # Longer than the grace, and than most pauses.
+                time.sleep(0.2 * (number % 5))
             case "poison":
                 say("dying", job.id, time.time())
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -76,6 +93,7 @@ def main() -> None:
     queue = Torture(
         database=options.database, durability=options.durability, max_attempts=3, grace_seconds=0.3
     )
+    say("opening", time.time())
     with queue:
         # From here on SIGTERM leaves the block in order.
         queue.subscribe(_tell, after=options.after)
@@ -83,10 +101,13 @@ def main() -> None:
         if options.drain:
             _drain(queue)
         else:
+            if options.repeat:
+                wish, kind, number = options.repeat
+                _enqueue(queue, kind, int(number), wish)
             if options.poison:
                 _enqueue(queue, "poison", 0, max_crashes=3)
             threading.Thread(target=_meddle, args=(queue, noise.random()), daemon=True).start()
-            _feed(queue, noise)
+            _feed(queue, noise, f"{options.seed:x}")
 
 
 def _tell(event: Signal) -> None:
@@ -96,13 +117,37 @@ def _tell(event: Signal) -> None:
 _known: list[str] = []
 
 
-def _enqueue(queue: Torture, kind: str, number: int, **more: Any) -> None:
-    job = queue.enqueue((kind, number), **{"max_crashes": MANY_CRASHES, **more})
-    say("enqueued", job.id, kind)
-    _known.append(job.id)
+def _enqueue(queue: Torture, kind: str, number: int, wish: str | None = None, **more: Any) -> None:
+    wish = wish or new_job_id()
+    say("asking", wish, kind, number)
+    try:
+        job = queue.enqueue(
+            [kind, number, wish], job_id=wish, **{"max_crashes": MANY_CRASHES, **more}
+        )
+    except DatabaseError as error:
+        say("refused", wish, type(error).__name__)
+    else:
+        say("enqueued", wish, job.id)
+        _known.append(job.id)
 
 
-def _feed(queue: Torture, noise: random.Random) -> None:
+def _enqueue_many(queue: Torture, number: int, name: str) -> None:
+    wishes = [f"{name}-{number}-{n}" for n in range(20)]
+    for wish in wishes:
+        say("asking", wish, "quick", number)
+    try:
+        jobs = queue.enqueue_many(
+            [["quick", number, wish] for wish in wishes], max_crashes=MANY_CRASHES
+        )
+    except DatabaseError as error:
+        for wish in wishes:
+            say("refused", wish, type(error).__name__)
+    else:
+        for wish, job in zip(wishes, jobs, strict=True):
+            say("enqueued", wish, job.id)
+
+
+def _feed(queue: Torture, noise: random.Random, name: str) -> None:
     kinds, weights = list(KINDS), list(KINDS.values())
     number = 0
     while True:
@@ -112,9 +157,7 @@ def _feed(queue: Torture, noise: random.Random) -> None:
         if kind == "later":
             more["delay"] = noise.uniform(0.01, 0.3)
         if noise.random() < 0.02:
-            items = [("quick", number + n) for n in range(20)]
-            for job in queue.enqueue_many(items, max_crashes=MANY_CRASHES):
-                say("enqueued", job.id, "quick")
+            _enqueue_many(queue, number, name)
         else:
             _enqueue(queue, kind, number, **more)
         while queue.counts()["queued"] > 150:
@@ -124,7 +167,7 @@ def _feed(queue: Torture, noise: random.Random) -> None:
 
 
 def _meddle(queue: Torture, seed: float) -> None:
-    """Cancel, requeue and prune what there is."""
+    """Cancel and requeue what there is."""
     noise = random.Random(seed)
     while True:
         time.sleep(noise.uniform(0, 0.03))
@@ -161,6 +204,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--durability", default="full")
     parser.add_argument("--poison", action="store_true", help="enqueue a job that kills")
     parser.add_argument("--drain", action="store_true", help="only run what there is")
+    parser.add_argument(
+        "--repeat", nargs=3, metavar=("WISH", "KIND", "NUMBER"),
+        help="enqueue this first: a predecessor died before it was answered",
+    )  # fmt: skip
     return parser.parse_args()
 
 

@@ -7,17 +7,27 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import _oracle as oracle
 
+from .births import Births, births
 from .slot import CHILD, Slot
 
 DEADLINE = 120.0
 """Seconds after which something that must happen is taken for something that never will."""
 _POISON_SECONDS = 4.0
 _AUDIT_SECONDS = 1.5
+_BIRTH_SECONDS = 15.0
+_OPENING_SECONDS = 0.06
+_GRACE_SECONDS = 0.3
+_KILLS_SECONDS = 60.0
+BLOWS = {
+    "kill": 30, "term": 8, "term, then kill": 10, "stop": 22, "kill all": 6, "none": 24,
+}  # fmt: skip
+"""What is done to the processes, and how often."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,16 @@ class Plan:
     seconds: float
     seed: int
     processes: int
+    kills: int = 0
+    """At least so many processes that are at work are killed, if it takes longer than that."""
+    durability: Literal["full", "normal"] = "full"
+    child: Path = CHILD
+    """The program of the processes."""
+    old_schema: Path | None = None
+    """A script that makes the tables of format 1."""
+    births: bool = True
+    deadline: float = DEADLINE
+    """Seconds that the last process has for what is left to run."""
 
 
 @dataclass
@@ -37,9 +57,12 @@ class Record:
     """What happened in a run."""
 
     slots: list[Slot]
-    problems: list[str]
+    problems: list[str] = field(default_factory=list)
+    births: Births = field(default_factory=Births)
     audits: int = 0
     kills: int = 0
+    """Of processes at work, those by "kill all" among them."""
+    all_kills: int = 0
     terms: int = 0
     stops: int = 0
 
@@ -62,30 +85,39 @@ class Driver:
         self._plan = plan
         self._noise = random.Random(plan.seed)
         self.database = plan.folder / "torture.db"
-        # The same in all processes, as it should be; which one is the seed's choice.
-        durability = self._noise.choice(["full", "normal"])
+        self._slots = [self._slot(f"process-{n}", self.database) for n in range(plan.processes)]
+        self._drainer = self._slot("drain", self.database)
+        self._record = Record([*self._slots, self._drainer])
+
+    def _slot(self, name: str, path: Path) -> Slot:
+        plan = self._plan
         command = [
-            str(plan.python), str(CHILD), str(self.database), "--durability", durability,
+            str(plan.python), str(plan.child), str(plan.folder / path),
+            # The same in all processes, as it should be.
+            "--durability", plan.durability,
         ]  # fmt: skip
-        self._slots = [
-            Slot(f"process-{n}", plan.folder, command, plan.env) for n in range(plan.processes)
-        ]
-        self._drainer = Slot("drain", plan.folder, command, plan.env)
-        self._record = Record([*self._slots, self._drainer], [])
+        return Slot(name, plan.folder, command, plan.env)
 
     def run(self) -> Record:
         """Torture for a while, kill everything, look at the file, then run what is left."""
-        end = time.monotonic() + self._plan.seconds
-        poison_at = time.monotonic() + _POISON_SECONDS / 2
-        audit_at = time.monotonic() + _AUDIT_SECONDS
+        plan, record = self._plan, self._record
+        if plan.births:
+            rounds = 2 + int(plan.seconds / _BIRTH_SECONDS)
+            record.births = births(
+                rounds, plan.processes, self._noise, self._slot, plan.old_schema, DEADLINE
+            )
+            record.problems += record.births.problems
+        begin = time.monotonic()
+        poison_at = begin + _POISON_SECONDS / 2
+        audit_at = begin + _AUDIT_SECONDS
         try:
-            while time.monotonic() < end:
+            while self._goes_on(time.monotonic() - begin):
                 for slot in self._slots:
-                    slot.thaw()
+                    slot.tend()
                     if slot.reap() and self._noise.random() < 0.5:
-                        more = ["--poison"] if time.monotonic() >= poison_at else []
-                        poison_at += _POISON_SECONDS if more else 0
-                        slot.start(self._noise.randrange(2**31), *more)
+                        poison = time.monotonic() >= poison_at
+                        poison_at += _POISON_SECONDS if poison else 0
+                        self._start(slot, poison=poison)
                 self._strike()
                 if time.monotonic() >= audit_at:
                     self._audit("while it was written to")
@@ -96,28 +128,52 @@ class Driver:
         self._audit("after the last kill")
         self._drain()
         self._audit("at the end")
-        return self._record
+        return record
+
+    def _goes_on(self, seconds: float) -> bool:
+        plan = self._plan
+        if seconds < plan.seconds or self._record.kills >= plan.kills:
+            return seconds < plan.seconds
+        # One that ends by itself, and its successors perhaps too, is never there to be killed.
+        crashed = any(
+            life.code is not None and life.asked is None
+            for slot in self._slots
+            for life in slot.lives
+        )
+        return seconds < _KILLS_SECONDS and not crashed
+
+    def _start(self, slot: Slot, *, poison: bool) -> None:
+        more = ["--poison"] if poison else []
+        unanswered = slot.unanswered()
+        # Some callers ask again; the wish of the others stays without an answer.
+        if unanswered and self._noise.random() < 0.5:
+            more += ["--repeat", *unanswered]
+        kill = None
+        if self._noise.random() < 0.1:
+            kill = self._noise.uniform(0, _OPENING_SECONDS)
+        slot.start(self._noise.randrange(2**31), *more, kill_when_opening=kill)
 
     def _strike(self) -> None:
         slot = self._noise.choice(self._slots)
         if slot.life is None or not slot.life.ready:
             return
-        blows = {"kill": 40, "term": 15, "stop": 20, "kill all": 5, "none": 30}
-        [blow] = self._noise.choices(list(blows), list(blows.values()))
+        record, noise = self._record, self._noise
+        [blow] = noise.choices(list(BLOWS), list(BLOWS.values()))
         match blow:
             case "kill":
-                self._record.kills += 1
-                slot.kill()
+                record.kills += slot.kill()
             case "term":
-                self._record.terms += 1
-                slot.terminate()
+                record.terms += slot.terminate()
+            case "term, then kill":
+                record.terms += slot.terminate(noise.uniform(0, 1.5 * _GRACE_SECONDS))
             case "stop":
-                self._record.stops += 1
-                slot.freeze(self._noise.uniform(0.05, 0.6))
+                # Long enough for the others to look at it several times.
+                seconds = noise.uniform(0.05, 0.6) if noise.random() < 0.7 else 2.0
+                record.stops += slot.freeze(seconds)
             case "kill all":
-                self._record.kills += len(self._slots)
-                for each in self._slots:
-                    each.kill()
+                record.all_kills += 1
+                # All are dead before the first one can be missed.
+                record.kills += sum([each.kill() for each in self._slots])
             case _:
                 pass
 
@@ -129,14 +185,17 @@ class Driver:
 
     def _drain(self) -> None:
         """Run what is left, in as many processes as the poison among it takes."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + self._plan.deadline
         while time.monotonic() < end:
             life = self._drainer.start(0, "--drain")
             if not self._drainer.reap(max(1.0, end - time.monotonic())):
                 break
             if life.drained:
                 return
-        self._record.problems.append(f"jobs are left that nobody runs after {DEADLINE:g} s")
+            if life.asked is None:  # nothing that another one could mend
+                break
+        left = f"jobs are left that nobody runs after {self._plan.deadline:g} s"
+        self._record.problems.append(left)
         self._kill_all()
 
     def _audit(self, when: str) -> None:

@@ -3,60 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import _oracle as oracle
 from _oracle import File, JobRow
 
 from .driver import Record
-from .slot import Life, Slot
+from .life import KILLED, TERMINATED, Life
+from .line import Line
+from .slot import Slot
+from .takeover import Takeovers, takeovers
+from .words import words
 
 _CLOCK_SECONDS = 0.002
 
 
 @dataclass
-class Line:
-    """One row of the table."""
+class Verdict:
+    """A run passes if no line has a problem."""
 
-    claim: str
-    count: int
-    problems: list[str] = field(default_factory=list)
+    lines: list[Line]
+    takeovers: Takeovers
+
+    @property
+    def good(self) -> bool:
+        return not any(line.problems for line in self.lines)
 
 
-def judge(record: Record, file: File) -> list[Line]:
-    """The verdicts; a run passes if none has a problem."""
+def judge(record: Record, file: File, wish_of: Mapping[str, str]) -> Verdict:
+    """The verdict; `wish_of` is what each job of the file was enqueued for, by its id."""
     lives = [life for slot in record.slots for life in slot.lives]
-    kinds: dict[str, str] = {}
-    for life in lives:
-        kinds.update(life.enqueued)
-    return [
+    owner_of, strangers = _owners(lives, file)
+    lines = [
+        *words(lives, file, wish_of),
         Line("the file kept its rules, audits", record.audits, record.problems),
-        _accepted(kinds, file),
-        _completed(file),
         _ended(file),
         _announced(lives, file),
         _gapless(record.slots),
-        *_deaths(lives, file),
-        _poisoned(kinds, file),
+        Line("runs belonged to the process that started them", len(owner_of), strangers),
+        *_deaths(owner_of, file),
+        _paused(owner_of, file),
+        Line("processes left in order, and left no job behind",
+             sum(life.clean for life in lives), _needless(owner_of, file)),
+        _poisoned(lives, file),
         _exits(lives),
-    ]
-
-
-def _accepted(kinds: dict[str, str], file: File) -> Line:
-    lost = [f"job {id_} was acknowledged and is gone" for id_ in kinds if id_ not in file.jobs]
-    return Line("acknowledged jobs are in the file", len(kinds), lost)
-
-
-def _completed(file: File) -> Line:
-    found = []
-    count = 0
-    for job in file.jobs.values():
-        times = sum(move.event == "complete" for move in job.moves)
-        count += times
-        if times > 1:
-            found.append(f"job {job.id} completed {times} times")
-    return Line("completed, no job twice", count, found)
+    ]  # fmt: skip
+    return Verdict(lines, takeovers(lives, owner_of, file))
 
 
 def _ended(file: File) -> Line:
@@ -107,39 +101,18 @@ def _gapless(slots: list[Slot]) -> Line:
     return Line("subscribers resumed without gap or repetition", resumed, found)
 
 
-def _deaths(lives: list[Life], file: File) -> Iterator[Line]:
-    """Jobs were taken from dead processes, and from no other."""
+def _owners(lives: list[Life], file: File) -> tuple[dict[int, Life], list[str]]:
+    """Whose each owner id was, by the runs that its process told of; and what contradicts it."""
     owner_of: dict[int, Life] = {}
     strangers = []
     for life in lives:
-        for id_, starts in life.runs:
-            job = file.jobs.get(id_)
-            owner = _owner(job, starts) if job is not None else None
+        for run in life.runs:
+            job = file.jobs.get(run.job)
+            owner = _owner(job, run.starts) if job is not None else None
             if owner is None or owner_of.setdefault(owner, life) is not life:
-                strangers.append(f"process {life.pid} ran job {id_} that owner {owner} had started")
-    yield Line("runs belonged to the process that started them", len(owner_of), strangers)
-
-    taken = cancelled = 0
-    early, needless = [], []
-    for job in file.jobs.values():
-        asked = False
-        for move in job.moves:
-            life_of = owner_of.get(move.owner) if move.owner is not None else None
-            if life_of is None:
-                pass  # nobody lived to say that it ran there
-            elif move.event in ("recover", "lose"):
-                taken += 1
-                if move.at < life_of.ended_at - _CLOCK_SECONDS:
-                    early.append(f"seq {move.seq}: job {job.id} was taken from a live process")
-                if life_of.clean:
-                    needless.append(f"seq {move.seq}: job {job.id} of a process that left in order")
-            elif move.event == "confirm" and asked and move.at > life_of.ended_at:
-                cancelled += 1
-            asked = move.event == "cancel"
-    yield Line("jobs taken from dead processes, none from a live one", taken, early)
-    yield Line("processes left in order, and left no job behind",
-               sum(life.clean for life in lives), needless)  # fmt: skip
-    yield Line("cancelled before the crash, and cancelled after it", cancelled)
+                strangers.append(f"process {life.pid} ran job {run.job}, start {run.starts}, "
+                                 f"which owner {owner} had started")  # fmt: skip
+    return owner_of, strangers
 
 
 def _owner(job: JobRow, starts: int) -> int | None:
@@ -148,7 +121,68 @@ def _owner(job: JobRow, starts: int) -> int | None:
     return begun[starts - 1] if starts <= len(begun) else None
 
 
-def _poisoned(kinds: dict[str, str], file: File) -> Line:
+def _deaths(owner_of: Mapping[int, Life], file: File) -> Iterator[Line]:
+    """Jobs were taken from dead processes, and from no other."""
+    taken = cancelled = 0
+    early = []
+    for job in file.jobs.values():
+        asked = False
+        for move in job.moves:
+            life = owner_of.get(move.owner) if move.owner is not None else None
+            if life is None:
+                pass  # nobody lived to say that it ran there
+            elif move.event in ("recover", "lose"):
+                taken += 1
+                if move.at < life.ended_at - _CLOCK_SECONDS:
+                    early.append(f"seq {move.seq}: job {job.id} was taken from a live process")
+            elif move.event == "confirm" and asked and move.at > life.ended_at:
+                cancelled += 1
+            asked = move.event == "cancel"
+    yield Line("jobs taken from dead processes, none from a live one", taken, early)
+    yield Line("cancelled before the crash, and cancelled after it", cancelled)
+
+
+def _needless(owner_of: Mapping[int, Life], file: File) -> list[str]:
+    left = {owner for owner, life in owner_of.items() if life.clean}
+    return [
+        f"seq {move.seq}: job {job.id} of a process that left in order"
+        for job in file.jobs.values()
+        for move in job.moves
+        if move.event in ("recover", "lose") and move.owner in left
+    ]
+
+
+def _paused(owner_of: Mapping[int, Life], file: File) -> Line:
+    """A paused process holds its lock, and with it its jobs."""
+    held = 0
+    found = []
+    for job in file.jobs.values():
+        for move, following in zip(job.moves, [*job.moves[1:], None], strict=True):
+            life = owner_of.get(move.owner) if move.owner is not None else None
+            if move.event != "start" or life is None:
+                continue
+            left_at = following.at if following is not None else math.inf
+            for since, until in life.pauses:
+                end = min(until, life.ended_at)
+                if not move.at < since < left_at:
+                    continue
+                # Another process may ask a paused job to cancel; that takes nothing from it.
+                if left_at >= end - _CLOCK_SECONDS or (
+                    following is not None and following.event == "cancel"
+                ):
+                    held += 1
+                elif following is not None and following.event in ("recover", "lose"):
+                    found.append(
+                        f"seq {following.seq}: job {job.id} was taken from a paused process"
+                    )
+    return Line("jobs of paused processes, left to them", held, found)
+
+
+def _poisoned(lives: list[Life], file: File) -> Line:
+    kinds = {
+        id_: life.asking[wish][0] for life in lives for wish, id_ in life.enqueued.items()
+        if wish in life.asking
+    }  # fmt: skip
     found = []
     poisons = [job for id_, job in file.jobs.items() if kinds.get(id_) == "poison"]
     for job in poisons:
@@ -164,14 +198,14 @@ def _exits(lives: list[Life]) -> Line:
     """Each process ended as it was asked to, and in no other way."""
     found = []
     for life in lives:
-        code = life.process.returncode
         expected: tuple[int, ...] = (0,) if life.drained else ()
         if life.asked in ("kill", "poison"):
-            expected = (-9, 0, 143)  # it may have been ending already
+            expected = (KILLED, 0, TERMINATED)  # it may have been ending already
         elif life.asked == "term":
-            # A job may kill it while it ends.
-            expected = (143,)
-        if code not in expected:
+            expected = (TERMINATED,)
+        if life.code not in expected:
             tail = life.log.read_text(errors="replace")[-2000:]
-            found.append(f"process {life.pid} ended with {code}, asked to {life.asked}:\n{tail}")
+            found.append(
+                f"process {life.pid} ended with {life.code}, asked to {life.asked}:\n{tail}"
+            )
     return Line("processes ended as they were asked to", len(lives), found)
