@@ -202,7 +202,7 @@ def test_jobs_that_are_taken_from_a_process_that_lives(
 def test_lock_files_whose_names_are_not_synced(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprag.queue.owners._keep_names", lambda folder: None)
+    monkeypatch.setattr("sprag.queue.owners.sync_folder", lambda folder: None)
     assert found(burst, r"is left with owner \d+, which is dead")
 
 
