@@ -1,1 +1,1 @@
-"""The long crash test of `tools/torture.py`, and the oracle that the tests share with it."""
+"""The parts of `tools/torture.py`, the long crash test."""
