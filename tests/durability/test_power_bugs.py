@@ -49,6 +49,17 @@ def pair(scene: Scene) -> None:
     scene.process().catch_up()
 
 
+def copied(scene: Scene) -> None:
+    """A backup, and nothing after it that would sync its folder."""
+    process = scene.process()
+    scene.many(process)
+    scene.rest(process)
+    scene.backup(process)
+    scene.one(process)
+    scene.rest(process)
+    process.catch_up()
+
+
 _writers: list[threading.Thread] = []
 
 
@@ -85,7 +96,7 @@ def found(tmp_path: Path) -> Iterator[Found]:
 
 
 @pytest.mark.parametrize("durability", ["full", "normal"])
-@pytest.mark.parametrize("shape", [burst, pair], ids=["burst", "pair"])
+@pytest.mark.parametrize("shape", [burst, pair, copied])
 def test_where_no_bug_was_planted_none_is_found(
     found: Found, shape: Shape, durability: Durability
 ) -> None:
@@ -150,6 +161,7 @@ def test_signals_that_are_sent_before_their_commit(
 
     def planted_subscribe(self: Observers, *arguments: Any) -> Subscription:
         subscriptions.append(subscribe(self, *arguments))
+        subscriptions[-1]._read_on()
         return subscriptions[-1]
 
     def planted_snapshot(self: Database) -> AbstractContextManager[apsw.Connection]:
@@ -212,6 +224,11 @@ def test_lock_files_that_go_before_it_is_certain_that_their_rows_have_gone(
     begin = Database.begin
     monkeypatch.setattr(Database, "begin", lambda self, lasting: begin(self))
     assert found(burst, r"is left with owner \d+, which is dead", durability="normal")
+
+
+def test_backups_whose_names_are_not_synced(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprag.queue.backup.sync_folder", lambda folder: None)
+    assert found(copied, r"backup-\d+.db was made at seq \d+ and has nothing")
 
 
 def test_a_failure_that_was_saved_is_the_same_in_another_process(
