@@ -50,7 +50,8 @@ def main() -> int:
 
 
 def _replay(options: argparse.Namespace, folder: Path) -> bool:
-    problems = again(options.replay, folder / "image")
+    image, problems = again(options.replay, folder / "image")
+    print(image)
     for problem in problems:
         print(f"WRONG: {problem}")
     print(f"{len(problems)} problems with the image of {options.replay}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sprag.queue import QueueError
 from .disk import Files
 from .log import Durability, Log
 from .process import DATABASE, DEADLINE, Process, hurried, tell_end
-from .recorder import RecordingVFS, owners_recorded
+from .recorder import RecordingVFS, system_recorded
 from .verdict import finished
 
 
@@ -60,31 +61,46 @@ class Content:
     file: File | None
     problems: tuple[str, ...]
     digest: bytes
+    backups: dict[str, int]
+    """The newest seq in each backup that is there."""
 
 
 def look(folder: Path, files: Files) -> Content:
-    """Open an image as any program would, and have it audited."""
-    if DATABASE not in files:
-        return Content(None, (), digest(files))
+    """Open an image as any program would, and have it audited, its backups too."""
     place(folder, files)
-    connection = apsw.Connection(str(folder / DATABASE))
+    file, problems = _read(folder / DATABASE) if DATABASE in files else (None, [])
+    backups = {}
+    for name in files:
+        if BACKUP.fullmatch(name):
+            copy, wrong = _read(folder / name)
+            problems += [f"{name}: {problem}" for problem in wrong]
+            backups[name] = copy.moves[-1].seq if copy is not None and copy.moves else 0
+    locks = sorted(name for name in files if name.endswith(".lock"))
+    if file is None:
+        return Content(None, tuple(problems), digest(files), backups)
+    all_of_it = repr((file.jobs, file.owners, file.pruned, file.progress, locks, backups))
+    key = hashlib.blake2b(all_of_it.encode()).digest()
+    return Content(file, tuple(problems), key, backups)
+
+
+def _read(path: Path) -> tuple[File | None, list[str]]:
+    """What is in a database, if anything is, and what is wrong with it."""
+    connection = apsw.Connection(str(path))
     try:
         connection.execute("PRAGMA synchronous = OFF").fetchall()
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         [[tables]] = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         if not tables:
-            return Content(None, (), digest(files))
+            return None, []
         problems = oracle.audit(connection)
-        file = oracle.read(connection)
+        return oracle.read(connection), problems
     except _UNREADABLE as error:
-        return Content(None, (f"plain SQLite cannot read it: {error}",), b"")
+        return None, [f"plain SQLite cannot read it: {error}"]
     finally:
         connection.close()
-    locks = sorted(name for name in files if name.endswith(".lock"))
-    all_of_it = repr((file.jobs, file.owners, file.pruned, file.progress, locks))
-    return Content(file, tuple(problems), hashlib.blake2b(all_of_it.encode()).digest())
 
 
+BACKUP = re.compile(r"backup-\d+\.db")
 # What the oracle meets in a damaged file: not only SQLite's own words.
 _UNREADABLE = (apsw.Error, ValueError, TypeError, LookupError)
 
@@ -100,7 +116,7 @@ def run_to_end(
     process.queue.patient = False
     jobs = before.jobs if before is not None else {}
     try:
-        with hurried(), owners_recorded(folder, log):
+        with hurried(), system_recorded(folder, log):
             try:
                 process.start()
                 stuck = _stuck(process)

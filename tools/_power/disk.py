@@ -60,6 +60,8 @@ class Disk:
         match op.kind:
             case "create":
                 states.append((number, _Inode()))
+            case "link":
+                states.append((number, self._names[op.data.decode()][-1][1]))
             case "delete":
                 states.append((number, None))
             case "sync folder":

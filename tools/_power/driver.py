@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .log import Durability, Log, Op
+from .log import Durability, Log, Mark, Op
 from .search import Case, Search, Tally, replay
 from .workload import record
 
@@ -23,6 +23,7 @@ PLAN: tuple[tuple[str, Durability], ...] = (
 CHUNK = 25
 """Points that one process looks at in one go."""
 _SHOWN = 3
+_SHOWN_ENTRIES = 12
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,27 @@ def quiet() -> None:
     logging.getLogger("sprag.queue").disabled = True
 
 
-def again(file: Path, folder: Path) -> list[str]:
-    """What is wrong with the image of a failure that was saved."""
+def again(file: Path, folder: Path) -> tuple[str, list[str]]:
+    """Which image a failure was that was saved, and what is wrong with it."""
     log, more = Log.load(file)
-    return replay(log, Case(more["point"], more["model"], more["seed"]), folder)
+    case = Case(more["point"], more["model"], more["seed"])
+    last = [f"  {_line(entry)}" for entry in log.entries[: case.point][-_SHOWN_ENTRIES:]]
+    head = f"power lost after entry {case.point}, {case.model!r} with seed {case.seed!r}; the last:"
+    return "\n".join([head, *last]), replay(log, case, folder)
+
+
+def _line(entry: Op | Mark) -> str:
+    match entry:
+        case Op("write" as kind, file, place, data):
+            return f"{kind} {file}: {len(data)} bytes at {place}"
+        case Op("truncate" as kind, file, place):
+            return f"{kind} {file} to {place} bytes"
+        case Op("sync" | "sync folder" as kind, file, place):
+            return f"{kind} {file or '.'}, begun after entry {place}"
+        case Op(kind, file):
+            return f"{kind} {file}"
+        case Mark(what, words):
+            return " ".join(["told:", what, *map(str, words)])
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["create", "write", "truncate", "sync", "delete", "sync folder"]
+Kind = Literal["create", "write", "truncate", "sync", "link", "delete", "sync folder"]
 Durability = Literal["full", "normal"]
 
 
@@ -18,7 +18,8 @@ class Op(NamedTuple):
     """Something that was done to a file, logged when it had returned.
 
     `place` is the offset of a write, the size after a truncation, and for a sync the length of
-    the log when it began: what came before that is on the disk now. File names are relative to
+    the log when it began: what came before that is on the disk now. `data` is what was written;
+    for a link, the file's other name. File names are relative to
     the workload's folder, those of folders end in "/", and its own name is "".
     """
 

@@ -1,4 +1,4 @@
-"""A SQLite VFS that logs what is done to the files, and the same for the owners' lock files."""
+"""A SQLite VFS that logs what is done to the files, and the same for what no VFS sees."""
 
 from __future__ import annotations
 
@@ -128,57 +128,69 @@ class _RecordingFile(apsw.VFSFile):
             self._log.add(Op("sync folder", "", begin))
 
 
-class _Names:
-    """`os` as the owners' lock files need it, logged."""
+class _System:
+    """`os` as owners' lock files and backups need it, logged."""
 
     def __init__(self, folder: Path, log: Log | None) -> None:
         self._root = Path(os.path.realpath(folder))
         self._log = log
         self._held = log.mutex if log is not None else nullcontext()
-        self._open, self._mkdir, self._unlink = os.open, os.mkdir, os.unlink
+        self._open, self._mkdir, self._link, self._unlink = os.open, os.mkdir, os.link, os.unlink
 
     def open(self, path: Any, flags: int, *more: Any, **options: Any) -> int:
         with self._held:
             fd = self._open(path, flags, *more, **options)
-            if flags & os.O_CREAT:
-                self._add("create", path)
+            # Not the room that is set aside: nothing is said of that after power loss.
+            if flags & os.O_CREAT and Path(path).suffix == ".lock":
+                self._add("create", self._name(path))
         return fd
 
     def mkdir(self, path: Any, *more: Any, **options: Any) -> None:
         with self._held:
             self._mkdir(path, *more, **options)
-            self._add("create", path, "/")
+            self._add("create", f"{self._name(path)}/")
+
+    def link(self, path: Any, new: Any, **options: Any) -> None:
+        with self._held:
+            self._link(path, new, **options)
+            self._add("link", self._name(new), data=self._name(path).encode())
 
     def unlink(self, path: Any, **options: Any) -> None:
         with self._held:
             self._unlink(path, **options)
-            self._add("delete", path)
+            self._add("delete", self._name(path))
 
     def fsync(self, fd: int) -> None:
         if self._log is None:
             return
         begin, synced = len(self._log.entries), os.fstat(fd)
-        for folder in (self._root, *(path for path in self._root.iterdir() if path.is_dir())):
-            if os.path.samestat(synced, folder.stat()):
-                name = "" if folder == self._root else f"{folder.name}/"
-                self._log.add(Op("sync folder", name, begin))
+        for path in (self._root, *self._root.rglob("*")):
+            if os.path.samestat(synced, path.stat()):
+                if path.is_dir():
+                    name = "" if path == self._root else f"{self._name(path)}/"
+                    self._add("sync folder", name, begin)
+                elif path.name != "reserve":
+                    self._add("sync", self._name(path), begin)
+                return
 
-    def _add(self, kind: Kind, path: Any, slash: str = "") -> None:
-        real = Path(os.path.realpath(path))
-        below = real.is_relative_to(self._root) and (slash or real.suffix == ".lock")
-        if self._log is not None and below:
-            self._log.add(Op(kind, f"{real.relative_to(self._root)}{slash}"))
+    def _name(self, path: Any) -> str:
+        """As in the log; what is elsewhere has a name that begins with ".."."""
+        return os.path.relpath(os.path.realpath(path), self._root)
+
+    def _add(self, kind: Kind, name: str, place: int = 0, data: bytes = b"") -> None:
+        if self._log is not None and not name.startswith(".."):
+            self._log.add(Op(kind, name, place, data))
 
 
 @contextmanager
-def owners_recorded(folder: Path, log: Log | None) -> Iterator[None]:
-    """While this lasts, also log what becomes of the lock files below `folder` and of their
-    folder, which no VFS sees; and no fsync() of this process takes any time."""
-    names = _Names(folder, log)
-    calls = ("open", "mkdir", "unlink", "fsync")
+def system_recorded(folder: Path, log: Log | None) -> Iterator[None]:
+    """While this lasts, also log what becomes of lock files and backups below `folder`; and no
+    fsync() of this process takes any time."""
+    system = _System(folder, log)
+    calls = ("open", "mkdir", "link", "unlink", "fsync")
     before = {call: getattr(os, call) for call in calls}
     for call in calls:
-        setattr(os, call, getattr(names, call))
+        setattr(os, call, getattr(system, call))
     try:
         yield
     finally:

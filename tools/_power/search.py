@@ -12,7 +12,7 @@ from _oracle import ENDS, File
 from .check import Content, digest, look, run_to_end
 from .disk import MODELS, Disk, Files
 from .log import Log, Mark, Op
-from .verdict import History, Told, kept, result_of, true_so_far
+from .verdict import History, Told, backed_up, kept, result_of, true_so_far
 
 AGAIN = 12
 """Of so many images whose content was run to its end before, one is run all the same."""
@@ -166,7 +166,7 @@ def _strict(log: Log, case: Case) -> bool:
 
 def _judge(content: Content, told: Told, history: History, strict: bool) -> list[str]:
     file = content.file or _EMPTY
-    problems = list(true_so_far(file, told, history))
+    problems = [*true_so_far(file, told, history), *backed_up(content.backups, told)]
     return problems + list(kept(file, told)) if strict else problems
 
 

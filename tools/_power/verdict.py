@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Told:
     requeues: Counter[str] = field(default_factory=Counter)
     prunable: set[str] = field(default_factory=set)
     """What had ended when it was asked to prune."""
+    backups: dict[str, int] = field(default_factory=dict)
+    """The newest seq when it was asked for, by name."""
     dead: set[int] = field(default_factory=set)
     """Owners that were killed."""
 
@@ -40,17 +42,20 @@ class Told:
         """Take these entries of a log; operations are passed over."""
         for entry in marks:
             if isinstance(entry, Mark):
-                self._hear(entry)
+                if entry.what == "signal":
+                    self._signal(*entry.words)
+                else:
+                    self._hear(entry)
+
+    def _signal(self, seq: int, job: str, event: str, status: str, attempt: int) -> None:
+        if event != "progress":  # of which the oracle knows where it may be
+            self.signals[seq] = (job, event, status, attempt)
 
     def _hear(self, mark: Mark) -> None:
         match mark.what, mark.words:
             case "accepted", (jobs,):
                 for id_, number in jobs:
                     self.accepted[id_] = self.accepted.get(id_) if number is None else number
-            case "signal", (_, _, "progress", _, _):
-                pass  # the oracle knows where progress may be
-            case "signal", (seq, *move):
-                self.signals[seq] = (move[0], move[1], move[2], move[3])
             case "running", (job, starts):
                 self.starts[job] = max(starts, self.starts.get(job, 0))
             case "cancelled", (job, status):
@@ -63,6 +68,8 @@ class Told:
                 self.requeues[job] += 1
             case "prune", ():
                 self.prunable |= set(self.ends)
+            case "backed up", (name, seq):
+                self.backups[name] = seq
             case "died", (owner,):
                 self.dead.add(owner)
             case _:
@@ -124,6 +131,13 @@ def kept(file: File, told: Told) -> Iterator[str]:
             yield from (f"job {id_} {what}" for what in _kept(job, told))
         elif id_ not in told.prunable:
             yield f"job {id_} was acknowledged and is gone"
+
+
+def backed_up(there: Mapping[str, int], told: Told) -> Iterator[str]:
+    """What is missing of backups, given the newest seq of each that is there."""
+    for name, seq in told.backups.items():
+        if there.get(name, -1) < seq:
+            yield f"{name} was made at seq {seq} and has {there.get(name, 'nothing')}"
 
 
 def _kept(job: JobRow, told: Told) -> Iterator[str]:

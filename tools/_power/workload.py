@@ -21,7 +21,7 @@ from sprag.queue.database import APPLICATION_ID
 
 from .log import Durability, Log
 from .process import DATABASE, DEADLINE, Process, hurried, tell_end
-from .recorder import RecordingVFS, owners_recorded
+from .recorder import RecordingVFS, system_recorded
 
 _FORMAT_1 = Path(__file__).parents[2] / "tests" / "queue" / "format_1.sql"
 PLAIN = ("quick", "quick", "quick", "steps", "flaky", "fails")
@@ -99,7 +99,9 @@ class Scene:
         while True:
             id_ = self.one(process, "held", max_crashes=max_crashes)
             end = time.monotonic() + DEADLINE
-            while process.queue.get(id_).status == "queued" and time.monotonic() < end:
+            while process.queue.get(id_).status == "queued":
+                if time.monotonic() > end:
+                    raise TimeoutError(f"job {id_} is not started")
                 time.sleep(0.001)
             if process.queue.history(id_)[-1].owner == process.owner:
                 return id_
@@ -135,6 +137,13 @@ class Scene:
             tell_end(self.log.tell, process.queue.wait(id_, DEADLINE))
         self.known += waiting
 
+    def backup(self, process: Process) -> None:
+        """Copy the file while work goes on."""
+        name = f"backup-{next(self._numbers)}.db"
+        seq, _tick = process.engine.journal.head()
+        process.queue.backup(self.folder / name)
+        self.log.tell("backed up", name, seq)
+
     def mixed(self, processes: Sequence[Process], extra: int) -> None:
         """Each kind of thing at least once, and `extra` more, in an order of chance."""
         often: list[Callable[[Process], object]] = [
@@ -155,6 +164,8 @@ def life(scene: Scene) -> None:
     release, and a second one after it."""
     first = scene.process()
     scene.mixed([first], 6)
+    scene.many(first)
+    scene.backup(first)
     scene.held(first)
     seq = first.catch_up()
     first.stop()
@@ -231,7 +242,7 @@ def record(
 ) -> Log:
     """The log of one of `SHAPES`, run in this empty folder."""
     scene = Scene(folder, seed, durability, lies)
-    with hurried(), owners_recorded(folder, scene.log):
+    with hurried(), system_recorded(folder, scene.log):
         try:
             SHAPES[shape](scene)
         finally:
