@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 import _oracle as oracle
+from _faults.disk import FaultyDisk
 from sprag.queue import (
     DatabaseError,
     DatabaseFull,
@@ -29,60 +29,11 @@ from tests.conftest import MakeQueue
 from tests.support import finished, raw, wait_until
 
 
-class FaultyVFS(apsw.VFS):
-    """The system's, but for faults: while `fault` is set, writes of the kinds in `at` raise it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.calls = Counter[str]()
-        self.flags: set[int] = set()
-        self.fault: type[apsw.Error] | None = None
-        self.at: set[str] = set()
-        self.met = threading.Event()
-        super().__init__(name, base="")
-
-    def xOpen(  # noqa: N802  # SQLite's name
-        self, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> FaultyFile:
-        self.flags.add(flags[0])
-        return FaultyFile(self, name, flags)
-
-    def passes(self, kind: str) -> None:
-        """Count it, and raise if it is to fail."""
-        self.calls[kind] += 1
-        if self.fault is not None and kind in self.at:
-            self.met.set()
-            raise self.fault(f"planted at {kind}")
-
-
-class FaultyFile(apsw.VFSFile):
-    """A file of a FaultyVFS. Kinds: "write" and "sync", each "wal" or "db"."""
-
-    def __init__(
-        self, vfs: FaultyVFS, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> None:
-        self._vfs = vfs
-        self._kind = "wal" if flags[0] & apsw.SQLITE_OPEN_WAL else "db"
-        super().__init__("", name, flags)
-
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} write")
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} sync")
-        super().xSync(flags)
-
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} read")
-        return super().xRead(amount, offset)
-
-
 @pytest.fixture
-def vfs() -> Iterator[FaultyVFS]:
-    made = FaultyVFS("sprag-faulty")
+def disk() -> Iterator[FaultyDisk]:
+    made = FaultyDisk("sprag-faulty")
     yield made
-    made.fault = None
+    made.trigger.lift()
     made.unregister()
 
 
@@ -91,43 +42,45 @@ def audit(path: Path) -> list[str]:
         return oracle.audit(connection)
 
 
-def test_all_io_goes_through_the_vfs_that_is_named(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
-    queue = make_queue(vfs=vfs.name).start()
-    before = Counter(vfs.calls)
+def test_all_io_goes_through_the_vfs_that_is_named(make_queue: MakeQueue, disk: FaultyDisk) -> None:
+    queue = make_queue(vfs=disk.vfs).start()
+    before = Counter(disk.trigger.kinds)
     finished(queue, *[queue.enqueue(n) for n in range(10)])
-    assert vfs.calls["wal write"] > before["wal write"] + 10
-    assert vfs.calls["wal sync"] > before["wal sync"] + 10  # durability is "full"
+    calls = Counter(disk.trigger.kinds)
+    assert calls["wal write"] > before["wal write"] + 10
+    assert calls["wal sync"] > before["wal sync"] + 10  # durability is "full"
     queue.stop()
-    assert vfs.calls["db write"] > 0
+    assert Counter(disk.trigger.kinds)["db write"] > 0
 
 
-def test_open_flags_reach_the_vfs(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
-    make_queue(vfs=vfs.name, open_flags=apsw.SQLITE_OPEN_NOFOLLOW).counts()
-    databases = [flags for flags in vfs.flags if flags & apsw.SQLITE_OPEN_MAIN_DB]
+def test_open_flags_reach_the_vfs(make_queue: MakeQueue, disk: FaultyDisk) -> None:
+    make_queue(vfs=disk.vfs, open_flags=apsw.SQLITE_OPEN_NOFOLLOW).counts()
+    databases = [flags for flags in disk.flags if flags & apsw.SQLITE_OPEN_MAIN_DB]
     assert databases
     assert all(flags & apsw.SQLITE_OPEN_NOFOLLOW for flags in databases)
 
 
 FAULTS = [
-    (apsw.FullError, {"wal write"}, DatabaseFull),
-    (apsw.IOError, {"wal write"}, WriteUnknown),
-    (apsw.IOError, {"wal sync"}, WriteUnknown),
+    ("full", "wal write", DatabaseFull),
+    ("error", "wal write", WriteUnknown),
+    ("error", "wal sync", WriteUnknown),
 ]
 IDS = ["full", "write", "sync"]
 
 
-@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+@pytest.mark.parametrize(("flavour", "at", "error"), FAULTS, ids=IDS)
 def test_an_enqueue_that_fails_says_how_and_can_be_repeated(
     make_queue: MakeQueue,
     database: Path,
-    vfs: FaultyVFS,
-    fault: type[apsw.Error],
-    at: set[str],
+    disk: FaultyDisk,
+    flavour: str,
+    at: str,
     error: type[DatabaseError],
 ) -> None:
-    queue = make_queue(vfs=vfs.name)
+    queue = make_queue(vfs=disk.vfs)
     before = queue.enqueue("before")
-    vfs.at, vfs.fault = at, fault
+    disk.flavour = flavour
+    disk.trigger.hold([at])
     id_ = new_job_id()
     with pytest.raises(error) as caught:
         queue.enqueue("during", job_id=id_)
@@ -137,20 +90,20 @@ def test_an_enqueue_that_fails_says_how_and_can_be_repeated(
         with pytest.raises(JobNotFound):
             queue.get(id_)
     assert queue.get(before.id).status == "queued"  # reading goes on
-    vfs.fault = None
+    disk.trigger.lift()
     assert queue.enqueue("during", job_id=id_).id == id_
     assert queue.counts()["queued"] == 2
     queue.stop()
     assert audit(database) == []
 
 
-@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+@pytest.mark.parametrize(("flavour", "at", "error"), FAULTS, ids=IDS)
 def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
     make_queue: MakeQueue,
     database: Path,
-    vfs: FaultyVFS,
-    fault: type[apsw.Error],
-    at: set[str],
+    disk: FaultyDisk,
+    flavour: str,
+    at: str,
     error: type[DatabaseError],
 ) -> None:
     runs = Counter[int]()
@@ -163,12 +116,13 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
             go.wait()
         return item
 
-    queue = make_queue(handler, vfs=vfs.name, worker_count=2).start()
+    queue = make_queue(handler, vfs=disk.vfs, worker_count=2).start()
     jobs = {n: queue.enqueue(n) for n in range(20)}
     assert inside.acquire(timeout=60)
     assert inside.acquire(timeout=60)
     # Both workers are inside; from now on their outcomes cannot be stored.
-    vfs.at, vfs.fault = at, fault
+    disk.flavour = flavour
+    disk.trigger.hold([at])
     go.set()
     refused = 0
     for n in range(20, 24):
@@ -179,8 +133,8 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
         except QueueError as other:
             pytest.fail(f"expected {error.__name__}, got {other!r}")
     assert refused == 4
-    assert vfs.met.wait(60)
-    vfs.fault = None
+    assert disk.trigger.met.wait(60)
+    disk.trigger.lift()
     # Nobody is told: workers come back by themselves.
     ends = finished(queue, *jobs.values())
     assert [end.result for end in ends] == list(jobs)
@@ -194,29 +148,30 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
 
 
 def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
-    make_queue: MakeQueue, database: Path, vfs: FaultyVFS
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
 ) -> None:
-    queue = make_queue(vfs=vfs.name, worker_count=3, durability="normal").start()
+    queue = make_queue(vfs=disk.vfs, worker_count=3, durability="normal").start()
     accepted: dict[str, int] = {}
     doubtful: dict[str, int] = {}
-    kinds: list[tuple[type[apsw.Error], set[str]]] = [
-        (apsw.IOError, {"wal write"}),
-        (apsw.FullError, {"wal write"}),
-        (apsw.IOError, {"db write", "db sync"}),
-        (apsw.IOError, {"wal read", "db read"}),
+    kinds = [
+        ("error", {"wal write"}),
+        ("full", {"wal write"}),
+        ("error", {"db write", "db sync"}),
+        ("error", {"wal read", "db read"}),
     ]
     for n in range(160):
         if n % 20 == 10:
-            vfs.fault, vfs.at = kinds[n // 20 % 4]
+            disk.flavour, held = kinds[n // 20 % 4]
+            disk.trigger.hold(held)
         elif n % 20 == 15:
-            vfs.fault = None
+            disk.trigger.lift()
         try:
             accepted[queue.enqueue(n).id] = n
         except WriteUnknown as error:
             doubtful[error.job_ids[0]] = n
         except DatabaseError:
             pass
-    vfs.fault = None
+    disk.trigger.lift()
     for job in finished(queue, *accepted):
         assert (job.status, job.result) == ("completed", accepted[job.id])
     wait_until(lambda: queue.counts()["queued"] + queue.counts()["running"] == 0)
@@ -233,21 +188,21 @@ def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
 
 
 def test_waiting_and_subscribing_go_on_after_reads_have_failed(
-    make_queue: MakeQueue, vfs: FaultyVFS, caplog: pytest.LogCaptureFixture
+    make_queue: MakeQueue, disk: FaultyDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[int] = []
-    queue = make_queue(vfs=vfs.name, worker_count=1).start()
+    queue = make_queue(vfs=disk.vfs, worker_count=1).start()
     first = queue.enqueue(1)
     finished(queue, first)
     queue.subscribe(lambda signal: seen.append(signal["seq"]), after=0)
     wait_until(lambda: seen == [1, 2, 3])
-    vfs.at, vfs.fault = {"wal read", "db read"}, apsw.IOError
+    disk.trigger.hold({"wal read", "db read"})
     for _ in range(5):
         try:
             queue.jobs()
         except DatabaseError:
             break
-    vfs.fault = None
+    disk.trigger.lift()
     finished(queue, queue.enqueue(2), queue.enqueue(3, delay=0.01))
     wait_until(lambda: len(seen) == 9)
     assert seen == list(range(1, 10))
