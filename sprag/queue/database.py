@@ -315,10 +315,7 @@ class Database:
                     f"{self.path} cannot be copied to {target}: {error}", target
                 ) from error
             finally:
-                with self._mutex:
-                    if connection in self._all:
-                        self._all.remove(connection)
-                connection.close()
+                self._disconnect(connection)
 
     def close(self) -> None:
         """Close every connection, once what uses one just now has ended; the WAL is copied into
@@ -332,7 +329,20 @@ class Database:
             self._idle_readers.clear()
         with self.turn:
             for connection in reversed(connections):
-                connection.close()
+                self._end(connection)
+
+    def _disconnect(self, connection: apsw.Connection) -> None:
+        with self._mutex:
+            if connection in self._all:
+                self._all.remove(connection)
+        self._end(connection)
+
+    def _end(self, connection: apsw.Connection) -> None:
+        try:
+            connection.close()
+        except apsw.Error:
+            # From the last checkpoint: what it did not copy is safe in the WAL.
+            log.exception("%s: a connection was closed with an error", self.path)
 
     # ------------------------------------------------------------ fork
 

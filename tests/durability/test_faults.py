@@ -16,6 +16,7 @@ import pytest
 
 import _oracle as oracle
 from _faults.disk import FaultyDisk
+from _faults.workload import open_files
 from sprag.queue import (
     DatabaseError,
     DatabaseFull,
@@ -206,3 +207,18 @@ def test_waiting_and_subscribing_go_on_after_reads_have_failed(
     finished(queue, queue.enqueue(2), queue.enqueue(3, delay=0.01))
     wait_until(lambda: len(seen) == 9)
     assert seen == list(range(1, 10))
+
+
+def test_a_stop_ends_all_connections_though_one_of_them_fails(
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs).start()
+    finished(queue, queue.enqueue(1))
+    queue.jobs()
+    assert any(str(database) in path for path in open_files())
+    disk.trigger.hold({"db control"})
+    queue.stop()
+    assert disk.trigger.failed
+    assert not [path for path in open_files() if str(database) in path]
+    disk.trigger.lift()
+    assert queue.counts()["completed"] == 1
