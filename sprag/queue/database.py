@@ -192,7 +192,9 @@ class Database:
             try:
                 yield reader
             finally:
-                reader.execute("COMMIT")
+                # SQLite ends the transaction itself where the disk fails.
+                if reader.in_transaction:
+                    reader.execute("COMMIT")
 
     @contextmanager
     def translated(self) -> Iterator[None]:

@@ -222,3 +222,18 @@ def test_a_stop_ends_all_connections_though_one_of_them_fails(
     assert not [path for path in open_files() if str(database) in path]
     disk.trigger.lift()
     assert queue.counts()["completed"] == 1
+
+
+def test_a_disk_that_fails_in_a_snapshot_is_named_as_the_cause(
+    make_queue: MakeQueue, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    queue.enqueue_many(range(100))
+    queue.counts()
+    # What the connection has in its memory is out of date.
+    queue.enqueue_many(range(100))
+    disk.trigger.hold({"db read", "wal read"})
+    with pytest.raises(WriteUnknown, match="the disk failed under"):
+        queue.counts()
+    disk.trigger.lift()
+    assert queue.counts()["queued"] == 200
