@@ -429,13 +429,24 @@ class Database:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(round(self._busy_seconds * 1000))
         if ours:
-            _keep_log(connection)
+            with self._or_disconnected(connection):
+                _keep_log(connection)
         return connection
+
+    @contextmanager
+    def _or_disconnected(self, connection: apsw.Connection) -> Iterator[None]:
+        """Or each attempt on a disk that fails would leave one more open."""
+        try:
+            yield
+        except BaseException:
+            self._disconnect(connection)
+            raise
 
     def _reader(self) -> apsw.Connection:
         connection = self._connect()
-        self._pragmas(connection)
-        connection.execute("PRAGMA query_only = ON")
+        with self._or_disconnected(connection):
+            self._pragmas(connection)
+            connection.execute("PRAGMA query_only = ON")
         return connection
 
     def _pragmas(self, connection: apsw.Connection) -> None:

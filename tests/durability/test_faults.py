@@ -16,6 +16,7 @@ import pytest
 
 import _oracle as oracle
 from _faults.disk import FaultyDisk
+from _faults.trigger import Trigger
 from _faults.workload import open_files
 from sprag.queue import (
     DatabaseError,
@@ -222,6 +223,28 @@ def test_a_stop_ends_all_connections_though_one_of_them_fails(
     assert not [path for path in open_files() if str(database) in path]
     disk.trigger.lift()
     assert queue.counts()["completed"] == 1
+
+
+def test_reads_that_fail_leave_no_connections_behind(
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    job = queue.enqueue(1)
+    before = open_files()[str(database)]
+    failed = 0
+    for at in range(1000):
+        disk.trigger = Trigger()
+        disk.trigger.arm(at, "db control", "once")
+        try:
+            assert queue.get(job.id) == job
+        except WriteUnknown:
+            failed += 1
+        else:
+            break
+    assert failed > 5
+    assert open_files()[str(database)] <= before + 1
+    disk.trigger.lift()
+    assert queue.get(job.id) == job
 
 
 def test_a_disk_that_fails_in_a_snapshot_is_named_as_the_cause(
