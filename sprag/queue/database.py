@@ -213,7 +213,7 @@ class Database:
                 return errors.DatabaseCorrupt(
                     f"{path} holds text that is not valid UTF-8 ({error})", path
                 )
-            case apsw.BusyError() | apsw.LockedError():
+            case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
                 return errors.DatabaseLocked(
                     f"{path} is locked by another writer that did not let go within "
                     f"{self._busy_seconds:g} s; nothing was stored",
@@ -236,6 +236,12 @@ class Database:
             case apsw.CorruptError():
                 return errors.DatabaseCorrupt(
                     f"{path} is damaged ({error}): run `sprag check`, and restore a backup", path
+                )
+            case apsw.NoMemError():
+                return errors.WriteUnknown(
+                    f"there was no memory left to use {path}; whether the last change was stored "
+                    "is unknown, repeating it with the same job id is safe",
+                    path,
                 )
             case apsw.IOError():
                 return errors.WriteUnknown(

@@ -448,8 +448,11 @@ class _OneRefused(errors.QueueError):
 _ENVIRONMENT: Final = (
     apsw.BusyError,
     apsw.LockedError,
+    apsw.ProtocolError,
     apsw.FullError,
+    apsw.NoMemError,
     apsw.ReadOnlyError,
+    apsw.PermissionsError,
     apsw.CorruptError,
     apsw.NotADBError,
     apsw.IOError,

@@ -21,6 +21,7 @@ from _faults.workload import open_files
 from sprag.queue import (
     DatabaseError,
     DatabaseFull,
+    DatabaseLocked,
     JobNotFound,
     QueueError,
     QueueService,
@@ -28,7 +29,7 @@ from sprag.queue import (
     new_job_id,
 )  # fmt: skip
 from tests.conftest import MakeQueue
-from tests.support import finished, raw, wait_until
+from tests.support import Gate, finished, raw, wait_until
 
 
 @pytest.fixture
@@ -260,3 +261,34 @@ def test_a_disk_that_fails_in_a_snapshot_is_named_as_the_cause(
         queue.counts()
     disk.trigger.lift()
     assert queue.counts()["queued"] == 200
+
+
+ELSEWHERE = [(apsw.ProtocolError, DatabaseLocked), (apsw.NoMemError, WriteUnknown)]
+
+
+@pytest.mark.parametrize(("fault", "error"), ELSEWHERE, ids=["protocol", "memory"])
+def test_a_lock_or_memory_that_cannot_be_had_just_now_fails_no_job(
+    make_queue: MakeQueue,
+    disk: FaultyDisk,
+    fault: type[apsw.Error],
+    error: type[DatabaseError],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = Gate()
+
+    def handler(queue: QueueService, item: int) -> str:
+        gate.hold()
+        return "done"
+
+    queue = make_queue(handler, vfs=disk.vfs, worker_count=1).start()
+    job = queue.enqueue(1)
+    gate.wait_held()
+    disk.errors["write"] = fault
+    disk.trigger.hold({"wal write"})
+    gate.open()
+    wait_until(lambda: "goes on trying" in caplog.text)
+    with pytest.raises(error):
+        queue.enqueue(2)
+    disk.trigger.lift()
+    [end] = finished(queue, job)
+    assert (end.status, end.result) == ("completed", "done")
