@@ -192,8 +192,6 @@ class Engine:
             except errors.QueueClosed:
                 raise
             except errors.DatabaseError as error:
-                if isinstance(error, errors.WriteUnknown):
-                    self.journal.adrift = True
                 if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
                     continue
                 if type(error) is errors.DatabaseError and outcome is not None:

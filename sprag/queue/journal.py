@@ -305,9 +305,11 @@ class Journal(Reader):
             self.database.commit()
         except BaseException as error:
             self.database.rollback()
-            # What an application's signal handler raises here, in the main thread, says nothing of
-            # the commit: `give_back` finds runs that were started and not dealt.
-            self.adrift = self.adrift or not isinstance(error, apsw.Error | errors.QueueError)
+            # Neither a disk that fails in a commit nor what an application's signal handler raises
+            # here, in the main thread, says whether it took place, and with it the claims, whoever
+            # wrote them: `give_back` finds runs that were started and not dealt.
+            known = isinstance(error, apsw.Error | errors.QueueError)
+            self.adrift = self.adrift or not known or isinstance(error, _UNKNOWN)
             raise
         # Committed. From here on nothing may fail.
         try:
@@ -459,6 +461,10 @@ _ENVIRONMENT: Final = (
     apsw.CantOpenError,
     errors.QueueClosed,
 )
+
+
+# What says of a COMMIT neither that it took place nor that it did not.
+_UNKNOWN: Final = (apsw.IOError, apsw.NoMemError)
 
 
 def _overflow(

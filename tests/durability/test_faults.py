@@ -15,7 +15,7 @@ import apsw
 import pytest
 
 import _oracle as oracle
-from _faults.disk import FaultyDisk
+from _faults.disk import FaultyDisk, FaultyFile
 from _faults.trigger import Trigger
 from _faults.workload import open_files
 from sprag.queue import (
@@ -209,6 +209,56 @@ def test_waiting_and_subscribing_go_on_after_reads_have_failed(
     finished(queue, queue.enqueue(2), queue.enqueue(3, delay=0.01))
     wait_until(lambda: len(seen) == 9)
     assert seen == list(range(1, 10))
+
+
+# ---------------------------------------------------------------- found by the faults of every call
+
+
+class LateFile(FaultyFile):
+    """Fails in the last call of a commit, when that has taken place."""
+
+    def xFileControl(self, op: int, ptr: int) -> bool:  # noqa: N802  # SQLite's name
+        done = super().xFileControl(op, ptr)
+        if op == apsw.SQLITE_FCNTL_COMMIT_PHASETWO and self.disk.trigger.fires("late commit"):
+            raise apsw.IOError("planted after the commit")
+        return done
+
+
+class LateDisk(FaultyDisk):
+    """With files whose commits say that they failed, while the trigger holds "late commit"."""
+
+    @property
+    def file(self) -> type[FaultyFile]:
+        return LateFile
+
+
+@pytest.fixture
+def late() -> Iterator[LateDisk]:
+    made = LateDisk("sprag-late")
+    yield made
+    made.trigger.lift()
+    made.unregister()
+
+
+def test_a_job_that_was_started_by_a_commit_that_said_it_failed_is_run(
+    make_queue: MakeQueue, database: Path, late: LateDisk
+) -> None:
+    queue = make_queue(vfs=late.vfs, worker_count=1).start()
+    finished(queue, queue.enqueue("before"))
+    ticket = queue._open()._workers[0]
+    wait_until(lambda: ticket.parked)
+    id_ = new_job_id()
+    # Of the enqueue, which is its caller's, and of the start, which is a worker's.
+    late.trigger.arm(0, "late commit", "once")
+    with pytest.raises(WriteUnknown):
+        queue.enqueue("during", job_id=id_)
+    [job] = finished(queue, id_)
+    assert job.result == "during"
+    assert [move.event for move in queue.history(id_)] == [
+        "enqueue", "start", "release", "start", "complete",
+    ]  # fmt: skip
+    queue.stop()
+    assert audit(database) == []
 
 
 def test_a_stop_ends_all_connections_though_one_of_them_fails(
