@@ -155,6 +155,11 @@ class Engine:
                     self.owner = self.journal.add_owner(
                         lock.token, os.getpid(), socket.gethostname()
                     )
+                except errors.WriteUnknown:
+                    # Should it be stored after all, then as that of a dead owner: the file stays.
+                    self._lock = None
+                    lock.abandon()
+                    raise
                 except BaseException:
                     self._lock = None
                     lock.release()

@@ -29,7 +29,7 @@ from sprag.queue import (
     new_job_id,
 )  # fmt: skip
 from tests.conftest import MakeQueue
-from tests.support import Gate, finished, raw, wait_until
+from tests.support import Gate, finished, raw, sql, wait_until
 
 
 @pytest.fixture
@@ -259,6 +259,21 @@ def test_a_job_that_was_started_by_a_commit_that_said_it_failed_is_run(
     ]  # fmt: skip
     queue.stop()
     assert audit(database) == []
+
+
+def test_an_owner_whose_commit_said_that_it_failed_is_not_left_behind(
+    make_queue: MakeQueue, database: Path, late: LateDisk
+) -> None:
+    queue = make_queue(vfs=late.vfs)
+    queue.counts()
+    late.trigger.arm(0, "late commit", "once")
+    with pytest.raises(WriteUnknown):
+        queue.start()
+    queue.start()
+    assert len(queue._open().journal.owners()) == 1
+    queue.stop()
+    assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
+    assert list(Path(f"{database}-sprag").glob("*.lock")) == []
 
 
 def test_a_stop_ends_all_connections_though_one_of_them_fails(
