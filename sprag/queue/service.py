@@ -202,6 +202,14 @@ class QueueService:
             if full is not None:  # or it was there already, and the repetition needed no room
                 raise full from None
             raise
+        except errors.DatabaseError as error:
+            # Its own words, such as "nothing was stored", are true of the reading alone.
+            raise errors.WriteUnknown(
+                f"whether job {job_id!r} was stored could not be read, repeating it with the same "
+                f"job id is safe: {error}",
+                error.path,
+                (job_id,),
+            ) from error
         if job.queue != self.name or not same(job.item_json, text):
             raise errors.JobExists(job_id, job.queue)
         return job

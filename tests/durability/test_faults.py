@@ -357,3 +357,18 @@ def test_a_lock_or_memory_that_cannot_be_had_just_now_fails_no_job(
     disk.trigger.lift()
     [end] = finished(queue, job)
     assert (end.status, end.result) == ("completed", "done")
+
+
+def test_a_job_that_was_stored_and_cannot_be_read_again_is_not_said_to_be_refused(
+    make_queue: MakeQueue, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    queue.enqueue("before")
+    disk.errors["read"] = apsw.BusyError
+    id_ = new_job_id()
+    disk.trigger.hold({"db read", "wal read"})
+    with pytest.raises(WriteUnknown, match="repeating it with the same job id is safe") as caught:
+        queue.enqueue("during", job_id=id_)
+    assert caught.value.job_ids == (id_,)
+    disk.trigger.lift()
+    assert queue.get(id_).status == "queued"
