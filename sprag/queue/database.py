@@ -137,6 +137,21 @@ class Database:
             with suppress(apsw.Error):
                 self.writer.execute("ROLLBACK")
 
+    def renew(self) -> None:
+        """Another writer in place of one that has failed; with the turn held.
+
+        Where a file cannot be opened for writing, if only for a moment, SQLite opens it for
+        reading, and its connection writes no more for as long as it lives.
+        """
+        self._looked_at = 0.0
+        self.check_in_place()
+        writer = self._connect(create=False)
+        with self._or_disconnected(writer):
+            self._pragmas(writer)
+        writer.set_wal_hook(self._count_pages)
+        old, self.writer = self.writer, writer
+        self._disconnect(old)
+
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection to read with, for this block alone; `close` waits for its end."""
@@ -426,8 +441,9 @@ class Database:
             )
         self._looked_at = now
 
-    def _connect(self, *, ours: bool = True) -> apsw.Connection:
-        connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
+    def _connect(self, *, ours: bool = True, create: bool = True) -> apsw.Connection:
+        flags = self._flags if create else self._flags & ~apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(self.path, flags=flags, vfs=self.vfs)
         with self._mutex:
             self._all.append(connection)
         # Plans must not depend on values: with a partial index in play SQLite would prepare the

@@ -60,6 +60,7 @@ class Journal(Reader):
         self._parking = threading.Lock()
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
+        self._spoilt = False
         self.adrift = False
         """True when runs may have been started that no worker has: `give_back` finds them."""
 
@@ -263,8 +264,12 @@ class Journal(Reader):
                 self.database.check_open()
                 # Should an exception ever have torn a transaction, nothing may be added to it.
                 self.database.rollback()
+                if self._spoilt:
+                    self.database.renew()
+                    self._spoilt = False
                 self._transact(batch)
         except _ENVIRONMENT as error:
+            self._spoilt = self._spoilt or isinstance(error, _SPOILS)
             self._fail(batch, error)
         except (apsw.Error, errors.QueueError, UnicodeDecodeError) as error:
             if len(batch) == 1:
@@ -462,6 +467,9 @@ _ENVIRONMENT: Final = (
     errors.QueueClosed,
 )
 
+
+# After these the writer may be one that cannot write any more.
+_SPOILS: Final = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 
 # What says of a COMMIT neither that it took place nor that it did not.
 _UNKNOWN: Final = (apsw.IOError, apsw.NoMemError)
