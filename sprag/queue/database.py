@@ -80,7 +80,12 @@ class Database:
             self._flags |= apsw.SQLITE_OPEN_CREATE
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
-        _check_place(path, create)
+        try:
+            _check_place(path, create)
+        except OSError as error:
+            raise errors.DatabaseReadOnly(
+                f"{path} or its folder cannot be looked at ({error.strerror})", path
+            ) from error
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
@@ -116,7 +121,8 @@ class Database:
                 self.writer.set_wal_hook(self._count_pages)
                 self.watch = self._reader()
             if vfs is None:
-                self._file = _which(path)
+                with suppress(OSError):
+                    self._file = _which(path)
         except BaseException:
             self.close()
             raise
@@ -240,8 +246,8 @@ class Database:
                 return errors.DatabaseReadOnly(f"{path} or its folder is read-only", path)
             case apsw.CantOpenError():
                 return errors.DatabaseReadOnly(
-                    f"{path} cannot be opened: check that the folder can be written and the file "
-                    f"be read ({error})",
+                    f"{path} cannot be opened: check that the folder can be written, the file be "
+                    f"read, and that this process may open more files ({error})",
                     path,
                 )
             case apsw.NotADBError():
@@ -432,7 +438,11 @@ class Database:
         now = time.monotonic()
         if self._file is None or now < self._looked_at + _LOOK_SECONDS:
             return
-        if _which(self.path) != self._file:
+        try:
+            there = _which(self.path)
+        except OSError:
+            return  # what cannot be looked at may be in place: the disk itself will tell
+        if there != self._file:
             raise errors.DatabaseRefused(
                 f"{self.path} was deleted or replaced while it was open: nothing is accepted, and "
                 "what running jobs store is lost with the old file. Stop every process that has "
@@ -662,12 +672,16 @@ def _which(path: str) -> tuple[int, int] | None:
     """Which file this is, whatever its name; None where there is none."""
     try:
         found = Path(path).stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 
 
 def check_link(path: str) -> None:
     """Raise DatabaseRefused for a link that leads nowhere."""
-    if os.path.lexists(path) and not Path(path).exists():
+    try:
+        nowhere = os.path.lexists(path) and not Path(path).exists()
+    except OSError:
+        return  # whoever opens it will tell
+    if nowhere:
         raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)

@@ -24,7 +24,7 @@ from .journal import Journal
 from .observer import Observers
 from .owners import OwnerLock
 from .recovery import Recovery
-from .reserve import Reserve
+from .reserve import NO_ROOM, Reserve
 from .running import RunningJob
 from .tickets import Exchange, Outcome, Run
 
@@ -146,7 +146,8 @@ class Engine:
                     with _registry:  # no fork in the midst of it: a child must know of the lock
                         lock = self._lock = OwnerLock(self.folder)
                 except OSError as error:
-                    raise errors.DatabaseReadOnly(
+                    full = error.errno in NO_ROOM
+                    raise (errors.DatabaseFull if full else errors.DatabaseReadOnly)(
                         f"{self.path} cannot be worked on: {self.folder}, where processes show "
                         f"that they are alive, cannot be written ({error.strerror})",
                         self.path,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -25,12 +26,16 @@ class OwnerLock:
         self._path = _file(folder, self.token)
         # Python opens with close-on-exec, so a program started from here does not inherit it.
         self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Remove the file and let go; for after the owner's row is gone."""
         if self._fd is not None:
-            self._path.unlink(missing_ok=True)
+            forget(self._path.parent, self.token)
             os.close(self._fd)
             self._fd = None
 
@@ -60,8 +65,15 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 
 def forget(folder: Path, token: str) -> None:
-    """Remove the file of a dead owner whose row is gone."""
-    _file(folder, token).unlink(missing_ok=True)
+    """Remove the file of an owner whose row is gone. One that cannot be removed is nobody's, and
+    does no harm."""
+    with suppress(OSError):
+        _file(folder, token).unlink()
+
+
+def is_missing(folder: Path, token: str) -> bool:
+    """Whether there is no such file; not where it only cannot be opened just now."""
+    return not os.path.lexists(_file(folder, token))
 
 
 def _file(folder: Path, token: str) -> Path:
