@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .database import Database
-from .errors import DatabaseRefused
+from .errors import DatabaseError, DatabaseRefused
 from .journal import Journal
 
 
@@ -37,9 +38,14 @@ def backup(database: Database, target: str) -> None:
         _sync_folder(Path(target).parent)
     except FileExistsError as error:
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target) from error
+    except OSError as error:
+        raise DatabaseError(
+            f"{database.path} cannot be copied to {target}: {error.strerror}", target
+        ) from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            Path(partial + suffix).unlink(missing_ok=True)
+            with suppress(OSError):
+                Path(partial + suffix).unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -225,6 +225,20 @@ def test_a_lock_file_that_cannot_be_removed_keeps_no_queue_from_closing(
     finished(queue, queue.enqueue(2))
 
 
+def test_a_backup_that_the_system_refuses_is_an_error_of_ours(
+    make_queue: MakeQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no hard links here")
+
+    queue = make_queue()
+    queue.enqueue(1)
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(DatabaseError, match=r"cannot be copied to .*copy\.db: no hard links here"):
+        queue.backup(tmp_path / "copy.db")
+    assert not list(tmp_path.glob("*.partial*"))
+
+
 NO_MORE_FILES = """
     import resource, sys
     from pathlib import Path
