@@ -395,8 +395,8 @@ class QueueService:
             if self._pool is None:
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
-                    loop = self._loop = _handler_loop()
-                    handler = _on(loop, handler)
+                    self._loop = self._loop or _handler_loop()  # of a start that failed
+                    handler = _on(self._loop, handler)
                 self._pool = WorkerPool(
                     engine, self.name, self.worker_count, handler, self._backoff,
                     self.max_payload_bytes,

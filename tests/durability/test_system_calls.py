@@ -31,6 +31,7 @@ from sprag.queue import (
     DatabaseReadOnly,
     DatabaseRefused,
     QueueError,
+    QueueService,
 )
 from sprag.queue.journal import Journal
 from sprag.queue.owners import OwnerLock
@@ -300,6 +301,25 @@ def test_a_file_in_a_folder_that_may_not_be_entered_is_told_of(tmp_path: Path) -
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     assert said(HIDDEN, hidden / "jobs.db") in ("DatabaseReadOnly", "DatabaseRefused")
+
+
+def test_a_start_that_fails_again_and_again_leaves_no_event_loops_behind(
+    make_queue: MakeQueue, calls: OwnCalls
+) -> None:
+    async def handler(queue: QueueService, item: Any) -> Any:
+        return item
+
+    queue = make_queue(handler)
+    queue.counts()
+    calls.trigger.hold({"own mkdir"})
+    before = open_files()["anon_inode:[eventpoll]"]
+    for _ in range(5):
+        with pytest.raises(DatabaseReadOnly):
+            queue.start()
+    assert open_files()["anon_inode:[eventpoll]"] <= before + 1
+    calls.trigger.lift()
+    queue.start()
+    finished(queue, queue.enqueue(1))
 
 
 NOT_WRITABLE = """
