@@ -207,8 +207,10 @@ class Journal(Reader):
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
-            kept = [worker.claimed.key for worker in workers if worker.claimed is not None]
-            return _give_back(connection, now, owner, kept)
+            runs = [worker.claimed for worker in workers if worker.claimed is not None]
+            # The run, not the job: the outcome of an earlier one may have been stored, unknown to
+            # its worker, and the next been started, in one commit.
+            return _give_back(connection, now, owner, [(run.key, run.starts) for run in runs])
 
         self.adrift = False
         try:
@@ -509,7 +511,7 @@ def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -
 
 
 def _give_back(
-    connection: apsw.Connection, now: float, owner: int, kept: Sequence[int]
+    connection: apsw.Connection, now: float, owner: int, kept: Sequence[tuple[int, int]]
 ) -> list[str]:
     rows = rows_of(connection, "give_back", owner=owner, now=now, kept=json.dumps(kept))
     return [id_ for (id_,) in rows]
