@@ -3,6 +3,7 @@
     python3 tools/faults.py                                   2,000 of the faults there are
     python3 tools/faults.py --all --part 1/2                  half of them all
     python3 tools/faults.py --system --match "pwrite64.*ENOSPC"
+    python3 tools/faults.py --opening --all                   nothing but openings, of three files
 
 Either a call of SQLite's VFS fails, or with --system a system call of SQLite's own VFS (Linux on
 x86-64): once; for good until it is lifted, while everything is asked for; so with a stop meanwhile;
@@ -41,8 +42,8 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Not before the environment that has sprag.
+    from _faults import openings, plans  # noqa: PLC0415
     from _faults.disk import FaultyDisk  # noqa: PLC0415
-    from _faults.plans import evenly, plans_of, survey, tried  # noqa: PLC0415
     from _faults.systemcalls import SystemCalls  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)  # faults by the thousand are its daily bread
@@ -50,20 +51,23 @@ def _run(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sprag-faults-")))
         faulty = stack.enter_context(SystemCalls()) if options.system else FaultyDisk("faulty")
-        kinds = survey(_made(root / "survey"), faulty)
-        plans = [plan for plan in plans_of(kinds) if re.search(options.match, str(plan))]
-        chosen = plans if options.all else evenly(plans, options.count)
+        if options.opening:
+            cases = list(openings.cases(root, FaultyDisk("faulty")))
+        else:
+            cases = list(plans.cases(root, faulty))
+        known = [case for case in cases if re.search(options.match, case.name)]
+        chosen = known if options.all else plans.evenly(known, options.count)
         part, parts = options.part
         chosen = chosen[part - 1 :: parts]
-        print(f"{len(kinds)} calls, {len(plans)} faults, {len(chosen)} are tried", flush=True)
-        for number, plan in enumerate(chosen):
+        print(f"{len(known)} faults, {len(chosen)} are tried", flush=True)
+        for number, case in enumerate(chosen):
             faulthandler.dump_traceback_later(_HANGS_SECONDS, exit=True)
-            done = tried(plan, _made(root / str(number)), faulty)
-            unmet += not faulty.trigger.failed
-            errors.update(done.errors)
-            if done.problems:
+            problems, raised, met = case.run(root / str(number))
+            unmet += not met
+            errors.update(raised)
+            if problems:
                 failed += 1
-                print(f"WRONG: {plan}", *done.problems, sep="\n  ", flush=True)
+                print(f"WRONG: {case.name}", *problems, sep="\n  ", flush=True)
         faulthandler.cancel_dump_traceback_later()
     told = ", ".join(f"{count} {name}" for name, count in errors.most_common())
     print(
@@ -71,11 +75,6 @@ def _run(options: argparse.Namespace) -> int:
     )
     print(f"{time.monotonic() - begin:.0f} s")
     return 1 if failed else 0
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -87,7 +86,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--system", action="store_true", help="let system calls fail")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--system", action="store_true", help="let system calls fail")
+    kind.add_argument("--opening", action="store_true", help="let calls fail in openings alone")
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--count", type=int, default=2000, help="so many faults, evenly chosen")
     number.add_argument("--all", action="store_true", help="every fault there is")

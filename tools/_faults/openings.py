@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sqlite3
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -16,7 +18,7 @@ import _oracle as oracle
 from sprag.queue import DatabaseFull, Job, QueueError, QueueService
 
 from .disk import FLAVOURS, FaultyDisk
-from .plans import Plan
+from .plans import Case, Plan
 from .trigger import Trigger
 from .workload import DEADLINE, open_files
 
@@ -83,6 +85,7 @@ class Opening:
 
     def __init__(self, source: Path, folder: Path, disk: FaultyDisk, plan: Plan | None) -> None:
         shutil.copytree(source, folder)
+        self._jobs = 2 if (source / "jobs.db").exists() else 0
         self._path = folder / "jobs.db"
         self._disk = disk
         self._disk.trigger = self._trigger = Trigger()
@@ -95,8 +98,17 @@ class Opening:
 
     def run(self) -> list[str]:
         """What was wrong."""
-        before = self._left_open()
         queue = _Queue(database=self._path, vfs=self._disk.vfs)
+        try:
+            self._steps(queue)
+        except Exception:  # noqa: BLE001  # whatever it is, it is the verdict
+            self.problems.append(traceback.format_exc())
+            self._trigger.lift()
+            queue.stop()
+        return self.problems
+
+    def _steps(self, queue: _Queue) -> None:
+        before = self._left_open()
         # What was read amiss must not be written back: that would be the fault of the disk alone.
         reads = self._disk.flavour == "short"
         for _ in range(2):
@@ -115,6 +127,8 @@ class Opening:
         self._trigger.lift()
         with queue:
             known = [job.id for job in queue.jobs()]
+            if len(known) != self._jobs:
+                self.problems.append(f"of {self._jobs} jobs, {len(known)} are left")
             for id_ in [*known, _accepted(queue).id]:
                 queue.wait(id_, DEADLINE)
         self._check_closed(before, "the end")
@@ -123,7 +137,6 @@ class Opening:
             file = oracle.read(connection)
         if file.owners:
             self.problems.append(f"owners that nobody is are left: {file.owners}")
-        return self.problems
 
     def _left_open(self) -> Counter[str]:
         files = open_files()
@@ -148,6 +161,25 @@ def _accepted(queue: QueueService) -> Job:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def cases(root: Path, disk: FaultyDisk) -> Iterator[Case]:
+    """An opening for each plan, of a file in each state."""
+    for state in STATES:
+        source = prepared(root, state)
+        survey = Opening(source, root / f"survey-{state}", disk, None)
+        if problems := survey.run():
+            raise RuntimeError("an opening on a sound disk went wrong: " + "\n".join(problems))
+        for plan in openings_of(survey.calls, state):
+            yield Case(f"{state}: {plan}", functools.partial(_run, source, disk, plan))
+
+
+def _run(
+    source: Path, disk: FaultyDisk, plan: Plan, folder: Path
+) -> tuple[list[str], Counter[str], bool]:
+    done = Opening(source, folder, disk, plan)
+    done.run()
+    return done.problems, done.errors, bool(disk.trigger.failed)
 
 
 def openings_of(kinds: Sequence[str], state: State) -> Iterator[Plan]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from . import disk, systemcalls
 from .trigger import Lasting, Trigger
 from .workload import Pass
+
+T = TypeVar("T")
 
 Faulty = disk.FaultyDisk | systemcalls.SystemCalls
 
@@ -42,15 +47,35 @@ def plans_of(kinds: Sequence[str]) -> Iterator[Plan]:
                 yield Plan(at, kind, flavour, "dead")
 
 
-def evenly(plans: Sequence[Plan], count: int) -> list[Plan]:
-    """`count` of the plans at equal distances; all, if there are no more."""
-    if count >= len(plans):
-        return list(plans)
-    return [plans[n * len(plans) // count] for n in range(count)]
+class Case(NamedTuple):
+    """Something to try in a folder of its own: what was wrong, what was raised, whether the fault
+    was met."""
+
+    name: str
+    run: Callable[[Path], tuple[list[str], Counter[str], bool]]
+
+
+def evenly(every: Sequence[T], count: int) -> list[T]:
+    """`count` of them at equal distances; all, if there are no more."""
+    if count >= len(every):
+        return list(every)
+    return [every[n * len(every) // count] for n in range(count)]
+
+
+def cases(root: Path, faulty: Faulty) -> Iterator[Case]:
+    """A pass for each plan."""
+    for plan in plans_of(survey(root / "survey", faulty)):
+        yield Case(str(plan), functools.partial(_run, plan, faulty))
+
+
+def _run(plan: Plan, faulty: Faulty, folder: Path) -> tuple[list[str], Counter[str], bool]:
+    done = tried(plan, folder, faulty)
+    return done.problems, done.errors, bool(faulty.trigger.failed)
 
 
 def survey(folder: Path, faulty: Faulty) -> list[str]:
     """The calls of a pass in which nothing fails."""
+    folder.mkdir()
     faulty.trigger = trigger = Trigger()
     problems = Pass(folder / "jobs.db", faulty.vfs, trigger).run()
     if problems:
@@ -60,6 +85,7 @@ def survey(folder: Path, faulty: Faulty) -> list[str]:
 
 def tried(plan: Plan, folder: Path, faulty: Faulty) -> Pass:
     """The pass with this fault, after its end."""
+    folder.mkdir()
     faulty.trigger = trigger = Trigger()
     faulty.flavour = plan.flavour
     trigger.arm(plan.at, plan.kind, plan.lasting)
