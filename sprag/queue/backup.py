@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .database import Database
 from .disk import sync, sync_folder
-from .errors import DatabaseRefused
+from .errors import DatabaseError, DatabaseRefused
 from .journal import Journal
 
 
@@ -38,6 +39,11 @@ def backup(database: Database, target: str) -> None:
         sync_folder(Path(target).parent)
     except FileExistsError as error:
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target) from error
+    except OSError as error:
+        raise DatabaseError(
+            f"{database.path} cannot be copied to {target}: {error.strerror}", target
+        ) from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            Path(partial + suffix).unlink(missing_ok=True)
+            with suppress(OSError):
+                Path(partial + suffix).unlink()

@@ -80,7 +80,12 @@ class Database:
             self._flags |= apsw.SQLITE_OPEN_CREATE
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
-        _check_place(path, create)
+        try:
+            _check_place(path, create)
+        except OSError as error:
+            raise errors.DatabaseReadOnly(
+                f"{path} or its folder cannot be looked at ({error.strerror})", path
+            ) from error
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
@@ -117,7 +122,8 @@ class Database:
                 self.writer.set_wal_hook(self._count_pages)
                 self.watch = self._reader()
             if vfs is None:
-                self._file = _which(path)
+                with suppress(OSError):
+                    self._file = _which(path)
         except BaseException:
             self.close()
             raise
@@ -143,6 +149,21 @@ class Database:
         if self.writer.in_transaction:
             with suppress(apsw.Error):
                 self.writer.execute("ROLLBACK")
+
+    def renew(self) -> None:
+        """Another writer in place of one that has failed; with the turn held.
+
+        Where a file cannot be opened for writing, if only for a moment, SQLite opens it for
+        reading, and its connection writes no more for as long as it lives.
+        """
+        self._looked_at = 0.0
+        self.check_in_place()
+        writer = self._connect(create=False)
+        with self._or_disconnected(writer):
+            self._pragmas(writer)
+        writer.set_wal_hook(self._count_pages)
+        old, self.writer = self.writer, writer
+        self._disconnect(old)
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -199,7 +220,9 @@ class Database:
             try:
                 yield reader
             finally:
-                reader.execute("COMMIT")
+                # SQLite ends the transaction itself where the disk fails.
+                if reader.in_transaction:
+                    reader.execute("COMMIT")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -218,7 +241,7 @@ class Database:
                 return errors.DatabaseCorrupt(
                     f"{path} holds text that is not valid UTF-8 ({error})", path
                 )
-            case apsw.BusyError() | apsw.LockedError():
+            case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
                 return errors.DatabaseLocked(
                     f"{path} is locked by another writer that did not let go within "
                     f"{self._busy_seconds:g} s; nothing was stored",
@@ -230,8 +253,8 @@ class Database:
                 return errors.DatabaseReadOnly(f"{path} or its folder is read-only", path)
             case apsw.CantOpenError():
                 return errors.DatabaseReadOnly(
-                    f"{path} cannot be opened: check that the folder can be written and the file "
-                    f"be read ({error})",
+                    f"{path} cannot be opened: check that the folder can be written, the file be "
+                    f"read, and that this process may open more files ({error})",
                     path,
                 )
             case apsw.NotADBError():
@@ -241,6 +264,12 @@ class Database:
             case apsw.CorruptError():
                 return errors.DatabaseCorrupt(
                     f"{path} is damaged ({error}): run `sprag check`, and restore a backup", path
+                )
+            case apsw.NoMemError():
+                return errors.WriteUnknown(
+                    f"there was no memory left to use {path}; whether the last change was stored "
+                    "is unknown, repeating it with the same job id is safe",
+                    path,
                 )
             case apsw.IOError():
                 return errors.WriteUnknown(
@@ -322,10 +351,7 @@ class Database:
                     f"{self.path} cannot be copied to {target}: {error}", target
                 ) from error
             finally:
-                with self._mutex:
-                    if connection in self._all:
-                        self._all.remove(connection)
-                connection.close()
+                self._disconnect(connection)
 
     def close(self) -> None:
         """Close every connection, once what uses one just now has ended; the WAL is copied into
@@ -339,7 +365,20 @@ class Database:
             self._idle_readers.clear()
         with self.turn:
             for connection in reversed(connections):
-                connection.close()
+                self._end(connection)
+
+    def _disconnect(self, connection: apsw.Connection) -> None:
+        with self._mutex:
+            if connection in self._all:
+                self._all.remove(connection)
+        self._end(connection)
+
+    def _end(self, connection: apsw.Connection) -> None:
+        try:
+            connection.close()
+        except apsw.Error:
+            # From the last checkpoint: what it did not copy is safe in the WAL.
+            log.exception("%s: a connection was closed with an error", self.path)
 
     # ------------------------------------------------------------ fork
 
@@ -406,7 +445,11 @@ class Database:
         now = time.monotonic()
         if self._file is None or now < self._looked_at + _LOOK_SECONDS:
             return
-        if _which(self.path) != self._file:
+        try:
+            there = _which(self.path)
+        except OSError:
+            return  # what cannot be looked at may be in place: the disk itself will tell
+        if there != self._file:
             raise errors.DatabaseRefused(
                 f"{self.path} was deleted or replaced while it was open: nothing is accepted, and "
                 "what running jobs store is lost with the old file. Stop every process that has "
@@ -415,8 +458,9 @@ class Database:
             )
         self._looked_at = now
 
-    def _connect(self, *, ours: bool = True) -> apsw.Connection:
-        connection = apsw.Connection(self.path, flags=self._flags, vfs=self.vfs)
+    def _connect(self, *, ours: bool = True, create: bool = True) -> apsw.Connection:
+        flags = self._flags if create else self._flags & ~apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(self.path, flags=flags, vfs=self.vfs)
         with self._mutex:
             self._all.append(connection)
         # Plans must not depend on values: with a partial index in play SQLite would prepare the
@@ -424,13 +468,24 @@ class Database:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(round(self._busy_seconds * 1000))
         if ours:
-            _keep_log(connection)
+            with self._or_disconnected(connection):
+                _keep_log(connection)
         return connection
+
+    @contextmanager
+    def _or_disconnected(self, connection: apsw.Connection) -> Iterator[None]:
+        """Or each attempt on a disk that fails would leave one more open."""
+        try:
+            yield
+        except BaseException:
+            self._disconnect(connection)
+            raise
 
     def _reader(self) -> apsw.Connection:
         connection = self._connect()
-        self._pragmas(connection)
-        connection.execute("PRAGMA query_only = ON")
+        with self._or_disconnected(connection):
+            self._pragmas(connection)
+            connection.execute("PRAGMA query_only = ON")
         return connection
 
     def _pragmas(self, connection: apsw.Connection) -> None:
@@ -624,12 +679,16 @@ def _which(path: str) -> tuple[int, int] | None:
     """Which file this is, whatever its name; None where there is none."""
     try:
         found = Path(path).stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 
 
 def check_link(path: str) -> None:
     """Raise DatabaseRefused for a link that leads nowhere."""
-    if os.path.lexists(path) and not Path(path).exists():
+    try:
+        nowhere = os.path.lexists(path) and not Path(path).exists()
+    except OSError:
+        return  # whoever opens it will tell
+    if nowhere:
         raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)

@@ -24,7 +24,7 @@ from .journal import Journal
 from .observer import Observers
 from .owners import OwnerLock
 from .recovery import Recovery
-from .reserve import Reserve
+from .reserve import NO_ROOM, Reserve
 from .running import RunningJob
 from .tickets import Exchange, Outcome, Run
 
@@ -146,7 +146,8 @@ class Engine:
                     with _registry:  # no fork in the midst of it: a child must know of the lock
                         lock = self._lock = OwnerLock(self.folder)
                 except OSError as error:
-                    raise errors.DatabaseReadOnly(
+                    full = error.errno in NO_ROOM
+                    raise (errors.DatabaseFull if full else errors.DatabaseReadOnly)(
                         f"{self.path} cannot be worked on: {self.folder}, where processes show "
                         f"that they are alive, cannot be written ({error.strerror})",
                         self.path,
@@ -155,6 +156,11 @@ class Engine:
                     self.owner = self.journal.add_owner(
                         lock.token, os.getpid(), socket.gethostname()
                     )
+                except errors.WriteUnknown:
+                    # Should it be stored after all, then as that of a dead owner: the file stays.
+                    self._lock = None
+                    lock.abandon()
+                    raise
                 except BaseException:
                     self._lock = None
                     lock.release()
@@ -192,8 +198,6 @@ class Engine:
             except errors.QueueClosed:
                 raise
             except errors.DatabaseError as error:
-                if isinstance(error, errors.WriteUnknown):
-                    self.journal.adrift = True
                 if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
                     continue
                 if type(error) is errors.DatabaseError and outcome is not None:

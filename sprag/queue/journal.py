@@ -60,6 +60,7 @@ class Journal(Reader):
         self._parking = threading.Lock()
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
+        self._spoilt = False
         self.adrift = False
         """True when runs may have been started that no worker has: `give_back` finds them."""
 
@@ -209,8 +210,10 @@ class Journal(Reader):
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
-            kept = [worker.claimed.key for worker in workers if worker.claimed is not None]
-            return _give_back(connection, now, owner, kept)
+            runs = [worker.claimed for worker in workers if worker.claimed is not None]
+            # The run, not the job: the outcome of an earlier one may have been stored, unknown to
+            # its worker, and the next been started, in one commit.
+            return _give_back(connection, now, owner, [(run.key, run.starts) for run in runs])
 
         self.adrift = False
         try:
@@ -266,8 +269,12 @@ class Journal(Reader):
                 self.database.check_open()
                 # Should an exception ever have torn a transaction, nothing may be added to it.
                 self.database.rollback()
+                if self._spoilt:
+                    self.database.renew()
+                    self._spoilt = False
                 self._transact(batch)
         except _ENVIRONMENT as error:
+            self._spoilt = self._spoilt or isinstance(error, _SPOILS)
             self._fail(batch, error)
         except (apsw.Error, errors.QueueError, UnicodeDecodeError) as error:
             if len(batch) == 1:
@@ -308,9 +315,11 @@ class Journal(Reader):
             self.database.commit()
         except BaseException as error:
             self.database.rollback()
-            # What an application's signal handler raises here, in the main thread, says nothing of
-            # the commit: `give_back` finds runs that were started and not dealt.
-            self.adrift = self.adrift or not isinstance(error, apsw.Error | errors.QueueError)
+            # Neither a disk that fails in a commit nor what an application's signal handler raises
+            # here, in the main thread, says whether it took place, and with it the claims, whoever
+            # wrote them: `give_back` finds runs that were started and not dealt.
+            known = isinstance(error, apsw.Error | errors.QueueError)
+            self.adrift = self.adrift or not known or isinstance(error, _UNKNOWN)
             raise
         # Committed. From here on nothing may fail.
         try:
@@ -451,14 +460,24 @@ class _OneRefused(errors.QueueError):
 _ENVIRONMENT: Final = (
     apsw.BusyError,
     apsw.LockedError,
+    apsw.ProtocolError,
     apsw.FullError,
+    apsw.NoMemError,
     apsw.ReadOnlyError,
+    apsw.PermissionsError,
     apsw.CorruptError,
     apsw.NotADBError,
     apsw.IOError,
     apsw.CantOpenError,
     errors.QueueClosed,
 )
+
+
+# After these the writer may be one that cannot write any more.
+_SPOILS: Final = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+
+# What says of a COMMIT neither that it took place nor that it did not.
+_UNKNOWN: Final = (apsw.IOError, apsw.NoMemError)
 
 
 def _overflow(
@@ -495,7 +514,7 @@ def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -
 
 
 def _give_back(
-    connection: apsw.Connection, now: float, owner: int, kept: Sequence[int]
+    connection: apsw.Connection, now: float, owner: int, kept: Sequence[tuple[int, int]]
 ) -> list[str]:
     rows = rows_of(connection, "give_back", owner=owner, now=now, kept=json.dumps(kept))
     return [id_ for (id_,) in rows]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +39,7 @@ class OwnerLock:
     def release(self) -> None:
         """Remove the file and let go; for after the owner's row is gone for good."""
         if self._fd is not None:
-            self._path.unlink(missing_ok=True)
+            forget(self._path.parent, self.token)
             os.close(self._fd)
             self._fd = None
 
@@ -68,8 +69,15 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 
 def forget(folder: Path, token: str) -> None:
-    """Remove the file of a dead owner whose row is gone for good."""
-    _file(folder, token).unlink(missing_ok=True)
+    """Remove the file of an owner whose row is gone for good. One that cannot be removed is
+    nobody's, and does no harm."""
+    with suppress(OSError):
+        _file(folder, token).unlink()
+
+
+def is_missing(folder: Path, token: str) -> bool:
+    """Whether there is no such file; not where it only cannot be opened just now."""
+    return not os.path.lexists(_file(folder, token))
 
 
 def _file(folder: Path, token: str) -> Path:

@@ -109,7 +109,7 @@ WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
 RETURNING id, queue, event;
 
 -- name: give_back
--- Release the jobs that this owner has, but for the keys in the JSON array :kept.
+-- Release the jobs that this owner has, but for the runs in :kept, a JSON array of [key, starts].
 UPDATE job SET
     status = iif(status = 'running', 'queued', 'cancelled'),
     event = iif(status = 'running', 'release', 'confirm'),
@@ -118,7 +118,7 @@ UPDATE job SET
 WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
               ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
               WHERE job.owner = :owner)
-  AND key NOT IN (SELECT value FROM json_each(:kept))
+  AND (key, starts) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(:kept))
 RETURNING id;
 
 -- name: cancelling

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .journal import Journal
-from .owners import forget, liveness
+from .owners import forget, is_missing, liveness
 
 log = logging.getLogger("sprag.queue")
 
@@ -42,7 +42,7 @@ class Recovery:
                     self._others.remove((owner, token, pid))
                     recovered += len(moved)
                     log.warning("process %d died; jobs recovered from it: %s", pid, _summary(moved))
-                case "unknown" if owner not in self._named:
+                case "unknown" if owner not in self._named and is_missing(self._folder, token):
                     # It may have left this very moment: then its row is gone as well.
                     if any(row[0] == owner for row in self._journal.owners()):
                         self._named.add(owner)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from .disk import sync
 
 _BYTES: Final = 2 * 1024 * 1024
+
+NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+"""What a disk that is full answers, or one of which no more may be used."""
 
 
 class Reserve:
@@ -23,7 +28,7 @@ class Reserve:
         self.spent = False
 
     def restore(self) -> bool:
-        """Set the room aside again; whether there is enough."""
+        """Set the room aside again; false if there is not enough."""
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
@@ -32,10 +37,12 @@ class Reserve:
                     sync(fd)
             finally:
                 os.close(fd)
-        except OSError:
-            self._path.unlink(missing_ok=True)
-            self.spent = True
-            return False
+        except OSError as error:
+            with suppress(OSError):
+                self._path.unlink()
+            # What fails for another reason is done without: it says nothing of the room there is.
+            self.spent = error.errno in NO_ROOM
+            return not self.spent
         self.spent = False
         return True
 

@@ -202,6 +202,14 @@ class QueueService:
             if full is not None:  # or it was there already, and the repetition needed no room
                 raise full from None
             raise
+        except errors.DatabaseError as error:
+            # Its own words, such as "nothing was stored", are true of the reading alone.
+            raise errors.WriteUnknown(
+                f"whether job {job_id!r} was stored could not be read, repeating it with the same "
+                f"job id is safe: {error}",
+                error.path,
+                (job_id,),
+            ) from error
         if job.queue != self.name or not same(job.item_json, text):
             raise errors.JobExists(job_id, job.queue)
         return job
@@ -387,8 +395,8 @@ class QueueService:
             if self._pool is None:
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
-                    loop = self._loop = _handler_loop()
-                    handler = _on(loop, handler)
+                    self._loop = self._loop or _handler_loop()  # of a start that failed
+                    handler = _on(self._loop, handler)
                 self._pool = WorkerPool(
                     engine, self.name, self.worker_count, handler, self._backoff,
                     self.max_payload_bytes,

@@ -10,15 +10,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 import _oracle as oracle
+from _faults.disk import FaultyDisk, FaultyFile
+from _faults.trigger import Trigger
+from _faults.workload import open_files
 from sprag.queue import (
     DatabaseError,
     DatabaseFull,
+    DatabaseLocked,
     JobNotFound,
     QueueError,
     QueueService,
@@ -26,63 +29,14 @@ from sprag.queue import (
     new_job_id,
 )  # fmt: skip
 from tests.conftest import MakeQueue
-from tests.support import finished, raw, wait_until
-
-
-class FaultyVFS(apsw.VFS):
-    """The system's, but for faults: while `fault` is set, writes of the kinds in `at` raise it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.calls = Counter[str]()
-        self.flags: set[int] = set()
-        self.fault: type[apsw.Error] | None = None
-        self.at: set[str] = set()
-        self.met = threading.Event()
-        super().__init__(name, base="")
-
-    def xOpen(  # noqa: N802  # SQLite's name
-        self, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> FaultyFile:
-        self.flags.add(flags[0])
-        return FaultyFile(self, name, flags)
-
-    def passes(self, kind: str) -> None:
-        """Count it, and raise if it is to fail."""
-        self.calls[kind] += 1
-        if self.fault is not None and kind in self.at:
-            self.met.set()
-            raise self.fault(f"planted at {kind}")
-
-
-class FaultyFile(apsw.VFSFile):
-    """A file of a FaultyVFS. Kinds: "write" and "sync", each "wal" or "db"."""
-
-    def __init__(
-        self, vfs: FaultyVFS, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> None:
-        self._vfs = vfs
-        self._kind = "wal" if flags[0] & apsw.SQLITE_OPEN_WAL else "db"
-        super().__init__("", name, flags)
-
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} write")
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} sync")
-        super().xSync(flags)
-
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  # SQLite's name
-        self._vfs.passes(f"{self._kind} read")
-        return super().xRead(amount, offset)
+from tests.support import DEADLINE, Gate, Seen, child, finished, raw, said, sql, wait_until
 
 
 @pytest.fixture
-def vfs() -> Iterator[FaultyVFS]:
-    made = FaultyVFS("sprag-faulty")
+def disk() -> Iterator[FaultyDisk]:
+    made = FaultyDisk("sprag-faulty")
     yield made
-    made.fault = None
+    made.trigger.lift()
     made.unregister()
 
 
@@ -91,43 +45,45 @@ def audit(path: Path) -> list[str]:
         return oracle.audit(connection)
 
 
-def test_all_io_goes_through_the_vfs_that_is_named(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
-    queue = make_queue(vfs=vfs.name).start()
-    before = Counter(vfs.calls)
+def test_all_io_goes_through_the_vfs_that_is_named(make_queue: MakeQueue, disk: FaultyDisk) -> None:
+    queue = make_queue(vfs=disk.vfs).start()
+    before = Counter(disk.trigger.kinds)
     finished(queue, *[queue.enqueue(n) for n in range(10)])
-    assert vfs.calls["wal write"] > before["wal write"] + 10
-    assert vfs.calls["wal sync"] > before["wal sync"] + 10  # durability is "full"
+    calls = Counter(disk.trigger.kinds)
+    assert calls["wal write"] > before["wal write"] + 10
+    assert calls["wal sync"] > before["wal sync"] + 10  # durability is "full"
     queue.stop()
-    assert vfs.calls["db write"] > 0
+    assert Counter(disk.trigger.kinds)["db write"] > 0
 
 
-def test_open_flags_reach_the_vfs(make_queue: MakeQueue, vfs: FaultyVFS) -> None:
-    make_queue(vfs=vfs.name, open_flags=apsw.SQLITE_OPEN_NOFOLLOW).counts()
-    databases = [flags for flags in vfs.flags if flags & apsw.SQLITE_OPEN_MAIN_DB]
+def test_open_flags_reach_the_vfs(make_queue: MakeQueue, disk: FaultyDisk) -> None:
+    make_queue(vfs=disk.vfs, open_flags=apsw.SQLITE_OPEN_NOFOLLOW).counts()
+    databases = [flags for flags in disk.flags if flags & apsw.SQLITE_OPEN_MAIN_DB]
     assert databases
     assert all(flags & apsw.SQLITE_OPEN_NOFOLLOW for flags in databases)
 
 
 FAULTS = [
-    (apsw.FullError, {"wal write"}, DatabaseFull),
-    (apsw.IOError, {"wal write"}, WriteUnknown),
-    (apsw.IOError, {"wal sync"}, WriteUnknown),
+    ("full", "wal write", DatabaseFull),
+    ("error", "wal write", WriteUnknown),
+    ("error", "wal sync", WriteUnknown),
 ]
 IDS = ["full", "write", "sync"]
 
 
-@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+@pytest.mark.parametrize(("flavour", "at", "error"), FAULTS, ids=IDS)
 def test_an_enqueue_that_fails_says_how_and_can_be_repeated(
     make_queue: MakeQueue,
     database: Path,
-    vfs: FaultyVFS,
-    fault: type[apsw.Error],
-    at: set[str],
+    disk: FaultyDisk,
+    flavour: str,
+    at: str,
     error: type[DatabaseError],
 ) -> None:
-    queue = make_queue(vfs=vfs.name)
+    queue = make_queue(vfs=disk.vfs)
     before = queue.enqueue("before")
-    vfs.at, vfs.fault = at, fault
+    disk.flavour = flavour
+    disk.trigger.hold([at])
     id_ = new_job_id()
     with pytest.raises(error) as caught:
         queue.enqueue("during", job_id=id_)
@@ -137,20 +93,20 @@ def test_an_enqueue_that_fails_says_how_and_can_be_repeated(
         with pytest.raises(JobNotFound):
             queue.get(id_)
     assert queue.get(before.id).status == "queued"  # reading goes on
-    vfs.fault = None
+    disk.trigger.lift()
     assert queue.enqueue("during", job_id=id_).id == id_
     assert queue.counts()["queued"] == 2
     queue.stop()
     assert audit(database) == []
 
 
-@pytest.mark.parametrize(("fault", "at", "error"), FAULTS, ids=IDS)
+@pytest.mark.parametrize(("flavour", "at", "error"), FAULTS, ids=IDS)
 def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
     make_queue: MakeQueue,
     database: Path,
-    vfs: FaultyVFS,
-    fault: type[apsw.Error],
-    at: set[str],
+    disk: FaultyDisk,
+    flavour: str,
+    at: str,
     error: type[DatabaseError],
 ) -> None:
     runs = Counter[int]()
@@ -163,12 +119,13 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
             go.wait()
         return item
 
-    queue = make_queue(handler, vfs=vfs.name, worker_count=2).start()
+    queue = make_queue(handler, vfs=disk.vfs, worker_count=2).start()
     jobs = {n: queue.enqueue(n) for n in range(20)}
     assert inside.acquire(timeout=60)
     assert inside.acquire(timeout=60)
     # Both workers are inside; from now on their outcomes cannot be stored.
-    vfs.at, vfs.fault = at, fault
+    disk.flavour = flavour
+    disk.trigger.hold([at])
     go.set()
     refused = 0
     for n in range(20, 24):
@@ -179,8 +136,8 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
         except QueueError as other:
             pytest.fail(f"expected {error.__name__}, got {other!r}")
     assert refused == 4
-    assert vfs.met.wait(60)
-    vfs.fault = None
+    assert disk.trigger.met.wait(60)
+    disk.trigger.lift()
     # Nobody is told: workers come back by themselves.
     ends = finished(queue, *jobs.values())
     assert [end.result for end in ends] == list(jobs)
@@ -194,29 +151,30 @@ def test_workers_outlive_a_fault_and_no_acknowledged_job_is_lost(
 
 
 def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
-    make_queue: MakeQueue, database: Path, vfs: FaultyVFS
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
 ) -> None:
-    queue = make_queue(vfs=vfs.name, worker_count=3, durability="normal").start()
+    queue = make_queue(vfs=disk.vfs, worker_count=3, durability="normal").start()
     accepted: dict[str, int] = {}
     doubtful: dict[str, int] = {}
-    kinds: list[tuple[type[apsw.Error], set[str]]] = [
-        (apsw.IOError, {"wal write"}),
-        (apsw.FullError, {"wal write"}),
-        (apsw.IOError, {"db write", "db sync"}),
-        (apsw.IOError, {"wal read", "db read"}),
+    kinds = [
+        ("error", {"wal write"}),
+        ("full", {"wal write"}),
+        ("error", {"db write", "db sync"}),
+        ("error", {"wal read", "db read"}),
     ]
     for n in range(160):
         if n % 20 == 10:
-            vfs.fault, vfs.at = kinds[n // 20 % 4]
+            disk.flavour, held = kinds[n // 20 % 4]
+            disk.trigger.hold(held)
         elif n % 20 == 15:
-            vfs.fault = None
+            disk.trigger.lift()
         try:
             accepted[queue.enqueue(n).id] = n
         except WriteUnknown as error:
             doubtful[error.job_ids[0]] = n
         except DatabaseError:
             pass
-    vfs.fault = None
+    disk.trigger.lift()
     for job in finished(queue, *accepted):
         assert (job.status, job.result) == ("completed", accepted[job.id])
     wait_until(lambda: queue.counts()["queued"] + queue.counts()["running"] == 0)
@@ -233,21 +191,280 @@ def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
 
 
 def test_waiting_and_subscribing_go_on_after_reads_have_failed(
-    make_queue: MakeQueue, vfs: FaultyVFS, caplog: pytest.LogCaptureFixture
+    make_queue: MakeQueue, disk: FaultyDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[int] = []
-    queue = make_queue(vfs=vfs.name, worker_count=1).start()
+    queue = make_queue(vfs=disk.vfs, worker_count=1).start()
     first = queue.enqueue(1)
     finished(queue, first)
     queue.subscribe(lambda signal: seen.append(signal["seq"]), after=0)
     wait_until(lambda: seen == [1, 2, 3])
-    vfs.at, vfs.fault = {"wal read", "db read"}, apsw.IOError
+    disk.trigger.hold({"wal read", "db read"})
     for _ in range(5):
         try:
             queue.jobs()
         except DatabaseError:
             break
-    vfs.fault = None
+    disk.trigger.lift()
     finished(queue, queue.enqueue(2), queue.enqueue(3, delay=0.01))
     wait_until(lambda: len(seen) == 9)
     assert seen == list(range(1, 10))
+
+
+# ---------------------------------------------------------------- found by the faults of every call
+
+
+class LateFile(FaultyFile):
+    """Fails in the last call of a commit, when that has taken place."""
+
+    def xFileControl(self, op: int, ptr: int) -> bool:  # noqa: N802  # SQLite's name
+        done = super().xFileControl(op, ptr)
+        if op == apsw.SQLITE_FCNTL_COMMIT_PHASETWO and self.disk.trigger.fires("late commit"):
+            raise apsw.IOError("planted after the commit")
+        return done
+
+
+class LateDisk(FaultyDisk):
+    """With files whose commits say that they failed, while the trigger holds "late commit"."""
+
+    @property
+    def file(self) -> type[FaultyFile]:
+        return LateFile
+
+
+@pytest.fixture
+def late() -> Iterator[LateDisk]:
+    made = LateDisk("sprag-late")
+    yield made
+    made.trigger.lift()
+    made.unregister()
+
+
+def test_a_job_that_was_started_by_a_commit_that_said_it_failed_is_run(
+    make_queue: MakeQueue, database: Path, late: LateDisk
+) -> None:
+    queue = make_queue(vfs=late.vfs, worker_count=1).start()
+    finished(queue, queue.enqueue("before"))
+    ticket = queue._open()._workers[0]
+    id_ = None
+    while id_ is None:
+        wait_until(lambda: ticket.parked)
+        late.trigger = Trigger()
+        # In the commit of the enqueue, which is its caller's, with the start, which is a worker's;
+        # unless the keeper comes before.
+        late.trigger.arm(0, "late commit", "once")
+        try:
+            queue.enqueue("before", job_id=new_job_id())
+        except WriteUnknown as error:
+            [id_] = error.job_ids
+    [job] = finished(queue, id_)
+    assert job.result == "before"
+    assert [move.event for move in queue.history(id_)] == [
+        "enqueue", "start", "release", "start", "complete",
+    ]  # fmt: skip
+    queue.stop()
+    assert audit(database) == []
+
+
+def test_an_owner_whose_commit_said_that_it_failed_is_not_left_behind(
+    make_queue: MakeQueue, database: Path, late: LateDisk
+) -> None:
+    queue = make_queue(vfs=late.vfs)
+    queue.counts()
+    late.trigger.arm(0, "late commit", "once")
+    with pytest.raises(WriteUnknown):
+        queue.start()
+    queue.start()
+    assert len(queue._open().journal.owners()) == 1
+    queue.stop()
+    assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
+    assert list(Path(f"{database}-sprag").glob("*.lock")) == []
+
+
+def test_a_stop_ends_all_connections_though_one_of_them_fails(
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs).start()
+    finished(queue, queue.enqueue(1))
+    queue.jobs()
+    assert not open_files() or any(str(database) in path for path in open_files())
+    disk.trigger.hold({"db control"})
+    queue.stop()
+    assert disk.trigger.failed
+    assert not [path for path in open_files() if str(database) in path]
+    disk.trigger.lift()
+    assert queue.counts()["completed"] == 1
+
+
+def test_reads_that_fail_leave_no_connections_behind(
+    make_queue: MakeQueue, database: Path, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    job = queue.enqueue(1)
+    before = open_files()[str(database)]
+    failed = 0
+    for at in range(1000):
+        disk.trigger = Trigger()
+        disk.trigger.arm(at, "db control", "once")
+        try:
+            assert queue.get(job.id) == job
+        except WriteUnknown:
+            failed += 1
+        else:
+            break
+    assert failed > 5
+    assert open_files()[str(database)] <= before + 1
+    disk.trigger.lift()
+    assert queue.get(job.id) == job
+
+
+def test_a_disk_that_fails_in_a_snapshot_is_named_as_the_cause(
+    make_queue: MakeQueue, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    queue.enqueue_many(range(100))
+    queue.counts()
+    # What the connection has in its memory is out of date.
+    queue.enqueue_many(range(100))
+    disk.trigger.hold({"db read", "wal read"})
+    with pytest.raises(WriteUnknown, match="the disk failed under"):
+        queue.counts()
+    disk.trigger.lift()
+    assert queue.counts()["queued"] == 200
+
+
+ELSEWHERE = [(apsw.ProtocolError, DatabaseLocked), (apsw.NoMemError, WriteUnknown)]
+
+
+@pytest.mark.parametrize(("fault", "error"), ELSEWHERE, ids=["protocol", "memory"])
+def test_a_lock_or_memory_that_cannot_be_had_just_now_fails_no_job(
+    make_queue: MakeQueue,
+    disk: FaultyDisk,
+    fault: type[apsw.Error],
+    error: type[DatabaseError],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = Gate()
+
+    def handler(queue: QueueService, item: int) -> str:
+        gate.hold()
+        return "done"
+
+    queue = make_queue(handler, vfs=disk.vfs, worker_count=1).start()
+    job = queue.enqueue(1)
+    gate.wait_held()
+    disk.errors["write"] = fault
+    disk.trigger.hold({"wal write"})
+    gate.open()
+    wait_until(lambda: "goes on trying" in caplog.text)
+    with pytest.raises(error):
+        queue.enqueue(2)
+    disk.trigger.lift()
+    [end] = finished(queue, job)
+    assert (end.status, end.result) == ("completed", "done")
+
+
+def test_a_job_that_was_stored_and_cannot_be_read_again_is_not_said_to_be_refused(
+    make_queue: MakeQueue, disk: FaultyDisk
+) -> None:
+    queue = make_queue(vfs=disk.vfs)
+    queue.enqueue("before")
+    disk.errors["read"] = apsw.BusyError
+    id_ = new_job_id()
+    disk.trigger.hold({"db read", "wal read"})
+    with pytest.raises(WriteUnknown, match="repeating it with the same job id is safe") as caught:
+        queue.enqueue("during", job_id=id_)
+    assert caught.value.job_ids == (id_,)
+    disk.trigger.lift()
+    assert queue.get(id_).status == "queued"
+
+
+# ---------------------------------------------------------------- real ones
+
+
+LOCKS = """
+    import sqlite3, sys
+    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    print("locked", flush=True)
+    sys.stdin.readline()
+    connection.execute("ROLLBACK")
+    connection.close()
+"""
+
+
+def test_a_write_lock_of_another_process_that_is_let_go_at_last_costs_nothing(
+    make_queue: MakeQueue, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    def handler(queue: QueueService, item: int) -> int:
+        if item < 2:
+            gate.hold()
+        return item
+
+    queue = make_queue(handler, worker_count=2, busy_seconds=0.05).start()
+    jobs = queue.enqueue_many(range(4))
+    waiting = queue.enqueue(4, delay=0.05)
+    seen = Seen()
+    queue.subscribe(seen, after=0)
+    gate.wait_held(2)
+    with child(LOCKS, database) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        gate.open()
+        for ask in (
+            lambda: queue.enqueue(5),
+            lambda: queue.enqueue(5, job_id=new_job_id()),
+            lambda: queue.cancel(jobs[3].id),
+            lambda: queue.prune(keep=0),
+        ):
+            with pytest.raises(DatabaseLocked, match=r"did not let go within 0\.05 s"):
+                ask()
+        wait_until(lambda: "goes on trying" in caplog.text)
+        assert queue.counts()["running"] == 2  # reads go on
+        other.communicate("\n", timeout=DEADLINE)
+    ends = finished(queue, *jobs, waiting)
+    assert [end.result for end in ends] == [0, 1, 2, 3, 4]
+    seen.wait_for(lambda all_: [s["event"] for s in all_].count("complete") == 5)
+    assert sum(queue.counts().values()) == 5
+    queue.stop()
+    assert audit(database) == []
+
+
+NO_LARGER_FILES = """
+    import resource, sys
+    from pathlib import Path
+    from sprag.queue import QueueError, QueueService
+
+    class Queue(QueueService):
+        name = "work"
+        worker_count = 2
+
+        def handle_item(self, item):
+            return item
+
+    wal = Path(sys.argv[1] + "-wal")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Queue(database=sys.argv[1]) as queue:
+        stored = [queue.enqueue("x" * 1000)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 50_000, hard))
+        error = None
+        while error is None:
+            assert len(stored) < 10_000
+            try:
+                stored.append(queue.enqueue("x" * 1000))
+            except QueueError as raised:
+                error = raised
+        assert sys.argv[1] in str(error), error
+        assert queue.counts()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        for job in stored:
+            assert queue.wait(job.id, 60).status == "completed"
+    print(type(error).__name__)
+"""
+
+
+def test_a_file_that_may_grow_no_further_is_told_of_and_the_queue_goes_on(database: Path) -> None:
+    assert said(NO_LARGER_FILES, database) == "WriteUnknown"
+    assert audit(database) == []

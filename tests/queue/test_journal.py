@@ -245,6 +245,19 @@ def test_give_back_leaves_what_the_workers_have(bench: Bench) -> None:
     assert (bench.journal.job(stray).status, bench.journal.job(stray).attempt) == ("queued", 0)
 
 
+def test_give_back_takes_a_run_whose_job_a_worker_only_had_before(bench: Bench) -> None:
+    id_ = bench.enqueue(max_attempts=2)
+    worker = Exchange("work", bench.me)
+    run = bench.journal.exchange(worker, None)
+    assert run is not None
+    # Both were stored by a commit of unknown fate, so that the worker still has the first run.
+    assert bench.finish(run, "retry", error=ERROR)
+    bench.start()
+    bench.journal.adrift = True
+    assert bench.journal.give_back(bench.me, [worker]) == [id_]
+    assert bench.journal.job(id_).status == "queued"
+
+
 def test_an_owner_that_leaves_leaves_nothing_running(bench: Bench) -> None:
     ids = [bench.enqueue() for _ in range(3)]
     bench.start()

@@ -1,0 +1,367 @@
+"""The package's own system calls fail: those on lock files, on the reserve and on their folder.
+
+Those of SQLite fail in test_every_call.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import _oracle as oracle
+from _faults import openings
+from _faults.plans import Plan
+from _faults.trigger import Trigger
+from _faults.workload import open_files
+from sprag.queue import (
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseRefused,
+    QueueError,
+    QueueService,
+)
+from sprag.queue.journal import Journal
+from sprag.queue.owners import OwnerLock
+from tests.conftest import MakeQueue
+from tests.support import DEADLINE, finished, queue_class, said
+
+ERRNOS = {
+    "open": ("EMFILE", "EIO"),
+    "mkdir": ("ENOSPC", "EACCES"),
+    "unlink": ("EIO", "EACCES"),
+    "flock": ("ENOLCK",),
+    "posix_fallocate": ("ENOSPC", "EOPNOTSUPP"),
+    "fsync": ("EIO",),
+    "stat": ("EIO", "EACCES"),
+}
+
+
+class OwnCalls:
+    """While `trigger` says so, calls of Python's on what belongs to a queue fail."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.trigger = Trigger()
+        self.errno = "EIO"
+        for name in ("open", "mkdir", "unlink", "stat"):
+            patch.setattr(os, name, self._failing(name, getattr(os, name), paths=True))
+        for module, name in ((fcntl, "flock"), (os, "posix_fallocate"), (os, "fsync")):
+            if hasattr(module, name):
+                patch.setattr(module, name, self._failing(name, getattr(module, name)))
+
+    def _failing(
+        self, name: str, call: Callable[..., Any], *, paths: bool = False
+    ) -> Callable[..., Any]:
+        def failing(*arguments: Any, **options: Any) -> Any:
+            concerned = not paths or "jobs.db" in str(arguments[0])
+            if concerned and self.trigger.fires(f"own {name}"):
+                raise OSError(getattr(errno, self.errno), "planted", *map(str, arguments[:1]))
+            return call(*arguments, **options)
+
+        return failing
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnCalls]:
+    with monkeypatch.context() as patch:
+        yield OwnCalls(patch)
+
+
+def lived(folder: Path) -> list[str]:
+    """Open, run what is there, stop, and all of it again; what was raised, in words."""
+    raised = []
+    before = open_files()
+    pause = threading.Event()
+    queue = queue_class()(database=folder / "jobs.db", grace_seconds=0.0)
+    for _ in range(2):
+        ready = False
+        while not ready:
+            try:
+                queue.start()
+                finished(queue, *[job.id for job in queue.jobs()], queue.enqueue("new"))
+                ready = True
+            except QueueError as error:
+                raised.append(str(error))
+                # Whether a disk that was full has room again is looked up once a second.
+                full = isinstance(error, DatabaseFull)
+                assert len(raised) < (DEADLINE / 0.05 if full else 10), raised
+                pause.wait(0.05 if full else 0.0)
+        queue.stop()
+    assert not open_files() - before
+    return raised
+
+
+def test_whatever_call_of_its_own_fails_a_queue_says_so_and_goes_on(
+    tmp_path: Path, calls: OwnCalls
+) -> None:
+    source = openings.prepared(tmp_path, "crashed")
+    (source / "jobs.db-sprag" / "reserve").unlink()  # so that it is made anew
+    survey = shutil.copytree(source, tmp_path / "survey")
+    calls.trigger = Trigger()
+    assert lived(survey) == []
+    plans = [
+        Plan(at, kind, name, "once")
+        for at, kind in enumerate(calls.trigger.kinds)
+        for name in ERRNOS[kind.removeprefix("own ")]
+    ]
+    refused = Counter[str]()
+    for plan in plans:
+        copy = shutil.copytree(source, tmp_path / "copy")
+        calls.trigger, calls.errno = Trigger(), plan.flavour
+        calls.trigger.arm(plan.at, plan.kind, plan.lasting)
+        try:
+            raised = lived(copy)
+        except BaseException as error:
+            error.add_note(str(plan))
+            raise
+        assert all("jobs.db" in told for told in raised), plan
+        refused[plan.kind] += bool(raised)
+        with closing(sqlite3.connect(copy / "jobs.db")) as connection:
+            assert oracle.audit(connection) == [], plan
+            assert oracle.read(connection).owners == set(), plan
+        shutil.rmtree(copy)
+    print(f"{len(plans)} faults, refused: {dict(refused)}")
+    # The file cannot be worked on without a lock.
+    assert refused["own flock"]
+    assert refused["own open"]
+
+
+def test_no_room_for_a_lock_file_is_a_full_disk(make_queue: MakeQueue, calls: OwnCalls) -> None:
+    queue = make_queue()
+    job = queue.enqueue(1)
+    calls.errno = "ENOSPC"
+    calls.trigger.hold({"own mkdir"})
+    with pytest.raises(DatabaseFull, match="planted"):
+        queue.start()
+    calls.trigger.lift()
+    queue.start()
+    finished(queue, job)
+
+
+def test_a_lock_that_cannot_be_had_leaves_no_file_behind(
+    make_queue: MakeQueue, database: Path, calls: OwnCalls
+) -> None:
+    queue = make_queue()
+    calls.errno = "ENOLCK"
+    calls.trigger.hold({"own flock"})
+    before = open_files()
+    for _ in range(3):
+        with pytest.raises(DatabaseReadOnly, match="planted"):
+            queue.start()
+    assert list(Path(f"{database}-sprag").glob("*.lock")) == []
+    assert not [name for name in open_files() - before if name.endswith(".lock")]
+
+
+def test_an_owner_whose_lock_file_cannot_be_opened_just_now_is_not_said_to_have_none(
+    make_queue: MakeQueue, database: Path, calls: OwnCalls, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = make_queue()
+    queue.counts()
+    folder = Path(f"{database}-sprag")
+    other = OwnerLock(folder)
+    owner = Journal(queue._open().database).add_owner(other.token, 1, "elsewhere")
+    calls.errno = "EMFILE"
+    calls.trigger.hold({"own open"})
+    with pytest.raises(DatabaseError):
+        queue.start()  # looks after the others first
+    assert "own open" in calls.trigger.failed
+    assert "missing" not in caplog.text
+    calls.trigger.lift()
+    queue.start()
+    finished(queue, queue.enqueue(1))
+    assert owner in [row[0] for row in queue._open().journal.owners()]
+    Journal(queue._open().database).leave(owner)
+    other.release()
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_said_to_be_gone(
+    make_queue: MakeQueue, calls: OwnCalls
+) -> None:
+    queue = make_queue()
+    queue.enqueue(1)
+    calls.errno = "EACCES"
+    calls.trigger.hold({"own stat"})
+    queue._open().database._looked_at = 0.0
+    queue.enqueue(2)
+    assert "own stat" in calls.trigger.failed
+
+
+def test_a_folder_that_became_a_file_is_gone(tmp_path: Path, make_queue: MakeQueue) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    queue = make_queue(database=folder / "jobs.db")
+    queue.counts()
+    folder.rename(tmp_path / "elsewhere")
+    folder.touch()
+    queue._open().database._looked_at = 0.0
+    with pytest.raises(DatabaseRefused, match="deleted or replaced"):
+        queue.enqueue(1)
+
+
+@pytest.mark.parametrize("name", ["EIO", "EACCES"])
+def test_a_lock_file_that_cannot_be_removed_keeps_no_queue_from_closing(
+    make_queue: MakeQueue, database: Path, calls: OwnCalls, name: str
+) -> None:
+    queue = make_queue().start()
+    finished(queue, queue.enqueue(1))
+    calls.errno = name
+    calls.trigger.hold({"own unlink"})
+    queue.stop()
+    assert "own unlink" in calls.trigger.failed
+    assert not [path for path in open_files() if str(database) in path]
+    calls.trigger.lift()
+    queue.start()
+    finished(queue, queue.enqueue(2))
+
+
+def test_a_backup_that_the_system_refuses_is_an_error_of_ours(
+    make_queue: MakeQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no hard links here")
+
+    queue = make_queue()
+    queue.enqueue(1)
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(DatabaseError, match=r"cannot be copied to .*copy\.db: no hard links here"):
+        queue.backup(tmp_path / "copy.db")
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+NO_MORE_FILES = """
+    import resource, sys
+    from pathlib import Path
+    from sprag.queue import DatabaseReadOnly, QueueService
+
+    class Queue(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            return item
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    queue = Queue(database=sys.argv[1])
+    job = queue.enqueue(1)
+    known = {int(name.name) for name in Path("/dev/fd").iterdir()}
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(known) + 1, hard))
+    held = []
+    try:
+        while True:
+            held.append(open("/dev/null"))
+    except OSError:
+        pass
+    for use in (queue.start, queue.counts, queue.start):
+        try:
+            use()
+        except DatabaseReadOnly as error:
+            told = str(error)
+            assert sys.argv[1] in told, told
+            assert "more files" in told or "many open files" in told, told
+        else:
+            raise AssertionError("it could")
+    for file in held:
+        file.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with queue:
+        print(queue.wait(job.id, 60).status)
+"""
+
+
+def test_a_process_that_may_open_no_more_files_is_told_so_and_goes_on(database: Path) -> None:
+    assert said(NO_MORE_FILES, database) == "completed"
+
+
+HIDDEN = """
+    import os, sys
+    from sprag.queue import DatabaseError, QueueService
+    os.setgid(65534)
+    os.setuid(65534)
+    try:
+        QueueService(name="work", database=sys.argv[1]).counts()
+    except DatabaseError as error:
+        assert sys.argv[1] in str(error), error
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become one who sees less")
+def test_a_file_in_a_folder_that_may_not_be_entered_is_told_of(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    assert said(HIDDEN, hidden / "jobs.db") in ("DatabaseReadOnly", "DatabaseRefused")
+
+
+def test_a_start_that_fails_again_and_again_leaves_no_event_loops_behind(
+    make_queue: MakeQueue, calls: OwnCalls
+) -> None:
+    async def handler(queue: QueueService, item: Any) -> Any:
+        return item
+
+    queue = make_queue(handler)
+    queue.counts()
+    calls.trigger.hold({"own mkdir"})
+    before = open_files()["anon_inode:[eventpoll]"]
+    for _ in range(5):
+        with pytest.raises(DatabaseReadOnly):
+            queue.start()
+    assert open_files()["anon_inode:[eventpoll]"] <= before + 1
+    calls.trigger.lift()
+    queue.start()
+    finished(queue, queue.enqueue(1))
+
+
+NOT_WRITABLE = """
+    import os, sys
+    from pathlib import Path
+    from sprag.queue import DatabaseReadOnly, QueueService, WriteUnknown
+
+    class Queue(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            return item
+
+    file = Path(sys.argv[1])
+    if os.getuid() == 0:
+        os.chown(file.parent, 65534, 65534)
+        os.setgid(65534)
+        os.setuid(65534)
+    first = Queue(database=file)
+    first.enqueue(1)
+    first.stop()
+    queue = Queue(database=file)
+    file.chmod(0o444)
+    for use in (lambda: queue.enqueue(2), queue.start, lambda: queue.enqueue(2)):
+        try:
+            use()
+        except DatabaseReadOnly as error:
+            assert sys.argv[1] in str(error), error
+        else:
+            raise AssertionError("it could write")
+    file.chmod(0o644)
+    try:
+        queue.start()
+    except WriteUnknown:
+        pass  # SQLite has made the log read-only, as the file was, and now mends that
+    with queue:
+        job = queue.enqueue(3)
+        print(queue.wait(job.id, 60).status, len(queue.jobs().jobs))
+"""
+
+
+def test_a_file_that_could_not_be_written_is_used_as_soon_as_it_can() -> None:
+    # pytest's own folders may not be entered by another user.
+    with tempfile.TemporaryDirectory() as folder:
+        assert said(NOT_WRITABLE, Path(folder).resolve() / "jobs.db") == "completed 2"
