@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .database import Database
@@ -37,9 +38,12 @@ def backup(database: Database, target: str) -> None:
         _sync_folder(Path(target).parent)
     except FileExistsError as error:
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target) from error
+    except OSError as error:
+        raise DatabaseRefused(f"{target} cannot be made: {error.strerror}", target) from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            Path(partial + suffix).unlink(missing_ok=True)
+            with suppress(OSError):
+                Path(partial + suffix).unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -80,7 +80,10 @@ class Database:
             self._flags |= apsw.SQLITE_OPEN_CREATE
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
-        _check_place(path, create)
+        try:
+            _check_place(path, create)
+        except (OSError, UnicodeEncodeError) as error:
+            raise errors.DatabaseRefused(f"{path} cannot be reached: {error}", path) from error
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
@@ -199,10 +202,10 @@ class Database:
         """Turn apsw's errors into `DatabaseError`s."""
         try:
             yield
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.error(error) from error
 
-    def error(self, error: apsw.Error | UnicodeDecodeError) -> errors.DatabaseError:
+    def error(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
         """What an error of SQLite means for a user of this file."""
         path = self.path
         match error:
@@ -210,6 +213,10 @@ class Database:
                 # SQLite stores what it is given; another program may have given it no UTF-8.
                 return errors.DatabaseCorrupt(
                     f"{path} holds text that is not valid UTF-8 ({error})", path
+                )
+            case UnicodeError():
+                return errors.ConfigurationError(
+                    f"expected valid text, got some with a lone surrogate ({error})"
                 )
             case apsw.BusyError() | apsw.LockedError():
                 return errors.DatabaseLocked(
