@@ -185,6 +185,7 @@ class Engine:
         again, so that no outcome is lost and no worker dies. Raises QueueClosed alone."""
         wait, most = _RETRY_SECONDS
         tries = 0
+        unstorable = False
         while True:
             self.database.check_open()
             try:
@@ -199,6 +200,11 @@ class Engine:
                 if type(error) is errors.DatabaseError and outcome is not None:
                     # Not the disk but this very outcome: repeating it would not help.
                     log.exception("the outcome of job %s cannot be stored", outcome.run.id)
+                    if unstorable:
+                        # Nor can any other: the job stays as it is, and the worker goes on.
+                        outcome = None
+                        continue
+                    unstorable = True
                     outcome = Outcome(outcome.run, "fail", error=describe(error))
                 if tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",

@@ -6,8 +6,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import stat
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+_TOKEN: Final = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 
 Liveness = Literal["alive", "dead", "unknown"]
 
@@ -43,11 +48,16 @@ class OwnerLock:
 
 def liveness(folder: Path, token: str) -> Liveness:
     """Whether the owner with this token lives. Without its file nobody can tell."""
+    if not _TOKEN.fullmatch(token):
+        return "unknown"  # none of ours: it must not lead anywhere else
     try:
-        fd = os.open(_file(folder, token), os.O_RDONLY)
+        # A named pipe in its place would keep us waiting.
+        fd = os.open(_file(folder, token), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return "unknown"
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return "unknown"
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return "alive"
@@ -61,7 +71,9 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 def forget(folder: Path, token: str) -> None:
     """Remove the file of a dead owner whose row is gone."""
-    _file(folder, token).unlink(missing_ok=True)
+    if _TOKEN.fullmatch(token):
+        with suppress(NotADirectoryError, IsADirectoryError):  # it is none of ours then
+            _file(folder, token).unlink(missing_ok=True)
 
 
 def _file(folder: Path, token: str) -> Path:

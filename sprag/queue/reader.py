@@ -18,7 +18,7 @@ from . import errors
 from .database import Database
 from .job import Job, JobError, Notice, Page, Progress, Reported, Transition
 from .statements import STATEMENTS
-from .states import STATUSES, TERMINAL, Event, Status
+from .states import MOVES, STATUSES, TERMINAL, Event, Status
 
 Row = tuple[Any, ...]
 
@@ -299,16 +299,43 @@ class Reader:
         with self.database.reading() as reader:
             return rows_of(reader, "broken_chains", count=count)
 
+    def misfolds(self, count: int) -> list[Row]:
+        """(id, newest seq) of jobs whose counts, owner or error are not what their transitions
+        add up to."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "misfolds", count=count)
+
+    def illegal_moves(self) -> list[Row]:
+        """(event, from, to, seq of the first one) of transitions that no job can make."""
+        legal = {(move.event, move.source, move.target) for move in MOVES}
+        with self.database.reading() as reader:
+            rows = rows_of(reader, "kinds_of_moves")
+        return [row for row in rows if row[:3] not in legal]
+
+    def misfits(self, count: int) -> list[Row]:
+        """(seq, id) of transitions whose attempt, owner or error do not follow from those
+        before."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "misfits", count=count)
+
+    def untimely_progress(self, count: int) -> list[Row]:
+        """(id or None, key) of progress that is of no job, or of no time of the job."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "untimely_progress", count=count)
+
     def orphans(self, count: int) -> list[int]:
         """The seq of transitions of no job."""
         with self.database.reading() as reader:
             return [seq for (seq,) in rows_of(reader, "orphans", count=count)]
 
-    def missing(self) -> int:
-        """How many transitions are gone that were not pruned; negative if there are too many."""
+    def missing(self) -> int | None:
+        """How many transitions are gone that were not pruned; negative if there are too many,
+        None if nobody counted those that were pruned."""
         with self.database.reading() as reader:
-            ((newest, present, pruned),) = rows_of(reader, "gaps")
-            return int(newest - present - pruned)
+            ((newest, present, pruned, oldest),) = rows_of(reader, "gaps")
+            if pruned is None:
+                return None
+            return int(newest - present - pruned) or int(min(oldest - 1, 0))
 
     def unowned(self, count: int) -> list[Row]:
         """(id, owner) of running jobs whose owner is not known."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _BYTES: Final = 2 * 1024 * 1024
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+log = logging.getLogger("sprag.queue")
 
 
 class Reserve:
@@ -30,12 +36,15 @@ class Reserve:
                     os.fsync(fd)
             finally:
                 os.close(fd)
-        except OSError:
-            self._path.unlink(missing_ok=True)
-            self.spent = True
-            return False
-        self.spent = False
-        return True
+        except OSError as error:
+            with suppress(OSError):
+                self._path.unlink()
+            self.spent = error.errno in _NO_ROOM
+            if not self.spent:
+                log.error("no room can be set aside for a full disk: %s", error)
+        else:
+            self.spent = False
+        return not self.spent
 
     def spend(self) -> bool:
         """Give the room back to the disk; whether there was any."""
