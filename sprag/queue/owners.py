@@ -48,7 +48,7 @@ class OwnerLock:
 
 def liveness(folder: Path, token: str) -> Liveness:
     """Whether the owner with this token lives. Without its file nobody can tell."""
-    if not _TOKEN.fullmatch(token):
+    if not _is_ours(token):
         return "unknown"  # none of ours: it must not lead anywhere else
     try:
         # A named pipe in its place would keep us waiting.
@@ -71,9 +71,13 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 def forget(folder: Path, token: str) -> None:
     """Remove the file of a dead owner whose row is gone."""
-    if _TOKEN.fullmatch(token):
+    if _is_ours(token):
         with suppress(NotADirectoryError, IsADirectoryError):  # it is none of ours then
             _file(folder, token).unlink(missing_ok=True)
+
+
+def _is_ours(token: object) -> bool:
+    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
 def _file(folder: Path, token: str) -> Path:
