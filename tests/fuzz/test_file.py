@@ -13,8 +13,7 @@ TREE = Path(__file__).parents[2]
 
 def environment() -> dict[str, str]:
     """That of a child, which finds the sprag that is tried here."""
-    env = {name: value for name, value in unmeasured().items() if name != "PYTHONSAFEPATH"}
-    return env
+    return {name: value for name, value in unmeasured().items() if name != "PYTHONSAFEPATH"}
 
 
 def test_no_damage_to_a_file_ends_in_anything_but_an_answer_or_a_clear_error(

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import CoroutineType
 from typing import Any, NoReturn
@@ -143,15 +144,15 @@ class OddZone(tzinfo):
         self.offset = offset
         self.raises = raises
 
-    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+    def utcoffset(self, _moment: datetime | None) -> timedelta | None:
         if self.raises:
             raise Spite("no offset")
         return self.offset
 
-    def dst(self, moment: datetime | None) -> timedelta | None:
+    def dst(self, _moment: datetime | None) -> timedelta | None:
         return None
 
-    def tzname(self, moment: datetime | None) -> str | None:
+    def tzname(self, _moment: datetime | None) -> str | None:
         return None
 
 
@@ -251,7 +252,7 @@ def circle(kind: str) -> Any:
 # What cannot be drawn from simpler things, each by a name under which a failure is told.
 ODD: dict[str, Callable[[], Any]] = {
     **{
-        f"{kind} {levels} deep": (lambda kind=kind, levels=levels: deep(kind, levels))
+        f"{kind} {levels} deep": partial(deep, kind, levels)
         for kind in ("list", "dict", "tuple", "dataclass", "int keys")
         for levels in (10, 99, 100, 101, 1000, 100_000)
     },
@@ -259,7 +260,7 @@ ODD: dict[str, Callable[[], Any]] = {
     "frozensets 99 deep": lambda: deep("frozenset", 99),
     "frozensets 300 deep": lambda: deep("frozenset", 300),
     "key that is a tuple 400 deep": lambda: {deep("tuple", 400): 1},
-    **{f"a {kind} in itself": (lambda kind=kind: circle(kind))
+    **{f"a {kind} in itself": partial(circle, kind)
        for kind in ("list", "dict", "tuple", "dataclass")},
     "10**5000": lambda: 10**5000,
     "-10**5000 in a list": lambda: [-(10**5000)],
@@ -314,19 +315,21 @@ ODD: dict[str, Callable[[], Any]] = {
     "Decimal of a large exponent": lambda: Decimal("1e999999"),
     "Decimal nan": lambda: [Decimal("nan"), Decimal("-inf"), Decimal("-0.00")],
     "Decimal snan": lambda: Decimal("sNaN123"),
-    "datetime with fold": lambda: datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=None),
+    "datetime with fold": lambda: datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=UTC),
     "datetime of odd offset": lambda: datetime(
         2030, 1, 1, tzinfo=timezone(timedelta(hours=-5, microseconds=7))
     ),
     "datetime of no offset": lambda: datetime(2030, 1, 1, tzinfo=OddZone()),
     "datetime of a zone that raises": lambda: datetime(2030, 1, 1, tzinfo=OddZone(raises=True)),
     "datetime of a day's offset": lambda: datetime(2030, 1, 1, tzinfo=OddZone(timedelta(days=1))),
-    "first and last datetime": lambda: [datetime.min.replace(tzinfo=UTC), datetime.max],
+    "first and last datetime": lambda: [
+        moment.replace(tzinfo=UTC) for moment in (datetime.min, datetime.max)  # noqa: DTZ901
+    ],
     "timedelta.max": lambda: [timedelta.max, timedelta.min],
     "Path subclass": lambda: OtherPath("a"),
     "Windows path": lambda: PureWindowsPath("C:\\a"),
     "UUID": lambda: UUID(int=2**128 - 1),
-    "generator": lambda: (n for n in ()),
+    "generator": lambda: iter(()),
     "lambda": lambda: len,
     "object": object,
     "no repr": NoRepr,
@@ -361,7 +364,7 @@ def text(rng: random.Random) -> str:
 
 def atom(rng: random.Random) -> Any:
     """A value without others in it."""
-    return rng.choice([
+    kinds: list[Callable[[], Any]] = [
         lambda: None,
         lambda: True,
         lambda: rng.randrange(-5, 5),
@@ -379,7 +382,8 @@ def atom(rng: random.Random) -> Any:
         lambda: Path(text(rng)),
         lambda: Frozen(text(rng)),
         lambda: rng.choice([Colour.RED, Number.ONE, Word.HELLO, OtherStr("x"), object(), len]),
-    ])()  # fmt: skip
+    ]  # fmt: skip
+    return rng.choice(kinds)()
 
 
 def value(rng: random.Random, depth: int = 4) -> Any:

@@ -29,8 +29,8 @@ class InterruptText(Exception):
 
 
 class NumberText(Exception):
-    def __str__(self) -> Any:
-        return 5
+    def __str__(self) -> Any:  # what is wrong with it is the point
+        return 5  # noqa: PLE0307
 
 
 class OddName(Exception):
@@ -41,9 +41,10 @@ OddName.__qualname__ = "odd \ud800"
 
 
 class NoNotes(Exception):
-    @property
-    def __notes__(self) -> NoReturn:
-        raise Spite("no notes")
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise Spite("no notes")
+        return super().__getattribute__(name)
 
 
 class NoTrace(Exception):
