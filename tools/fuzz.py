@@ -12,6 +12,7 @@ with the damaged files in it.
 """
 
 import argparse
+import logging
 import os
 import random
 import sys
@@ -30,6 +31,8 @@ def main() -> int:
     options = _parse()
     if not options.here:
         _venv.enter("fuzz", _venv.requirements())
+    # What jobs of a specimen fail of is no news.
+    logging.getLogger("sprag").addHandler(logging.NullHandler())
     # Only now: they need sprag.
     from _fuzz.cases import Case, drawn, keep, kept  # noqa: PLC0415
     from _fuzz.runner import tried  # noqa: PLC0415

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from _fuzz.cases import Case
+from _fuzz.cases import Case, keep, kept
 from _fuzz.damage import DAMAGES
 from _fuzz.runner import tried
 from tests.support import DEADLINE, unmeasured

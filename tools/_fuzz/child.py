@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import logging
 import os
 import shutil
 import sys
@@ -22,6 +23,7 @@ from _fuzz.cases import Case
 def main() -> None:
     """Answer until there are no more cases."""
     deadline, folder = float(sys.argv[1]), Path(sys.argv[2])
+    logging.getLogger("sprag").addHandler(logging.NullHandler())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # Whatever a case prints is no answer.
     os.dup2(2, 1)
