@@ -182,12 +182,15 @@ class Journal(Reader):
 
     def add_owner(self, token: str, pid: int, host: str) -> int:
         """Make an owner known; its id."""
-        ((owner,),) = self._call(
-            lambda connection, now: rows_of(
+        row = self._call(
+            lambda connection, now: row_of(
                 connection, "add_owner", token=token, pid=pid, host=host, now=now
             )
         )
-        return int(owner)
+        if row is None:
+            path = self.database.path
+            raise errors.DatabaseRefused(f"{path} takes no owner: a trigger is in the way", path)
+        return int(row[0])
 
     def recover(self, owner: int) -> list[tuple[str, str, Event]]:
         """Take all jobs from a dead owner, and forget it; (id, queue, event) of each."""

@@ -267,11 +267,12 @@ FROM job JOIN transition ON transition.job = job.key
 WHERE job.id = :id ORDER BY transition.seq;
 
 -- name: transitions
--- The journal after :after, in order.
-SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+-- The journal after :after, in order. Texts come as bytes: one that is no UTF-8, from another
+-- program, must not keep subscribers from what follows.
+SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
 FROM transition CROSS JOIN job ON job.key = transition.job
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
@@ -279,10 +280,10 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- name: transitions_of_audiences
 -- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs to their
 -- transitions, for a reader who was away for long.
-SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
 FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
 CROSS JOIN transition ON transition.job = job.key
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
@@ -291,8 +292,9 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- name: progress_since
 -- The progress that was stored after tick :tick, with its place in the journal's order, and how
 -- the job stood there: it may have moved on since.
-SELECT progress.tick, progress.seq, job.id, job.queue, past.to_status, past.attempt,
-       progress.current, progress.total, progress.percent, progress.message, job.audience
+SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
+       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
+       CAST(job.audience AS BLOB)
 FROM progress CROSS JOIN job ON job.key = progress.job
 CROSS JOIN transition AS past
     ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)

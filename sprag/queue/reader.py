@@ -305,6 +305,7 @@ class Reader:
         )
 
     def _transition(self, row: Row) -> Transition:
+        row = _shown(row)
         self._check(row, texts=(1, 2, 3, 5), others=(4, 10), numbers=(6, 8))
         seq, id_, queue, event, source, target, attempt, owner, at, due_at, error, *said = row
         progress = Progress(*said[:4]) if said and said[4] is not None else None
@@ -456,15 +457,18 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    said: list[Any] = [
-        cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row
-    ]
+    said = _shown(row)
     progress = Progress(*said[17:21]) if said[21] is not None else None
     return Glance._make([*said[:17], progress])
 
 
+def _shown(row: Row) -> Row:
+    """A row whose texts came as bytes; what is no UTF-8 is U+FFFD."""
+    return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
+
+
 def _reported(row: Row) -> Reported:
-    tick, seq, id_, queue, status, attempt, *said, audience = row
+    tick, seq, id_, queue, status, attempt, *said, audience = _shown(row)
     return Reported(tick, seq, id_, queue, status, attempt, Progress(*said), audience)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sprag.queue import DatabaseError, QueueService
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, finished, raw, sql
+from tests.support import DEADLINE, Gate, Seen, finished, raw, sql
 
 HUGE = 2**63 - 1
 NOT_UTF8 = "CAST(x'22ff22' AS TEXT)"
@@ -109,6 +109,22 @@ def test_an_error_that_python_cannot_read_hides_no_job(
     assert listed[0].error is not None
     assert listed[0].error.type == ""
     assert queue.history(listed[0].id)[0].error == listed[0].error
+
+
+@pytest.mark.parametrize("column", ["audience", "error", "queue"])
+def test_a_text_that_is_none_keeps_no_subscriber_from_what_follows(
+    make_queue: MakeQueue, database: Path, column: str
+) -> None:
+    seen = Seen()
+    queue = make_queue()
+    queue.subscribe(seen)
+    with raw(database) as connection:
+        values = {"queue": "'work'", "item": "'1'", column: NOT_UTF8}
+        connection.execute(
+            f"INSERT INTO job ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+        )
+    job = queue.enqueue("next")
+    assert seen.wait_status(job.id, "queued")["seq"] == 2
 
 
 def dead_owner(database: Path, *jobs: Any) -> None:
