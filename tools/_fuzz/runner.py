@@ -97,7 +97,7 @@ def tried(
     """Each case with what is wrong with what came of it, as they end."""
     left = iter(cases)
     taking = threading.Lock()
-    done: SimpleQueue[tuple[Case, list[str]] | None] = SimpleQueue()
+    done: SimpleQueue[tuple[Case, list[str]] | BaseException | None] = SimpleQueue()
     stopped = threading.Event()
 
     def work(rooms: Path) -> None:
@@ -109,6 +109,8 @@ def tried(
                 if case is None:
                     break
                 done.put((case, runner.run(case)))
+        except BaseException as error:  # noqa: BLE001 - raised again where the answers are read
+            done.put(error)
         finally:
             runner.close()
             done.put(None)
@@ -123,6 +125,8 @@ def tried(
                 answer = done.get()
                 if answer is None:
                     running -= 1
+                elif isinstance(answer, BaseException):
+                    raise answer
                 else:
                     yield answer
         finally:
