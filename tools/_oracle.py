@@ -159,7 +159,9 @@ def problems(file: File) -> Iterator[str]:
             yield f"progress of no job (key {key})"
         elif starts > owner.starts or seq > newest:
             yield f"progress of job {owner.id} is ahead of the journal"
-        elif starts == owner.starts and owner.moves[-1].seq <= seq and owner.status in ENDS:
+        elif not owner.moves or owner.status not in ENDS:
+            pass
+        elif starts == owner.starts and owner.moves[-1].seq <= seq:
             yield f"progress of job {owner.id} was stored after its end"
 
 

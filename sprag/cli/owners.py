@@ -28,7 +28,7 @@ class Owner(Process):
             return False
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):  # there cannot be one of such a number
             return False
         except OSError:
             return True  # there is one, of another user

@@ -94,11 +94,18 @@ class _Program(click.Group):
                 ]
             )
 
+    # click would end the program with 1, which is for jobs and checks that failed.
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError as error:  # of --help and --version
+            raise _Unread from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            # click would end the program with 1, which is for jobs and checks that failed.
             raise _Unread from error
 
 
@@ -169,6 +176,12 @@ def _complain(refusal: Refusal, *, as_json: bool) -> int:
 
 def _harden_streams() -> None:
     """Make sure that there are streams, and that no character is too much for them."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - until the end
+    for size in ("COLUMNS", "LINES"):
+        given = os.environ.get(size, "0")
+        if not (given.isascii() and given.isdigit()):
+            del os.environ[size]  # rich takes what Python calls a digit for one
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started us

@@ -62,7 +62,8 @@ class Settings:
     def emit(self, document: Any) -> None:
         """Print one JSON document in one line."""
         # ASCII alone, so that no encoding and no terminal can go wrong.
-        self.write(json.dumps(document) + "\n")
+        # Another program's file may hold bytes where text belongs.
+        self.write(json.dumps(document, default=str) + "\n")
 
     def write(self, text: str) -> None:
         """Print text as it is."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, shown
+
+# Seconds that are a time as well.
+_END_OF_TIME = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,19 @@ class Backoff:
         for name in ("first", "factor", "limit", "jitter"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigurationError(f"Backoff.{name}: expected a number, got {value!r}")
-        if not (0 <= self.first < float("inf") and self.first <= self.limit < float("inf")):
+                raise ConfigurationError(f"Backoff.{name}: expected a number, got {shown(value)}")
+        if not 0 <= self.first <= self.limit < _END_OF_TIME:
             raise ConfigurationError(
-                f"Backoff: expected 0 <= first <= limit, both finite, got first={self.first!r}, "
-                f"limit={self.limit!r}"
+                f"Backoff: expected 0 <= first <= limit, both finite and below {_END_OF_TIME:g}, "
+                f"got first={shown(self.first)}, "
+                f"limit={shown(self.limit)}"
             )
-        if not 1 <= self.factor < float("inf"):
-            raise ConfigurationError(f"Backoff.factor: expected at least 1, got {self.factor!r}")
+        if not 1 <= self.factor <= sys.float_info.max:
+            raise ConfigurationError(
+                f"Backoff.factor: expected at least 1, got {shown(self.factor)}"
+            )
         if not 0 <= self.jitter <= 1:
-            raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {self.jitter!r}")
+            raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {shown(self.jitter)}")
 
     @classmethod
     def of(cls, value: Backoff | float) -> Backoff:
@@ -46,7 +53,7 @@ class Backoff:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigurationError(
-                f"backoff: expected a Backoff or a number of seconds, got {value!r}"
+                f"backoff: expected a Backoff or a number of seconds, got {shown(value)}"
             )
         return cls(first=value, factor=1.0, limit=max(value, 0.0), jitter=0.0)
 
@@ -61,9 +68,12 @@ class Backoff:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Backoff:
+    def from_json(cls, text: str | bytes) -> Backoff:
         """What `to_json` gave, or a number of seconds. Raises ConfigurationError for all else."""
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:  # too long a number, too deep, no UTF-8
+            raise ConfigurationError(f"backoff: expected JSON: {error}") from error
         if not isinstance(value, dict):
             return cls.of(value)
         try:

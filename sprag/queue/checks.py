@@ -23,26 +23,26 @@ def queue_name(who: str, name: object) -> str:
     if not isinstance(name, str) or not name:
         raise errors.ConfigurationError(
             f'{who} has no name: set the class attribute `name`, as in name = "thumbnails"; '
-            f"got {name!r}"
+            f"got {errors.shown(name)}"
         )
     if not _NAME.fullmatch(name):
         raise errors.ConfigurationError(
             f"{who}.name: expected letters, digits and any of _ . : - (100 at most, no mark "
-            f"first), got {name!r}"
+            f"first), got {errors.shown(name)}"
         )
     if name.lower().partition(":")[0] == "sprag":
         raise errors.ConfigurationError(
-            f"{who}.name: {name!r} is reserved, as are all names that begin with sprag:"
+            f"{who}.name: {errors.shown(name)} is reserved, as are all names that begin with sprag:"
         )
     return name
 
 
-def database_path(who: str, path: object) -> None:
-    """Nothing, if `path` can be that of a file; SQLite takes UTF-8 alone."""
+def file_path(what: str, path: object) -> None:
+    """Nothing, if `path` can be that of a database; SQLite takes UTF-8 alone."""
     text = str(path) if isinstance(path, str | Path) else ""
     if text in ("", ":memory:") or "\0" in text or text.encode(errors="ignore").decode() != text:
         raise errors.ConfigurationError(
-            f"{who}.database: expected the path of a file, got {path!r}"
+            f"{what}: expected the path of a file, got {errors.shown(path)}"
         )
 
 
@@ -53,7 +53,7 @@ def label_text(label: object) -> str | None:
     if not isinstance(label, str) or len(label) > _LABEL or not label.isprintable():
         raise errors.ConfigurationError(
             f"label: expected one line of printable text, {_LABEL} characters at most, "
-            f"got {label!r:.250}"
+            f"got {errors.shown(label)}"
         )
     return label
 
@@ -63,7 +63,8 @@ def audience(text: object) -> str | None:
     if text is not None and (not isinstance(text, str) or not 0 < len(text) <= _LABEL
                              or not text.isprintable()):  # fmt: skip
         raise errors.ConfigurationError(
-            f"audience: expected printable text, {_LABEL} characters at most, got {text!r:.250}"
+            f"audience: expected printable text, {_LABEL} characters at most, "
+            f"got {errors.shown(text)}"
         )
     return text
 
@@ -80,7 +81,7 @@ def statuses(status: object) -> tuple[Status, ...]:
     unknown = [word for word in words if word not in STATUSES]
     if unknown or not words:
         raise errors.ConfigurationError(
-            f"status: expected one or several of {', '.join(STATUSES)}, got {status!r}"
+            f"status: expected one or several of {', '.join(STATUSES)}, got {errors.shown(status)}"
         )
     return tuple(word for word in STATUSES if word in words)
 
@@ -91,7 +92,9 @@ def cursor(after: object) -> int | None:
         return None
     if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) < 19:
         return int(after)
-    raise errors.ConfigurationError(f"after: expected the `next` of a page, got {after!r}")
+    raise errors.ConfigurationError(
+        f"after: expected the `next` of a page, got {errors.shown(after)}"
+    )
 
 
 def job_id(value: object) -> str:
@@ -108,9 +111,10 @@ def due_time(delay: object, run_at: object) -> float | None:
     if delay is not None:
         return time.time() + duration("delay", delay)
     if isinstance(run_at, datetime):
-        if run_at.tzinfo is None:
+        if run_at.utcoffset() is None:
             raise errors.ConfigurationError(
-                f"run_at: expected a datetime with a time zone or unix seconds, got {run_at!r}"
+                "run_at: expected a datetime with a time zone or unix seconds, "
+                f"got {errors.shown(run_at)}"
             )
         return run_at.timestamp()
     return None if run_at is None else seconds("run_at", run_at)
@@ -128,7 +132,9 @@ def seconds(what: str, value: object) -> float:
         or not isinstance(value, int | float)
         or not 0 <= value < 1e11  # also refuses nan
     ):
-        raise errors.ConfigurationError(f"{what}: expected seconds, 0 or more, got {value!r}")
+        raise errors.ConfigurationError(
+            f"{what}: expected seconds, 0 or more, got {errors.shown(value)}"
+        )
     return float(value)
 
 
@@ -136,5 +142,5 @@ def whole(what: str, value: object, least: int, most: int) -> None:
     """Nothing, if `value` is an int from `least` to `most`; True and 4.0 are none."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise errors.ConfigurationError(
-            f"{what}: expected a whole number from {least} to {most:,}, got {value!r}"
+            f"{what}: expected a whole number from {least} to {most:,}, got {errors.shown(value)}"
         )

@@ -27,7 +27,7 @@ from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final
 from uuid import UUID
 
-from .errors import PayloadError, PayloadTooLarge
+from .errors import PayloadError, PayloadTooLarge, shown
 
 MAX_DEPTH: Final = 100
 
@@ -90,7 +90,10 @@ def decode(text: str | bytes) -> Any:
 
 def same(one: str, other: str) -> bool:
     """Whether two texts that `encode` made are of the same value; keys have no order."""
-    return one == other or _sorted(one) == _sorted(other)
+    try:
+        return one == other or _sorted(one) == _sorted(other)
+    except (ValueError, RecursionError):  # another program's: too deep, or too long a number
+        return False
 
 
 def _sorted(text: str) -> str:
@@ -129,15 +132,15 @@ def _tagged(value: object, path: str, depth: int) -> object:
     kind = type(value)
     if kind in _ATOMS:
         return value
-    if isinstance(value, float) and kind is float:
+    if kind is float and isinstance(value, float):
         if not math.isfinite(value):
-            raise PayloadError(f"{path} is {value!r}, which JSON cannot express", path)
+            raise PayloadError(f"{path} is {shown(value)}, which JSON cannot express", path)
         return value
     if depth <= 0:
         raise PayloadError(f"{path} is nested more than {MAX_DEPTH} deep", path)
-    if isinstance(value, dict) and kind is dict:
+    if kind is dict and isinstance(value, dict):
         return _tagged_dict(value, path, depth)
-    if isinstance(value, list) and kind is list:
+    if kind is list and isinstance(value, list):
         return [_tagged(entry, f"{path}[{n}]", depth - 1) for n, entry in enumerate(value)]
     writer = _WRITERS.get(kind)
     if writer is not None:
@@ -158,10 +161,13 @@ def _tagged(value: object, path: str, depth: int) -> object:
 
 def _tagged_dict(value: dict[Any, Any], path: str, depth: int) -> object:
     if all(type(key) is str and key[:1] != "$" for key in value):
-        return {k: _tagged(v, f"{path}[{k!r}]", depth - 1) for k, v in value.items()}
+        return {k: _tagged(v, f"{path}[{shown(k)}]", depth - 1) for k, v in value.items()}
     return {
         "$dict": [
-            [_tagged(k, f"key {k!r} of {path}", depth - 1), _tagged(v, f"{path}[{k!r}]", depth - 1)]
+            [
+                _tagged(k, f"key {shown(k)} of {path}", depth - 1),
+                _tagged(v, f"{path}[{shown(k)}]", depth - 1),
+            ]
             for k, v in value.items()
         ]
     }
@@ -186,10 +192,16 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
             f"holds, {', '.join(demands)}",
             path,
         )
-    fields = {
-        field.name: _tagged(getattr(value, field.name), f"{path}.{field.name}", depth - 1)
-        for field in dataclasses.fields(value)
-    }
+    fields = {}
+    for field in dataclasses.fields(value):
+        where = f"{path}.{field.name}"
+        try:
+            entry = getattr(value, field.name)
+        except AttributeError as error:
+            raise PayloadError(
+                f"{where} was never set, or cannot be read: {error}", where
+            ) from error
+        fields[field.name] = _tagged(entry, where, depth - 1)
     return {"$dataclass": name, "fields": fields}
 
 
@@ -216,8 +228,8 @@ def _surrogate_path(value: object, path: str) -> str:
     if isinstance(value, dict):
         for key, entry in value.items():
             if bad(key):
-                return f"key {key!r} of {path}"
-            entries.append((f"{path}[{key!r}]", entry))
+                return f"key {shown(key)} of {path}"
+            entries.append((f"{path}[{shown(key)}]", entry))
     elif isinstance(value, list | tuple):
         entries = [(f"{path}[{n}]", entry) for n, entry in enumerate(value)]
     for where, entry in entries:
@@ -231,7 +243,16 @@ def _surrogate_path(value: object, path: str) -> str:
 
 def _ordered(values: set[Any] | frozenset[Any]) -> list[Any]:
     """A set's values in an order that does not change from run to run."""
-    return sorted(values, key=lambda entry: (type(entry).__name__, repr(entry)))
+    return sorted(values, key=lambda entry: (type(entry).__name__, shown(entry, 10_000_000)))
+
+
+def _iso_text(value: Any) -> str:
+    offset = value.utcoffset()
+    if offset and abs(offset) < timedelta(seconds=1):
+        # Python reads it as UTC itself: the value would come back as another one.
+        raise ValueError("its offset from UTC is less than a second")
+    text: str = value.isoformat()
+    return text
 
 
 def _bytes_text(value: Any) -> str:
@@ -243,9 +264,9 @@ _WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
     set: ("$set", _ordered),
     frozenset: ("$frozenset", _ordered),
     bytes: ("$bytes", _bytes_text),
-    datetime: ("$datetime", datetime.isoformat),
+    datetime: ("$datetime", _iso_text),
     date: ("$date", date.isoformat),
-    time: ("$time", time.isoformat),
+    time: ("$time", _iso_text),
     timedelta: ("$timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
     Decimal: ("$decimal", str),
     UUID: ("$uuid", str),
@@ -286,10 +307,12 @@ def _restored(value: Any, path: str) -> Any:
     if tag == "$dataclass":
         return _restored_dataclass(value, path)
     if not tag.startswith("$"):
-        return {key: _restored(entry, f"{path}[{key!r}]") for key, entry in value.items()}
+        return {key: _restored(entry, f"{path}[{shown(key)}]") for key, entry in value.items()}
     reader = _READERS.get(tag)
     if reader is None:
-        raise PayloadError(f"{path} has the tag {tag!r}, which this version does not know", path)
+        raise PayloadError(
+            f"{path} has the tag {shown(tag)}, which this version does not know", path
+        )
     try:
         return reader(_restored(value[tag], path))
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -319,11 +342,11 @@ def _restored_dataclass(value: dict[str, Any], path: str) -> object:
         )
     try:
         made = kind(**{key: entry for key, entry in stored.items() if known[key].init})
+        for key, entry in stored.items():
+            # Past a frozen class's guard: the value comes back as it went in.
+            object.__setattr__(made, key, entry)
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise PayloadError(f"{path} cannot be made a {name} again: {error}", path) from error
-    for key, entry in stored.items():
-        # Past a frozen class's guard: the value comes back as it went in.
-        object.__setattr__(made, key, entry)
     return made
 
 

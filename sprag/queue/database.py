@@ -82,9 +82,9 @@ class Database:
         _check_sqlite(path)
         try:
             _check_place(path, create)
-        except OSError as error:
+        except (OSError, UnicodeEncodeError) as error:
             raise errors.DatabaseReadOnly(
-                f"{path} or its folder cannot be looked at ({error.strerror})", path
+                f"{path} or its folder cannot be looked at ({error})", path
             ) from error
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
@@ -229,10 +229,10 @@ class Database:
         """Turn apsw's errors into `DatabaseError`s."""
         try:
             yield
-        except (apsw.Error, UnicodeDecodeError) as error:
+        except (apsw.Error, UnicodeError) as error:
             raise self.error(error) from error
 
-    def error(self, error: apsw.Error | UnicodeDecodeError) -> errors.DatabaseError:
+    def error(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
         """What an error of SQLite means for a user of this file."""
         path = self.path
         match error:
@@ -240,6 +240,10 @@ class Database:
                 # SQLite stores what it is given; another program may have given it no UTF-8.
                 return errors.DatabaseCorrupt(
                     f"{path} holds text that is not valid UTF-8 ({error})", path
+                )
+            case UnicodeError():
+                return errors.ConfigurationError(
+                    f"expected valid text, got some with a lone surrogate ({error})"
                 )
             case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
                 return errors.DatabaseLocked(

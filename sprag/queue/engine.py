@@ -36,6 +36,7 @@ R = TypeVar("R")
 TICK_SECONDS: Final = 0.05
 _PROGRESS_SECONDS: Final = 0.1
 _RESERVE_SECONDS: Final = 1.0
+_COMPLAINT_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = (0.05, 5.0)
 
 _engines: dict[str, Engine] = {}
@@ -191,6 +192,7 @@ class Engine:
         again, so that no outcome is lost and no worker dies. Raises QueueClosed alone."""
         wait, most = _RETRY_SECONDS
         tries = 0
+        hopeless = False
         while True:
             self.database.check_open()
             try:
@@ -203,7 +205,9 @@ class Engine:
                 if type(error) is errors.DatabaseError and outcome is not None:
                     # Not the disk but this very outcome: repeating it would not help.
                     log.exception("the outcome of job %s cannot be stored", outcome.run.id)
-                    outcome = Outcome(outcome.run, "fail", error=describe(error))
+                    outcome, hopeless = _lesser(outcome, error, hopeless)
+                    if outcome is None:
+                        continue
                 if tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
                               ticket.queue, error)  # fmt: skip
@@ -275,7 +279,7 @@ class Engine:
             except errors.QueueClosed:
                 return
             except (errors.DatabaseError, OSError) as error:
-                if not failing:
+                if not failing and self._every("complaint", _COMPLAINT_SECONDS):
                     log.error("%s cannot be watched, and is tried again: %s", self.path, error)
                 failing = True
 
@@ -367,6 +371,18 @@ class Engine:
         if self._lock is not None:
             self._lock.abandon()
         self._closing.set()
+
+
+def _lesser(
+    outcome: Outcome, error: errors.DatabaseError, hopeless: bool
+) -> tuple[Outcome | None, bool]:
+    """What to store in place of an outcome that cannot be, and whether that was the last way: the
+    same without its progress, a failure, nothing (the job stays as it is, the worker goes on)."""
+    if outcome.report is not None:
+        return outcome._replace(report=None), hopeless
+    if hopeless:
+        return None, True
+    return Outcome(outcome.run, "fail", error=describe(error)), True
 
 
 def _before_fork() -> None:

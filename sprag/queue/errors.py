@@ -9,6 +9,16 @@ handler does not swallow it.
 from __future__ import annotations
 
 
+def shown(value: object, most: int = 250) -> str:
+    """What a caller gave, for a message: its repr, cut where it is long, or its type alone where
+    it cannot be shown."""
+    try:
+        text = repr(value[:most] if type(value) is str else value)
+    except Exception:  # noqa: BLE001  # a __repr__ may raise anything; an int of 5,000 digits does
+        text = f"<{type(value).__qualname__}>"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class QueueError(Exception):
     """Something `sprag.queue` refuses to do, or could not do."""
 
@@ -62,7 +72,7 @@ class JobNotFound(QueueError, LookupError):
 
     def __init__(self, job_id: object, queue: str | None) -> None:
         where = f"queue {queue!r}" if queue is not None else "this file"
-        super().__init__(f"no job {job_id!r} in {where}")
+        super().__init__(f"no job {shown(job_id)} in {where}")
         self.job_id = job_id
         self.queue = queue
 

@@ -44,7 +44,11 @@ def execute(
             )
         text = encode(result, max_result_bytes, "result")
     except BaseException as error:  # noqa: BLE001  # the one place: any end is an outcome
-        return _outcome_of(error, job, backoff, clock)
+        try:
+            return _outcome_of(error, job, backoff, clock)
+        except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
+            told = JobError(type(error).__name__, f"(it cannot be told: {type(second).__name__})")
+            return Outcome(job.run, "fail", error=told, report=job.report())
     else:
         return Outcome(job.run, "complete", result=text, report=job.report())
     finally:
@@ -63,17 +67,27 @@ def _outcome_of(
     # An item or result that cannot be stored will not do better the next time.
     final = isinstance(error, PayloadError) or run.attempt >= run.max_attempts
     if final:
-        log.error(
-            "job %s of %s failed at attempt %d of %d: %s: %s",
-            run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
-            exc_info=error,
-        )  # fmt: skip
+        _log_failure(error, job, told)
         return Outcome(run, "fail", error=told, report=job.report())
     wait = _backoff_of(job, backoff).delay(run.attempt)
     log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
                 run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
                 told.message)  # fmt: skip
     return Outcome(run, "retry", error=told, due_at=clock() + wait, report=job.report())
+
+
+def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
+    run = job.run
+    try:
+        log.error(
+            "job %s of %s failed at attempt %d of %d: %s: %s",
+            run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
+            exc_info=error,
+        )  # fmt: skip
+    except Exception as second:  # noqa: BLE001  # a log must not keep the outcome from being stored
+        # As for an exception that cannot be shown: exception groups in a thousand of their like.
+        log.error("job %s of %s failed: %s: %s (its traceback cannot be logged: %s)",
+                  run.id, job.queue, told.type, told.message, type(second).__name__)  # fmt: skip
 
 
 def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:
@@ -94,12 +108,16 @@ def describe(error: BaseException) -> JobError:
         trace = trace.tb_next
     try:
         message = str(error)
-        text = "".join(traceback.format_exception(type(error), error, trace))
-    except Exception as second:  # noqa: BLE001  # a user's __str__ may raise anything
+    except BaseException as second:  # noqa: BLE001  # a user's __str__ may raise anything
         message = f"(its text cannot be shown: {type(second).__name__})"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException:  # noqa: BLE001  # as above; and groups may be nested too deeply
         text = "".join(traceback.format_tb(trace))
     return JobError(
-        type(error).__qualname__, _shown(message, _MESSAGE_CHARS), _shown(text, _TRACEBACK_CHARS)
+        _shown(type(error).__qualname__, _MESSAGE_CHARS),
+        _shown(message, _MESSAGE_CHARS),
+        _shown(text, _TRACEBACK_CHARS),
     )
 
 

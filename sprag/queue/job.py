@@ -29,7 +29,10 @@ class JobError:
     def from_json(cls, text: str | None) -> JobError | None:
         if text is None:
             return None
-        said = json.loads(text)
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):  # JSON for SQLite, but too deep or too long a number
+            said = text
         if not isinstance(said, dict):  # another program's words
             return cls("", str(said))
         return cls(*(str(said.get(key, "")) for key in ("type", "message", "traceback")))

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import apsw
@@ -25,6 +27,8 @@ from .reader import Reader, Row, row_of, rows_of
 from .statements import STATEMENTS
 from .states import STATUSES, TERMINAL, Event, Status, sources
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
+
+log = logging.getLogger("sprag.queue")
 
 R = TypeVar("R")
 
@@ -58,6 +62,8 @@ class Journal(Reader):
         # stack is warm. The mutex is for dismiss(), which does not hold the turn to write.
         self._parked: dict[str, list[Exchange]] = {}
         self._parking = threading.Lock()
+        # The keys of jobs that cannot be started, of the queues that have any.
+        self._aside: dict[str, set[int]] = {}
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
         self._spoilt = False
@@ -177,12 +183,15 @@ class Journal(Reader):
 
     def add_owner(self, token: str, pid: int, host: str) -> int:
         """Make an owner known; its id."""
-        ((owner,),) = self._call(
-            lambda connection, now: rows_of(
+        row = self._call(
+            lambda connection, now: row_of(
                 connection, "add_owner", token=token, pid=pid, host=host, now=now
             )
         )
-        return int(owner)
+        if row is None:
+            path = self.database.path
+            raise errors.DatabaseRefused(f"{path} takes no owner: a trigger is in the way", path)
+        return int(row[0])
 
     def recover(self, owner: int) -> list[tuple[str, str, Event]]:
         """Take all jobs from a dead owner, and forget it for good; (id, queue, event) of each."""
@@ -191,7 +200,14 @@ class Journal(Reader):
         error = JobError("ProcessDied", message).to_json()
 
         def run(connection: apsw.Connection, now: float) -> list[Row]:
-            moved = rows_of(connection, "recover", owner=owner, now=now, error=error)
+            bindings: dict[str, Any] = {"owner": owner, "now": now, "error": error}
+            try:
+                with _savepoint(connection):
+                    moved = rows_of(connection, "recover", key=None, **bindings)
+            except _ENVIRONMENT:
+                raise
+            except (apsw.Error, UnicodeError):
+                moved = _recover_singly(connection, bindings)
             rows_of(connection, "remove_owner", owner=owner)
             return moved
 
@@ -273,10 +289,15 @@ class Journal(Reader):
                     self.database.renew()
                     self._spoilt = False
                 self._transact(batch)
+        except _Unclaimable as error:
+            log.error("jobs of %s cannot be started as they come, so each is tried by itself: %s",
+                      error.queue, error.__cause__)  # fmt: skip
+            self._aside[error.queue] = set()
+            self._write(batch)
         except _ENVIRONMENT as error:
             self._spoilt = self._spoilt or isinstance(error, _SPOILS)
             self._fail(batch, error)
-        except (apsw.Error, errors.QueueError, UnicodeDecodeError) as error:
+        except (apsw.Error, errors.QueueError, UnicodeError) as error:
             if len(batch) == 1:
                 self._fail(batch, error)
             else:
@@ -285,7 +306,7 @@ class Journal(Reader):
 
     def _fail(self, batch: list[_Any], error: Exception) -> None:
         told = error
-        if isinstance(error, apsw.Error | UnicodeDecodeError):
+        if isinstance(error, apsw.Error | UnicodeError):
             told = self.database.error(error)
         if told is not error:
             told.__cause__ = error
@@ -420,14 +441,49 @@ class Journal(Reader):
         for options, rows in groups.items():
             _insert(writer, now, options, rows)
 
-    @staticmethod
     def _claim(
-        writer: apsw.Connection, now: float, queue: str, seekers: list[Exchange]
+        self, writer: apsw.Connection, now: float, queue: str, seekers: list[Exchange]
     ) -> list[Run]:
-        bindings: dict[str, Any] = {
-            "queue": queue, "owner": seekers[0].owner, "count": len(seekers), "now": now,
-        }  # fmt: skip
-        return list(map(Run._make, writer.execute(STATEMENTS["claim"], bindings)))
+        bindings: dict[str, Any] = {"owner": seekers[0].owner, "now": now}
+        if queue in self._aside:
+            return self._claim_singly(writer, queue, len(seekers), bindings)
+        bindings |= {"queue": queue, "count": len(seekers)}
+        try:
+            return list(map(Run._make, writer.execute(STATEMENTS["claim"], bindings)))
+        except _ENVIRONMENT:
+            raise
+        except (apsw.Error, UnicodeError) as error:
+            raise _Unclaimable(queue) from error
+
+    def _claim_singly(
+        self, writer: apsw.Connection, queue: str, count: int, bindings: dict[str, Any]
+    ) -> list[Run]:
+        """Like a claim, but past the jobs that cannot be started: what another program has made
+        of one must not keep the others."""
+        aside = self._aside[queue]
+        runs: list[Run] = []
+        while True:
+            rows = rows_of(writer, "ready", queue=queue, count=count + len(aside))
+            keys = [key for (key,) in rows]
+            fresh = [key for key in keys if key not in aside][: count - len(runs)]
+            if not fresh:
+                break
+            for key in fresh:
+                try:
+                    with _savepoint(writer):
+                        row = row_of(writer, "start", key=key, **bindings)
+                except _ENVIRONMENT:
+                    raise
+                except (apsw.Error, UnicodeError) as error:
+                    aside.add(key)
+                    log.error("the job with the key %d of %s cannot be started and is passed over "
+                              "(`sprag check` may say more): %s", key, queue, error)  # fmt: skip
+                else:
+                    runs += [] if row is None else [Run._make(row)]
+        aside.intersection_update(keys)
+        if not aside:
+            del self._aside[queue]
+        return runs
 
     def _deal(self, seekers: list[Exchange], runs: list[Run]) -> None:
         """Hand out what was claimed, wake who was parked, park who got nothing."""
@@ -448,6 +504,14 @@ class Journal(Reader):
                     parked.append(seeker)
         if next(remaining, None) is not None:
             self.adrift = True
+
+
+class _Unclaimable(Exception):
+    """Some job of a queue cannot be started, and for no reason of the disk's."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(queue)
+        self.queue = queue
 
 
 class _OneRefused(errors.QueueError):
@@ -511,6 +575,35 @@ def _insert(connection: apsw.Connection, now: float, options: Options, rows: Seq
 
 def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -> list[Row]:
     return rows_of(connection, "prune", **bindings)
+
+
+def _recover_singly(connection: apsw.Connection, bindings: dict[str, Any]) -> list[Row]:
+    """Recover what can be; a job that another program has spoilt stays, without an owner."""
+    moved: list[Row] = []
+    for (key,) in rows_of(connection, "held_by", owner=bindings["owner"]):
+        try:
+            with _savepoint(connection):
+                moved += rows_of(connection, "recover", key=key, **bindings)
+        except _ENVIRONMENT:
+            raise
+        except (apsw.Error, UnicodeError) as error:
+            log.error("the job with the key %d cannot be recovered and is left as it is (`sprag "
+                      "check` may say more): %s", key, error)  # fmt: skip
+    return moved
+
+
+@contextmanager
+def _savepoint(connection: apsw.Connection) -> Iterator[None]:
+    """What fails in the block is undone, and nothing else of the transaction."""
+    rows_of(connection, "savepoint")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            rows_of(connection, "undo")
+            rows_of(connection, "keep")
+        raise
+    rows_of(connection, "keep")
 
 
 def _give_back(

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from .disk import make_folder, sync_folder
+
+_TOKEN: Final = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 
 Liveness = Literal["alive", "dead", "unknown"]
 
@@ -52,11 +56,16 @@ class OwnerLock:
 
 def liveness(folder: Path, token: str) -> Liveness:
     """Whether the owner with this token lives. Without its file nobody can tell."""
+    if not _is_ours(token):
+        return "unknown"  # none of ours: it must not lead anywhere else
     try:
-        fd = os.open(_file(folder, token), os.O_RDONLY)
+        # A named pipe in its place would keep us waiting.
+        fd = os.open(_file(folder, token), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return "unknown"
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return "unknown"
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return "alive"
@@ -71,13 +80,18 @@ def liveness(folder: Path, token: str) -> Liveness:
 def forget(folder: Path, token: str) -> None:
     """Remove the file of an owner whose row is gone for good. One that cannot be removed is
     nobody's, and does no harm."""
-    with suppress(OSError):
-        _file(folder, token).unlink()
+    if _is_ours(token):
+        with suppress(OSError):
+            _file(folder, token).unlink()
 
 
 def is_missing(folder: Path, token: str) -> bool:
     """Whether there is no such file; not where it only cannot be opened just now."""
-    return not os.path.lexists(_file(folder, token))
+    return not (_is_ours(token) and os.path.lexists(_file(folder, token)))
+
+
+def _is_ours(token: object) -> bool:
+    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
 def _file(folder: Path, token: str) -> Path:

@@ -17,13 +17,35 @@ SELECT count(*) FROM (
     SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' LIMIT :most);
 
 -- name: claim
--- Start up to :count jobs: the highest priority first, then in order of acceptance. The item
--- comes as bytes: one that is no UTF-8, from another program, must fail its job, not its worker.
+-- Start up to :count jobs: the highest priority first, then in order of acceptance. Texts
+-- come as bytes: one that is no UTF-8, from another program, must fail its job, not its worker.
 UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
                owner = :owner, started_at = :now, moved_at = :now, error = NULL
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
               ORDER BY priority DESC, key LIMIT :count)
-RETURNING key, starts, id, attempt, max_attempts, backoff, CAST(item AS BLOB);
+RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB);
+
+-- name: savepoint
+-- What follows can be undone, or kept, by itself.
+SAVEPOINT one;
+
+-- name: undo
+ROLLBACK TO one;
+
+-- name: keep
+RELEASE one;
+
+-- name: ready
+-- The keys of the jobs that `claim` would start.
+SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+ORDER BY priority DESC, key LIMIT :count;
+
+-- name: start
+-- Like claim, but one job by its key.
+UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
+               owner = :owner, started_at = :now, moved_at = :now, error = NULL
+WHERE key = :key AND status = 'queued'
+RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB);
 
 -- name: finish
 -- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,
@@ -91,8 +113,8 @@ SELECT id, token, pid, host, started_at FROM owner ORDER BY id;
 DELETE FROM owner WHERE id = :owner;
 
 -- name: recover
--- The owner is dead: its jobs go back to the queue, but one that killed its owner too often
--- fails with :error, and one that was asked to cancel is cancelled.
+-- The owner is dead: its jobs, or the one with :key, go back to the queue, but one that killed its
+-- owner too often fails with :error, and one that was asked to cancel is cancelled.
 UPDATE job SET
     status = CASE WHEN status = 'cancelling' THEN 'cancelled'
                   WHEN crashes + 1 >= max_crashes THEN 'failed' ELSE 'queued' END,
@@ -106,7 +128,14 @@ UPDATE job SET
 WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
               ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
               WHERE job.owner = :owner)
+  AND key = coalesce(:key, key)
 RETURNING id, queue, event;
+
+-- name: held_by
+-- The keys of the jobs that an owner runs.
+SELECT job.key FROM queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+WHERE job.owner = :owner;
 
 -- name: give_back
 -- Release the jobs that this owner has, but for the runs in :kept, a JSON array of [key, starts].
@@ -238,11 +267,12 @@ FROM job JOIN transition ON transition.job = job.key
 WHERE job.id = :id ORDER BY transition.seq;
 
 -- name: transitions
--- The journal after :after, in order.
-SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+-- The journal after :after, in order. Texts come as bytes: one that is no UTF-8, from another
+-- program, must not keep subscribers from what follows.
+SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
 FROM transition CROSS JOIN job ON job.key = transition.job
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
@@ -250,10 +280,10 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- name: transitions_of_audiences
 -- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs to their
 -- transitions, for a reader who was away for long.
-SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
+SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, transition.error, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
 FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
 CROSS JOIN transition ON transition.job = job.key
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
@@ -262,8 +292,9 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- name: progress_since
 -- The progress that was stored after tick :tick, with its place in the journal's order, and how
 -- the job stood there: it may have moved on since.
-SELECT progress.tick, progress.seq, job.id, job.queue, past.to_status, past.attempt,
-       progress.current, progress.total, progress.percent, progress.message, job.audience
+SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
+       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
+       CAST(job.audience AS BLOB)
 FROM progress CROSS JOIN job ON job.key = progress.job
 CROSS JOIN transition AS past
     ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)
@@ -343,6 +374,59 @@ SELECT seq, id, from_status, previous FROM (
     FROM transition LEFT JOIN job ON job.key = transition.job)
 WHERE from_status IS NOT previous LIMIT :count;
 
+-- name: misfolds
+-- Jobs whose counts, owner or error are not what their transitions add up to; at most :count.
+-- max() makes the other columns those of the newest transition.
+SELECT job.id, max(transition.seq)
+FROM job JOIN transition ON transition.job = job.key
+LEFT JOIN (SELECT job, max(seq) AS seq FROM transition WHERE event = 'requeue' GROUP BY job) AS life
+     ON life.job = job.key
+GROUP BY job.key
+HAVING job.starts <> sum(transition.event = 'start')
+    OR job.attempt <> sum(((transition.event = 'start') - (transition.event = 'release'))
+                          * (transition.seq > coalesce(life.seq, 0)))
+    OR job.crashes <> sum((transition.event IN ('recover', 'lose'))
+                          * (transition.seq > coalesce(life.seq, 0)))
+    OR job.owner IS NOT iif(job.status IN ('running', 'cancelling'), transition.owner, NULL)
+    OR job.error IS NOT transition.error
+LIMIT :count;
+
+-- name: kinds_of_moves
+-- The moves that there are, each with its first transition.
+SELECT event, from_status, to_status, min(seq) FROM transition
+GROUP BY event, from_status, to_status;
+
+-- name: misfits
+-- Transitions whose attempt, owner or error do not follow from those before; at most :count. A
+-- life ends with its requeue.
+SELECT seq, id FROM (
+    SELECT *, lag(owner) OVER moves AS was_owner,
+           coalesce(sum((event = 'start') - (event = 'release')) OVER before, 0) AS tries,
+           coalesce(sum(event IN ('recover', 'lose')) OVER before, 0) AS deaths
+    FROM (SELECT transition.*, job.id, job.max_attempts, job.max_crashes,
+                 count(*) FILTER (WHERE transition.event = 'requeue') OVER
+                     (PARTITION BY transition.job ORDER BY transition.seq
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS life
+          FROM transition JOIN job ON job.key = transition.job)
+    WINDOW moves AS (PARTITION BY job ORDER BY seq),
+           before AS (PARTITION BY job, life ORDER BY seq
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+WHERE attempt <> tries + (event = 'start')
+   OR (error IS NOT NULL) <> (event IN ('fail', 'retry', 'lose'))
+   OR (from_status IN ('running', 'cancelling') AND owner IS NOT was_owner)
+   OR (event = 'retry' AND tries >= max_attempts)
+   OR (event IN ('recover', 'lose') AND (event = 'lose') <> (deaths + 1 >= max_crashes))
+LIMIT :count;
+
+-- name: untimely_progress
+-- Progress of no job, of a run to come, or from after the job's end; at most :count.
+SELECT job.id, progress.job FROM progress LEFT JOIN job ON job.key = progress.job
+WHERE job.key IS NULL OR progress.starts > job.starts
+   OR progress.seq > (SELECT coalesce(max(seq), 0) FROM transition)
+   OR (progress.starts = job.starts AND job.status IN ('completed', 'failed', 'cancelled')
+       AND progress.seq >= (SELECT max(seq) FROM transition WHERE transition.job = job.key))
+LIMIT :count;
+
 -- name: orphans
 -- Transitions of no job; at most :count.
 SELECT seq FROM transition WHERE NOT EXISTS (SELECT 1 FROM job WHERE key = transition.job)
@@ -350,7 +434,9 @@ LIMIT :count;
 
 -- name: gaps
 -- The newest seq, the transitions there are, and those that were pruned: the first is their sum.
-SELECT coalesce(max(seq), 0), count(*), (SELECT pruned FROM counter) FROM transition;
+-- The first of all is 1.
+SELECT coalesce(max(seq), 0), count(*), (SELECT pruned FROM counter), coalesce(min(seq), 1)
+FROM transition;
 
 -- name: unowned
 -- Running jobs whose owner has no row; at most :count.

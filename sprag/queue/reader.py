@@ -18,7 +18,7 @@ from . import errors
 from .database import Database
 from .job import Job, JobError, Notice, Page, Progress, Reported, Transition
 from .statements import STATEMENTS
-from .states import STATUSES, TERMINAL, Event, Status
+from .states import MOVES, STATUSES, TERMINAL, Event, Status
 
 Row = tuple[Any, ...]
 
@@ -78,7 +78,7 @@ class Reader:
             row = row_of(reader, "job", id=id_)
         if row is None or (queue is not None and row[2] != queue):
             raise errors.JobNotFound(id_, queue)
-        return _job(row)
+        return self._job(row)
 
     def page(
         self,
@@ -97,7 +97,7 @@ class Reader:
                         before=before if before is not None else _LATEST,
                     )  # fmt: skip
         rows.sort(key=lambda row: -int(row[0]))
-        return _page(rows, count)
+        return self._page(rows, count)
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
         """Like `page`, of one queue's jobs that are for `audience`, in all states."""
@@ -106,7 +106,7 @@ class Reader:
                 reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
                 before=before if before is not None else _LATEST,
             )  # fmt: skip
-        return _page(rows, count)
+        return self._page(rows, count)
 
     def search(
         self,
@@ -168,7 +168,7 @@ class Reader:
             rows = rows_of(reader, "history", id=id_)
         if not rows or (queue is not None and rows[0][2] != queue):
             raise errors.JobNotFound(id_, queue)
-        return list(map(_transition, rows))
+        return list(map(self._transition, rows))
 
     def news(self, after: int, tick: int, count: int) -> tuple[list[Transition], list[Reported]]:
         """What happened after `after`: the next `count` transitions, and all progress stored
@@ -176,7 +176,7 @@ class Reader:
         with self.database.snapshot() as reader:
             rows = rows_of(reader, "transitions", after=after, count=count)
             reports = rows_of(reader, "progress_since", after=after, tick=tick)
-        return list(map(_transition, rows)), list(map(_reported, reports))
+        return list(map(self._transition, rows)), list(map(_reported, reports))
 
     def news_of(
         self, audiences: Sequence[str], after: int, tick: int, count: int
@@ -191,7 +191,7 @@ class Reader:
             )  # fmt: skip
             reports = rows_of(reader, "progress_since", after=0, tick=tick)
         mine = [report for report in map(_reported, reports) if report.audience in audiences]
-        return list(map(_transition, rows)), mine
+        return list(map(self._transition, rows)), mine
 
     def head(self) -> tuple[int, int]:
         """The newest seq and progress tick; 0 where there is none."""
@@ -273,6 +273,62 @@ class Reader:
         with self.database.reading() as reader:
             return dict(rows_of(reader, "held"))
 
+    # ------------------------------------------------------------ records
+
+    def _page(self, rows: Sequence[Row], count: int) -> Page:
+        """The first `count` of these rows; that there are more says where to go on."""
+        shown = rows[:count]
+        more = len(rows) > count
+        return Page(tuple(map(self._job, shown)), str(shown[-1][0]) if more else None)
+
+    def _job(self, row: Row) -> Job:
+        self._check(row, texts=(1, 2, 3, 4), others=(7, 8, 13, 21), numbers=(5, 6, 9, 10, 11, 12))
+        status: Status = row[3]
+        return Job(
+            id=row[1],
+            queue=row[2],
+            status=status,
+            item_json=row[4],
+            created_at=row[5],
+            due_at=row[6],
+            result_json=row[7],
+            error=JobError.from_json(row[8]),
+            attempt=row[9],
+            max_attempts=row[10],
+            crashes=row[11],
+            priority=row[12],
+            label=row[13],
+            started_at=row[14],
+            finished_at=row[15] if status in TERMINAL else None,
+            progress=Progress(*row[16:20]) if row[20] is not None else None,
+            audience=row[21],
+        )
+
+    def _transition(self, row: Row) -> Transition:
+        row = _shown(row)
+        self._check(row, texts=(1, 2, 3, 5), others=(4, 10), numbers=(6, 8))
+        seq, id_, queue, event, source, target, attempt, owner, at, due_at, error, *said = row
+        progress = Progress(*said[:4]) if said and said[4] is not None else None
+        return Transition(
+            seq, id_, queue, event, source, target, attempt, owner, at, due_at,
+            JobError.from_json(error), progress, said[5] if said else None,
+        )  # fmt: skip
+
+    def _check(
+        self, row: Row, texts: Sequence[int], others: Sequence[int], numbers: Sequence[int]
+    ) -> None:
+        """Raise DatabaseCorrupt for what the schema lets nobody store: a page of something else."""
+        if not (
+            all(type(row[n]) is str for n in texts)
+            and all(row[n] is None or type(row[n]) is str for n in others)
+            and all(isinstance(row[n], int | float) for n in numbers)
+        ):
+            raise errors.DatabaseCorrupt(
+                f"{self.database.path} is damaged (a row that is none): run `sprag check`, and "
+                "restore a backup",
+                self.database.path,
+            )
+
     # ------------------------------------------------------------ what must hold
 
     def integrity(self) -> list[str]:
@@ -299,16 +355,43 @@ class Reader:
         with self.database.reading() as reader:
             return rows_of(reader, "broken_chains", count=count)
 
+    def misfolds(self, count: int) -> list[Row]:
+        """(id, newest seq) of jobs whose counts, owner or error are not what their transitions
+        add up to."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "misfolds", count=count)
+
+    def illegal_moves(self) -> list[Row]:
+        """(event, from, to, seq of the first one) of transitions that no job can make."""
+        legal = {(move.event, move.source, move.target) for move in MOVES}
+        with self.database.reading() as reader:
+            rows = rows_of(reader, "kinds_of_moves")
+        return [row for row in rows if row[:3] not in legal]
+
+    def misfits(self, count: int) -> list[Row]:
+        """(seq, id) of transitions whose attempt, owner or error do not follow from those
+        before."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "misfits", count=count)
+
+    def untimely_progress(self, count: int) -> list[Row]:
+        """(id or None, key) of progress that is of no job, or of no time of the job."""
+        with self.database.reading() as reader:
+            return rows_of(reader, "untimely_progress", count=count)
+
     def orphans(self, count: int) -> list[int]:
         """The seq of transitions of no job."""
         with self.database.reading() as reader:
             return [seq for (seq,) in rows_of(reader, "orphans", count=count)]
 
-    def missing(self) -> int:
-        """How many transitions are gone that were not pruned; negative if there are too many."""
+    def missing(self) -> int | None:
+        """How many transitions are gone that were not pruned; negative if there are too many,
+        None if nobody counted those that were pruned."""
         with self.database.reading() as reader:
-            ((newest, present, pruned),) = rows_of(reader, "gaps")
-            return int(newest - present - pruned)
+            ((newest, present, pruned, oldest),) = rows_of(reader, "gaps")
+            if pruned is None:
+                return None
+            return int(newest - present - pruned) or int(min(oldest - 1, 0))
 
     def unowned(self, count: int) -> list[Row]:
         """(id, owner) of running jobs whose owner is not known."""
@@ -326,36 +409,6 @@ def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | Non
     """The first row of a named statement, None if it has none."""
     rows = rows_of(connection, name, **bindings)
     return rows[0] if rows else None
-
-
-def _page(rows: Sequence[Row], count: int) -> Page:
-    """The first `count` of these rows; that there are more says where to go on."""
-    shown = rows[:count]
-    more = len(rows) > count
-    return Page(tuple(map(_job, shown)), str(shown[-1][0]) if more else None)
-
-
-def _job(row: Row) -> Job:
-    status: Status = row[3]
-    return Job(
-        id=row[1],
-        queue=row[2],
-        status=status,
-        item_json=row[4],
-        created_at=row[5],
-        due_at=row[6],
-        result_json=row[7],
-        error=JobError.from_json(row[8]),
-        attempt=row[9],
-        max_attempts=row[10],
-        crashes=row[11],
-        priority=row[12],
-        label=row[13],
-        started_at=row[14],
-        finished_at=row[15] if status in TERMINAL else None,
-        progress=Progress(*row[16:20]) if row[20] is not None else None,
-        audience=row[21],
-    )
 
 
 def _keys(
@@ -404,24 +457,18 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    said: list[Any] = [
-        cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row
-    ]
+    said = _shown(row)
     progress = Progress(*said[17:21]) if said[21] is not None else None
     return Glance._make([*said[:17], progress])
 
 
-def _transition(row: Row) -> Transition:
-    seq, id_, queue, event, source, target, attempt, owner, at, due_at, error, *said = row
-    progress = Progress(*said[:4]) if said and said[4] is not None else None
-    return Transition(
-        seq, id_, queue, event, source, target, attempt, owner, at, due_at,
-        JobError.from_json(error), progress, said[5] if said else None,
-    )  # fmt: skip
+def _shown(row: Row) -> Row:
+    """A row whose texts came as bytes; what is no UTF-8 is U+FFFD."""
+    return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
 
 
 def _reported(row: Row) -> Reported:
-    tick, seq, id_, queue, status, attempt, *said, audience = row
+    tick, seq, id_, queue, status, attempt, *said, audience = _shown(row)
     return Reported(tick, seq, id_, queue, status, attempt, Progress(*said), audience)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Final
 from .disk import sync
 
 _BYTES: Final = 2 * 1024 * 1024
-
 NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 """What a disk that is full answers, or one of which no more may be used."""
+
+log = logging.getLogger("sprag.queue")
 
 
 class Reserve:
@@ -42,9 +44,11 @@ class Reserve:
                 self._path.unlink()
             # What fails for another reason is done without: it says nothing of the room there is.
             self.spent = error.errno in NO_ROOM
-            return not self.spent
-        self.spent = False
-        return True
+            if not self.spent:
+                log.error("no room can be set aside for a full disk: %s", error)
+        else:
+            self.spent = False
+        return not self.spent
 
     def spend(self) -> bool:
         """Give the room back to the disk; whether there was any."""

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from .codec import decode
-from .errors import JobCancelled, JobInterrupted, JobReleased, NoRunningJob
+from .errors import JobCancelled, JobInterrupted, JobReleased, NoRunningJob, shown
 from .tickets import Report, Run
 
 
@@ -82,7 +82,7 @@ class RunningJob:
         elif current is not None and total:
             percent = min(max(100.0 * current / total, 0.0), 100.0)
         if message is not None and type(message) is not str:
-            raise TypeError(f"message: expected text, got {message!r}")
+            raise TypeError(f"message: expected text, got {shown(message)}")
         self._report = (current, total, percent, message)
         self._on_report(self)
 
@@ -130,6 +130,6 @@ def running_job() -> RunningJob:
 
 def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
     if not abs(value) <= _INT:  # also refuses nan
-        raise ValueError(f"{name}: expected a number up to 2**53, got {value!r}")
+        raise ValueError(f"{name}: expected a number up to 2**53, got {shown(value)}")

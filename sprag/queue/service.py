@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
-_NOTHING: Final = (None,) * 7
 
 _services: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
 _started: Final[weakref.WeakSet[QueueService]] = weakref.WeakSet()
@@ -189,7 +188,7 @@ class QueueService:
         if not is_job_id(job_id):
             raise errors.ConfigurationError(
                 "job_id: expected 32 hexadecimal digits, as new_job_id() makes them, "
-                f"got {job_id!r}"
+                f"got {errors.shown(job_id)}"
             )
         full: errors.QueueFull | None = None
         try:
@@ -330,7 +329,9 @@ class QueueService:
         `audience`, `tick` (of stored progress).
         """
         if not callable(callback):
-            raise errors.ConfigurationError(f"callback: expected a callable, got {callback!r}")
+            raise errors.ConfigurationError(
+                f"callback: expected a callable, got {errors.shown(callback)}"
+            )
         if after is not None:
             checks.whole("after", after, 0, 2**63 - 1)
         engine = self._open()
@@ -359,6 +360,7 @@ class QueueService:
         """Write a copy of the whole file, as of one instant, to the new file `path`, while work
         goes on. Never copy the file by other means while it is open: closing the copy's handle
         drops SQLite's locks. Jobs that run now are queued in the copy."""
+        checks.file_path("backup", path)
         backup(self._open().database, str(Path(path).absolute()))
 
     # ------------------------------------------------------------ start and stop
@@ -368,7 +370,7 @@ class QueueService:
 
         Raises ConfigurationError once the file is open.
         """
-        checks.database_path(type(self).__name__, database)
+        checks.file_path(f"{type(self).__name__}.database", database)
         if "database" in vars(self) or type(self).database is not QueueService.database:
             return
         with self._mutex:
@@ -506,8 +508,17 @@ class QueueService:
         label: str | None,
         audience: str | None,
     ) -> Options:
-        given = (delay, run_at, max_attempts, backoff, max_crashes, label, audience)
-        if given == _NOTHING and type(priority) is int and not priority:
+        if (
+            delay is None
+            and run_at is None
+            and max_attempts is None
+            and backoff is None
+            and max_crashes is None
+            and label is None
+            and audience is None
+            and type(priority) is int
+            and not priority
+        ):
             return self._plain
         checks.whole("priority", priority, -_PRIORITY, _PRIORITY)
         if max_attempts is not None:
@@ -530,7 +541,7 @@ class QueueService:
         """Refuse a description that cannot work, before anything is opened."""
         who = type(self).__name__
         checks.queue_name(who, self.name)
-        checks.database_path(who, self.database)
+        checks.file_path(f"{who}.database", self.database)
         checks.whole(f"{who}.worker_count", self.worker_count, 1, MAX_WORKERS)
         checks.whole(f"{who}.max_attempts", self.max_attempts, 1, 10**6)
         checks.whole(f"{who}.max_crashes", self.max_crashes, 1, 10**6)
@@ -539,7 +550,8 @@ class QueueService:
             checks.whole(f"{who}.max_queued", self.max_queued, 1, 10**9)
         if self.durability not in ("full", "normal"):
             raise errors.ConfigurationError(
-                f'{who}.durability: expected "full" or "normal", got {self.durability!r}'
+                f'{who}.durability: expected "full" or "normal", '
+                f"got {errors.shown(self.durability)}"
             )
         checks.seconds(f"{who}.grace_seconds", self.grace_seconds)
         checks.seconds(f"{who}.busy_seconds", self.busy_seconds)
@@ -547,7 +559,7 @@ class QueueService:
         vfs: object = self.vfs
         if vfs is not None and not isinstance(vfs, str):
             raise errors.ConfigurationError(
-                f"{who}.vfs: expected the name of a VFS or None, got {vfs!r}"
+                f"{who}.vfs: expected the name of a VFS or None, got {errors.shown(vfs)}"
             )
         Backoff.of(self.backoff)
 

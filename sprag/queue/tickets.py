@@ -39,7 +39,7 @@ class Run(NamedTuple):
     id: str
     attempt: int
     max_attempts: int
-    backoff: str | None
+    backoff: bytes | None
     item_json: bytes
 
 

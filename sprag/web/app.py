@@ -35,7 +35,7 @@ from starlette.websockets import WebSocket
 from ..dashboard import dashboard
 from ..queue import QueueService
 from ..queue import errors as queue_errors
-from ..queue.checks import database_path
+from ..queue.checks import file_path
 from ..queue.engine import Engine
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
@@ -460,7 +460,7 @@ def _providers(given: Mapping[str, Any]) -> dict[str, QueueService]:
 
 def _one_file(queues: Mapping[str, QueueService], database: str | Path | None) -> str:
     if database is not None:
-        database_path("App", database)
+        file_path("App.database", database)
         for queue in queues.values():
             queue.place(database)
     paths = {key: queue.path for key, queue in queues.items()}

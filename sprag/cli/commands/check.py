@@ -108,9 +108,35 @@ def _orphans(journal: Journal) -> Iterator[Problem]:
         yield Problem("orphans", "the transition is of no job", seq=seq)
 
 
+def _misfolds(journal: Journal) -> Iterator[Problem]:
+    for id_, seq in journal.misfolds(_MOST):
+        message = "the job's counts, owner or error are not what its transitions add up to"
+        yield Problem("misfolds", message, job_id=id_, seq=seq)
+
+
+def _illegal_moves(journal: Journal) -> Iterator[Problem]:
+    for event, source, target, seq in journal.illegal_moves():
+        message = f"{event} from {source or 'nothing'} to {target} is no move that there is"
+        yield Problem("illegal_moves", message, seq=seq)
+
+
+def _misfits(journal: Journal) -> Iterator[Problem]:
+    for seq, id_ in journal.misfits(_MOST):
+        message = "the transition's attempt, owner or error do not follow from those before"
+        yield Problem("misfits", message, job_id=id_, seq=seq)
+
+
+def _progress(journal: Journal) -> Iterator[Problem]:
+    for id_, key in journal.untimely_progress(_MOST):
+        whose = "of the job" if id_ else f"of the key {key}, which is no job's,"
+        yield Problem("progress", f"the progress {whose} is out of time", job_id=id_)
+
+
 def _gaps(journal: Journal) -> Iterator[Problem]:
     missing = journal.missing()
-    if missing > 0:
+    if missing is None:
+        yield Problem("gaps", "the row that counts what was pruned is missing")
+    elif missing > 0:
         yield Problem("gaps", f"{missing:,} transitions are missing that were not pruned")
     elif missing < 0:
         yield Problem("gaps", f"{-missing:,} transitions too many are counted as pruned")
@@ -120,6 +146,10 @@ _QUESTIONS: Final[dict[str, Callable[[Journal], Iterator[Problem]]]] = {
     "integrity": _integrity,
     "strays": _strays,
     "broken_chains": _broken_chains,
+    "illegal_moves": _illegal_moves,
+    "misfits": _misfits,
+    "misfolds": _misfolds,
+    "progress": _progress,
     "orphans": _orphans,
     "gaps": _gaps,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import click
 from rich.text import Text
@@ -11,6 +12,8 @@ from .. import options
 from ..numbers import counts_table, measure, rates_table
 from ..settings import Settings
 from ..text import duration
+
+_MOST_SECONDS: Final = 1e11
 
 
 @click.command("counts", short_help="Count jobs by state, with rates.")
@@ -28,8 +31,8 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
     {"counts": {status: n, …}, "moves": {event: n, …}, "wait": seconds or
     null}, …}}.
     """
-    if within <= 0:
-        raise click.BadParameter("expected more than no time", param_hint="--within")
+    if not 0 < within < _MOST_SECONDS:
+        raise click.BadParameter("expected more than no time, and an end", param_hint="--within")
     now = time.time()
     with settings.opened() as engine:
         journal = engine.journal
