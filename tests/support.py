@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,14 @@ def unmeasured() -> dict[str, str]:
     locked for ever, and every thread of the child stops at its next new line.
     """
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
+def for_tool(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for a program in `tools/`, which finds its parts beside itself.
+
+    Elsewhere PYTHONSAFEPATH keeps the tree from being imported in place of the wheel.
+    """
+    return {name: value for name, value in variables.items() if name != "PYTHONSAFEPATH"}
 
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:

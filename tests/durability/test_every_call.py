@@ -5,7 +5,6 @@ Here some of the faults, evenly chosen; `tools/faults.py --all` tries every one.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from _faults import openings, systemcalls
 from _faults.disk import FaultyDisk
 from _faults.plans import evenly
+from tests.support import for_tool
 
 FAULTS = Path(__file__).parents[2] / "tools" / "faults.py"
 PARTS = 3
@@ -25,12 +25,10 @@ PARTS = 3
 
 def tried(*arguments: str) -> int:
     """How many faults were tried in all; none of them may have gone wrong."""
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     parts = [
         subprocess.Popen(
             [sys.executable, str(FAULTS), "--here", "--part", f"{n}/{PARTS}", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=for_tool(),
         )
         for n in range(1, PARTS + 1)
     ]  # fmt: skip

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import for_tool, unmeasured
+
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
 
 
 def test_power_that_fails_at_any_write_loses_nothing_that_was_told(tmp_path: Path) -> None:
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    env = {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [
             sys.executable, str(POWER), "--here", "--rounds", "1", "--points", "16",
             "--processes", "2", "--dir", str(tmp_path),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=115,
-        check=False, env=env,
+        check=False, env=for_tool(unmeasured()),
     )  # fmt: skip
     # The seed is in what it says, and so is the command that makes a failure again.
     assert done.returncode == 0, done.stdout

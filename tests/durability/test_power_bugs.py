@@ -23,6 +23,7 @@ from sprag.queue.database import Database
 from sprag.queue.journal import Journal
 from sprag.queue.observer import Observers, Subscription
 from sprag.queue.statements import SCHEMA
+from tests.support import for_tool
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
 GONE = r"job \w+ was acknowledged and is gone"
@@ -242,7 +243,7 @@ def test_a_failure_that_was_saved_is_the_same_in_another_process(
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, str(POWER), "--here", "--replay", str(file), "--dir", str(tmp_path)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=60, check=False, env=for_tool(),
         )  # fmt: skip
         said = re.findall("^WRONG: (.*)", done.stdout, re.MULTILINE)
         assert (done.returncode, said) == (1, failure.problems), done.stderr

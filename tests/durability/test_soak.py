@@ -15,6 +15,7 @@ import pytest
 from _soak.bounds import Finding, findings, table
 from _soak.ledger import Ledger
 from _soak.sample import Sample
+from tests.support import for_tool
 
 SOAK = Path(__file__).parents[2] / "tools" / "soak.py"
 LEAKING = Path(__file__).with_name("leaking_soak.py")
@@ -25,8 +26,7 @@ linux = pytest.mark.skipif(
 
 
 def soak(program: Path, folder: Path, seconds: float) -> subprocess.CompletedProcess[str]:
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    env = for_tool()
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOAK.parent), env.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, str(program), "--here", "--seconds", str(seconds), "--dir", str(folder)],

@@ -3,7 +3,6 @@ has the rest of it."""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,15 +12,10 @@ import _oracle as oracle
 from _torture.driver import Driver, Plan, Record, opened
 from _torture.verdict import Verdict, judge
 from _torture.words import wishes
+from tests.support import for_tool
 
 TORTURE = Path(__file__).parents[2] / "tools" / "torture.py"
 PLANTED = Path(__file__).with_name("planted_child.py")
-
-
-def environment(**more: str) -> dict[str, str]:
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    return {**kept, **more}
 
 
 def count(line: str, said: str) -> int:
@@ -36,7 +30,7 @@ def test_processes_killed_at_random_lose_nothing_that_was_acknowledged(tmp_path:
         [sys.executable, str(TORTURE), "--here", "--seconds", "6", "--kills", "4", "--dir",
          str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110,
-        check=False, env=environment(),
+        check=False, env=for_tool(),
     )  # fmt: skip
     # The seed is in what it says.
     assert done.returncode == 0, done.stdout
@@ -51,7 +45,7 @@ def test_processes_killed_at_random_lose_nothing_that_was_acknowledged(tmp_path:
 def tortured(folder: Path, plant: str, deadline: float = 40.0) -> tuple[Record, Verdict]:
     """A short run of a sprag with a planted bug."""
     plan = Plan(
-        Path(sys.executable), environment(SPRAG_PLANT=plant), folder, 1.0, 1, 2, kills=3,
+        Path(sys.executable), {**for_tool(), "SPRAG_PLANT": plant}, folder, 1.0, 1, 2, kills=3,
         child=PLANTED, births=False, deadline=deadline,
     )  # fmt: skip
     driver = Driver(plan)

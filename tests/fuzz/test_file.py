@@ -7,7 +7,7 @@ from pathlib import Path
 from _fuzz.cases import Case, keep, kept
 from _fuzz.damage import DAMAGES
 from _fuzz.runner import tried
-from tests.support import DEADLINE, unmeasured
+from tests.support import DEADLINE, for_tool, unmeasured
 
 SEED = 1
 TREE = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ TREE = Path(__file__).parents[2]
 
 def environment() -> dict[str, str]:
     """That of a child, which finds the sprag that is tried here."""
-    return {name: value for name, value in unmeasured().items() if name != "PYTHONSAFEPATH"}
+    return for_tool(unmeasured())
 
 
 def test_no_damage_to_a_file_ends_in_anything_but_an_answer_or_a_clear_error(
