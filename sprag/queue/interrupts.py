@@ -6,6 +6,8 @@ leave them asleep. `shielded` puts off what this package's own handlers raise
 until the block has ended: that of SIGINT, where it was Python's default, and
 that of SIGTERM in `with queue:`. An application's handlers are left alone; what they
 tear is found and given back (`Journal.give_back`).
+
+A forked child has SIGTERM back as it was before `with queue:`.
 """
 
 from __future__ import annotations
@@ -74,3 +76,54 @@ def _install() -> None:
     cell. In the main thread only, as Python demands."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _keyboard_interrupt)
+
+
+# ---------------------------------------------------------------- SIGTERM in `with queue:`
+
+
+def mind_sigterm() -> bool:
+    """In the main thread: let SIGTERM raise SystemExit, if nobody else handles it; whether so."""
+    minds = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if minds:
+        signal.signal(signal.SIGTERM, _exit)
+    return minds
+
+
+def forget_sigterm() -> bool:
+    """In the main thread: let SIGTERM do again what it did before `mind_sigterm`; whether so."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if signal.getsignal(signal.SIGTERM) is _exit:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return True
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    shielded.interrupt(SystemExit(128 + signal.SIGTERM))
+
+
+# A forked child has no queue to stop in order, so SIGTERM ends it as it would have before. Held
+# back meanwhile: Python forgets a signal that comes before its own part of a fork is over, and
+# takes the SystemExit of one that comes in such a function as these for an error to be ignored.
+_fork: Final = threading.local()
+
+
+def _before_fork() -> None:
+    if signal.getsignal(signal.SIGTERM) is _exit:
+        _fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _after_fork() -> None:
+    mask = _fork.__dict__.pop("mask", None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _forked() -> None:
+    forget_sigterm()
+    _after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)

@@ -18,24 +18,22 @@ import importlib
 import inspect
 import math
 import os
-import signal
 import threading
 import time
 import weakref
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from . import checks, errors
+from . import checks, errors, interrupts
 from .backoff import Backoff
 from .backup import backup
 from .codec import encode, same
 from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
-from .interrupts import shielded
 from .job import Job, Page, Transition
 from .observer import CLOSE_SECONDS, Callback, Subscription
 from .pool import WorkerPool
@@ -119,7 +117,7 @@ class QueueService:
         self._pool: WorkerPool | None = None
         self._loop: HandlerLoop | None = None
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
-        self._restore_signal: Any = None
+        self._minds_sigterm = False
         self._make_locks()
         _services.add(self)
 
@@ -442,11 +440,7 @@ class QueueService:
         self.start()
         # SIGTERM would end the process without leaving the block. Where nobody handles it,
         # it becomes SystemExit, which does; Ctrl-C is KeyboardInterrupt, and does already.
-        if threading.current_thread() is threading.main_thread() and (
-            signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        ):
-            signal.signal(signal.SIGTERM, _leave)
-            self._restore_signal = True
+        self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
         return self
 
     def __exit__(
@@ -458,10 +452,8 @@ class QueueService:
         try:
             self.stop()
         finally:
-            if threading.current_thread() is threading.main_thread():
-                if self._restore_signal and signal.getsignal(signal.SIGTERM) is _leave:
-                    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                self._restore_signal = None
+            if self._minds_sigterm and interrupts.forget_sigterm():
+                self._minds_sigterm = False
 
     # ------------------------------------------------------------ helpers
 
@@ -597,10 +589,6 @@ def _close(
             # A callback that does not return must not keep the queue from stopping.
             subscription.close(CLOSE_SECONDS)
         engine.close()
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    shielded.interrupt(SystemExit(128 + signal.SIGTERM))
 
 
 def _stop_all() -> None:

@@ -347,6 +347,41 @@ def test_multiprocessing_children_of_a_queue_s_process_work(
     assert audit(database) == []
 
 
+@pytest.mark.parametrize("when", ["as early as can be", "later"])
+def test_a_forked_child_ends_by_sigterm_whenever_that_comes(database: Path, when: str) -> None:
+    early = """
+        import os, signal
+        armed = False
+
+        def terminate():
+            if armed:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        os.register_at_fork(after_in_child=terminate)  # before sprag's own
+    """
+    later = """
+        with Work(database=path) as queue:
+            armed = early = sys.argv[2] == "as early as can be"
+
+            def child():
+                if not early:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(30)
+
+            assert forked(child) == -signal.SIGTERM
+            armed = False
+            # The parent still stops in order.
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+            assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    """
+    whole = "".join(map(textwrap.dedent, (early, PROGRAM, later)))
+    done = subprocess.run(
+        [sys.executable, "-c", whole, str(database), when],
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
 def test_a_child_forked_while_the_main_thread_commits_minds_its_signals(database: Path) -> None:
     run(
         """
