@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from sprag.queue import QueueService
-from tests.chromium import Console, chromium, fresh_page
+from tests.chromium import Console, fresh_page
 from tests.support import DEADLINE, unmeasured
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
@@ -52,18 +52,6 @@ class Gated(app.ThumbnailQueue):
 app.ThumbnailQueue = Gated
 sys.exit(server.main(arguments.parse(sys.argv[2:])))
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=DEADLINE * 1000)
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console()
 
 
 @pytest.fixture

@@ -7,31 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.site import Site
-from tests.chromium import Console, chromium, fresh_page
-from tests.support import DEADLINE
-
-
-# Not for the whole session: while it is there, this thread has a running event loop, and tests
-# of coroutines could not run theirs.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=DEADLINE * 1000)
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console()
-
-
-@pytest.fixture
-def page(browser: Browser, console: Console) -> Iterator[Page]:
-    with fresh_page(browser, console) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,23 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
-from tests.chromium import chromium
 from tests.client import TestClient, served
-from tests.support import DEADLINE
 
 __all__ = ["TestClient", "served"]  # the tests take them from here
 
 SECRET = "a secret of the tests, long enough"
 TOKEN = "the token of the tests"
-
-expect.set_options(timeout=DEADLINE * 1000)
 
 
 @pytest.fixture
@@ -40,15 +36,6 @@ def address(engine: Engine) -> Iterator[str]:
     app = Starlette(routes=[Mount("/ops/jobs", dashboard(lambda: engine, token=None, secret=""))])
     with served(app) as url:
         yield f"{url}/ops/jobs/"
-
-
-# Not for the whole session: while it is there, this thread has a running event loop, and tests
-# of coroutines could not run theirs.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, for the tests of a module."""
-    with chromium() as running:
-        yield running
 
 
 OpenPage = Callable[..., Page]

@@ -8,24 +8,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
-from tests.chromium import Console, chromium, fresh_page
+from tests.chromium import Console, fresh_page
 from tests.e2e.server import Server, serving
-from tests.support import DEADLINE
-
-
-# Not for the whole session: while it is there, this thread has a running event loop.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=DEADLINE * 1000)
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console()
 
 
 @pytest.fixture

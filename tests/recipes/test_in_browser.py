@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.chromium import Console, chromium, fresh_page
+from tests.chromium import Console
 from tests.recipes.conftest import running
 from tests.recipes.test_documents import write_site
-from tests.support import DEADLINE
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=DEADLINE * 1000)
-    with chromium() as running_browser:
-        yield running_browser
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console()
-
-
-@pytest.fixture
-def page(browser: Browser, console: Console) -> Iterator[Page]:
-    with fresh_page(browser, console) as opened:
-        yield opened
 
 
 def test_the_pages_of_the_guide_upload_count_and_say_what_is_wrong(
