@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import faulthandler
 import logging
-import os
 import re
 import sys
 import tempfile
@@ -26,26 +25,19 @@ from pathlib import Path
 
 import _venv
 
+if "--here" not in sys.argv:
+    _venv.enter("torture", _venv.requirements())
+
+from _faults import openings, plans
+from _faults.disk import FaultyDisk
+from _faults.systemcalls import SystemCalls
+
 _HANGS_SECONDS = 300
 
 
 def main() -> int:
     """Run what the command line asks for; the exit code."""
     options = _parse()
-    if not options.here:
-        python = _venv.ensure("torture", _venv.requirements())
-        _venv.install_sprag(python)
-        command = [str(python), __file__, "--here", *sys.argv[1:]]
-        os.execve(command[0], command, _venv.environment())
-    return _run(options)
-
-
-def _run(options: argparse.Namespace) -> int:
-    # Not before the environment that has sprag.
-    from _faults import openings, plans  # noqa: PLC0415
-    from _faults.disk import FaultyDisk  # noqa: PLC0415
-    from _faults.systemcalls import SystemCalls  # noqa: PLC0415
-
     logging.disable(logging.CRITICAL)  # faults by the thousand are its daily bread
     failed, unmet, errors, begin = 0, 0, Counter[str](), time.monotonic()
     with contextlib.ExitStack() as stack:
