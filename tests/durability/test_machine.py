@@ -1,7 +1,9 @@
-"""Any sequence of what callers, workers, crashes and recovery can do to one real file.
+"""Any sequence of what callers, workers, crashes, power cuts and recovery can do to one file.
 
 Three owners with a connection each stand for three processes: their locks are real files, and
-one "dies" when its lock is closed without a word, as the kernel does. After every step the
+one "dies" when its lock is closed without a word, as the kernel does. All that they do to the disk
+is recorded, so that the power can be cut, also in the midst of the latest step: then all of them
+are gone, and new ones open what a disk may have kept (see `_power.disk`). After every step the
 model, the rows, the journal folded by sprag and the journal folded by the oracle agree.
 
 `SPRAG_MACHINE_EXAMPLES=3000` makes it a long run.
@@ -9,21 +11,17 @@ model, the rows, the journal folded by sprag and the journal folded by the oracl
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import shutil
-import tempfile
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import reduce
-from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -32,111 +30,30 @@ from hypothesis.stateful import (
 )
 
 import _oracle as oracle
-from sprag.queue import DatabaseError, IllegalMove, JobError, JobNotFound, QueueService
+from _power.disk import MODELS
+from _power.process import hurried
+from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
 from sprag.queue.database import Database
-from sprag.queue.ids import new_ids
-from sprag.queue.journal import Journal
-from sprag.queue.owners import OwnerLock
-from sprag.queue.recovery import Recovery
-from sprag.queue.states import MOVES, OWNED, STATUSES, TERMINAL, Event, Folded, Status, fold, target
-from sprag.queue.tickets import Exchange, Options, Outcome, Run
+from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
+from sprag.queue.tickets import Exchange, Options, Outcome
+from tests.durability.machine.world import ERROR, QUEUE, World
 
-EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "90"))
 STEPS = 40
-QUEUE = "work"
+# Steps from the opening of the file to the earliest power cut.
+LIFE = 6
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
-ERROR = JobError("ValueError", "no")
 
 # Which of the candidates a step is about.
 pick = st.integers(min_value=0, max_value=1000)
 
 
-class Clock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Owner:
-    """As much of a process as runs jobs."""
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self.database = Database(str(path), "normal")
-        self.journal = Journal(self.database, clock)
-        folder = Path(f"{path}-sprag")
-        self.lock = OwnerLock(folder)
-        self.id = self.journal.add_owner(self.lock.token, os.getpid(), "host")
-        self.recovery = Recovery(self.journal, folder, self.id)
-        self.runs: dict[str, Run] = {}
-        self.alive = True
-
-    def die(self) -> None:
-        """What the kernel does to the lock of a killed process, and nothing else."""
-        assert self.lock._fd is not None
-        os.close(self.lock._fd)
-        self.lock._fd = None
-        self.alive = False
-
-    def close(self) -> None:
-        self.database.close()
-        if self.lock._fd is not None:
-            self.die()
-
-
-@dataclass
-class Model:
-    """What a job must be."""
-
-    id: str
-    order: int
-    priority: int
-    max_attempts: int
-    max_crashes: int
-    due_at: float
-    waiting: bool
-    moved_at: float
-    status: Status = "queued"
-    attempt: int = 0
-    crashes: int = 0
-    starts: int = 0
-    owner: Owner | None = None
-    events: list[str] = field(default_factory=lambda: ["enqueue"])
-    progress: float | None = None
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A run that is over, or that was taken from its owner."""
-
-    owner: Owner
-    run: Run
-
-
-class QueueMachine(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="sprag-machine-"))
-        self.path = self.folder / "jobs.db"
-        self.clock = Clock()
-        self.owners = [Owner(self.path, self.clock) for _ in range(3)]
-        self.dead: list[Owner] = []
-        self.gone: list[Owner] = []
-        self.jobs: dict[str, Model] = {}
-        self.stale: list[Stale] = []
-        self.accepted = 0
-        self.newest: str | None = None
-        self.caller = QueueService(name=QUEUE, database=self.path, durability="normal")
-        self.eye = apsw.Connection(str(self.path))
-
+class QueueMachine(World):
     # ------------------------------------------------------------ the caller
 
     @initialize()
     def some_jobs(self) -> None:
-        self._enqueue(self.owners[0].journal, 2, 0, 0.0, 2, 2)
+        self._enqueue(self.owners[0].journal, self._new_ids(2), 0, 0.0, 2, 2)
 
     @rule(
         who=pick,
@@ -145,6 +62,8 @@ class QueueMachine(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.0, 1.0, 5.0]),
         max_attempts=st.integers(1, 3),
         max_crashes=st.integers(1, 2),
+        known=st.none() | pick,
+        gone=st.none() | pick,
     )
     @precondition(lambda self: len(self.jobs) < 15)
     def enqueue(
@@ -155,9 +74,17 @@ class QueueMachine(RuleBasedStateMachine):
         delay: float,
         max_attempts: int,
         max_crashes: int,
+        known: int | None,
+        gone: int | None,
     ) -> None:
         journal = self._any_journal(who)
-        self._enqueue(journal, count, priority, delay, max_attempts, max_crashes)
+        ids = self._new_ids(count)
+        free = sorted({f"{n:032x}" for n in range(self.accepted)} - self.jobs.keys())
+        if gone is not None and free:
+            ids[0] = free[gone % len(free)]  # of a job that was pruned, or lost before its time
+        if known is not None and self.jobs:
+            ids.insert(known % (count + 1), self._pick(known).id)
+        self._enqueue(journal, ids, priority, delay, max_attempts, max_crashes)
 
     @rule(which=pick)
     @precondition(lambda self: self.jobs)
@@ -218,7 +145,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._started(owner, self._exchange(owner, None))
 
     @rule(which=pick, percent=st.integers(0, 100))
-    @precondition(lambda self: self._held())
+    @precondition(lambda self: self._run())
     def progress(self, which: int, percent: int) -> None:
         owner, run = self._pick_run(which)
         owner.journal.report(
@@ -227,7 +154,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs[run.id].progress = float(percent)
 
     @rule(which=pick, what=pick, wait=st.sampled_from([0.0, 3.0]), reported=st.booleans())
-    @precondition(lambda self: self._held())
+    @precondition(lambda self: self._run())
     def end(self, which: int, what: int, wait: float, reported: bool) -> None:
         owner, run = self._pick_run(which)
         outcome = self._outcome(run, what, wait, reported)
@@ -235,7 +162,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._ended(outcome)
 
     @rule(which=pick, what=pick, wait=st.sampled_from([0.0, 3.0]))
-    @precondition(lambda self: self._held())
+    @precondition(lambda self: self._run())
     def end_and_start_the_next(self, which: int, what: int, wait: float) -> None:
         owner, run = self._pick_run(which)
         outcome = self._outcome(run, what, wait, False)
@@ -267,9 +194,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert after == before, "and it left its progress"
 
     @rule(which=pick)
-    @precondition(lambda self: any(job.status == "running" for job in self._held()))
+    @precondition(lambda self: any(job.status == "running" for job in self._run()))
     def a_run_nobody_asked_to_cancel_cannot_confirm(self, which: int) -> None:
-        job = self._among([job for job in self._held() if job.status == "running"], which)
+        job = self._among([job for job in self._run() if job.status == "running"], which)
         assert job.owner is not None
         with pytest.raises(DatabaseError):
             job.owner.journal.finish(job.owner.id, [Outcome(job.owner.runs[job.id], "confirm")])
@@ -300,37 +227,57 @@ class QueueMachine(RuleBasedStateMachine):
         sibling = self._pick_owner(who)
         lost = [job for job in self._held() if job.owner in self.dead]
         sibling.recovery.refresh()
-        assert sibling.recovery.sweep() == len(lost)
-        for job in lost:
-            if job.status == "cancelling":
-                self._moved(job, "confirm")
-            else:
-                self._moved(job, "lose" if job.crashes + 1 >= job.max_crashes else "recover")
-            job.waiting, job.due_at = False, self.clock.now
+        recovered = sibling.recovery.sweep()
+        assert recovered == len(lost), f"{recovered} of {len(lost)} jobs of the dead recovered"
+        for owner in sorted(self.dead, key=lambda owner: owner.id):
+            self._recovered([job for job in lost if job.owner is owner])
+            self._between()
         for owner in self.dead:
-            self._replace(owner)
+            if owner in self.owners:
+                self._replace(owner)
         self.dead.clear()
+        left = oracle.read(self.eye).owners - {owner.id for owner in self.owners}
+        assert not left, f"owners {left} are dead and still known"
 
     @rule(who=pick)
     @precondition(lambda self: self._living())
     def an_owner_leaves(self, who: int) -> None:
         owner = self._pick_owner(who)
-        held = [job for job in self._held() if job.owner is owner]
-        assert sorted(owner.journal.leave(owner.id)) == sorted(job.id for job in held)
-        owner.lock.release()
-        for job in held:
-            self._moved(job, "release" if job.status == "running" else "confirm")
+        self._left(owner)
         self._replace(owner)
 
     @rule()
     def the_caller_closes_and_opens_the_file(self) -> None:
         self.caller.stop()
 
-    @rule(which=pick)
-    def a_process_dies_inside_a_transaction(self, which: int) -> None:
-        connection = apsw.Connection(str(self.path))
+    @rule()
+    @precondition(lambda self: self.steps > LIFE)
+    def all_leave_and_others_open_the_file(self) -> None:
+        for owner in self._living():
+            self._left(owner)
+            self._between()
+        self._close()
+        self._open()
+
+    @rule(how=st.sampled_from(list(MODELS)), seed=pick)
+    @precondition(lambda self: self.steps > LIFE)
+    def the_power_is_cut(self, how: str, seed: int) -> None:
+        self._cut(self.past.end, how, seed)
+
+    @rule(how=st.sampled_from(list(MODELS)), seed=pick, where=pick)
+    @precondition(lambda self: self.steps > LIFE)
+    def the_power_was_cut_during_the_latest_step(self, how: str, seed: int, where: int) -> None:
+        self._cut(self.past.midway(where), how, seed)
+
+    @rule()
+    def a_process_dies_inside_a_transaction(self) -> None:
+        connection = apsw.Connection(str(self.host.path), vfs=self.host.vfs)
+        # A small cache, so that some of it is written before there is a COMMIT.
+        connection.execute("PRAGMA cache_size = 1; PRAGMA cache_spill = 1").fetchall()
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO job (queue, item) VALUES (?, '1')", (QUEUE,))
+        connection.execute(
+            "INSERT INTO job (queue, item) VALUES (?, json_quote(hex(zeroblob(20000))))", (QUEUE,)
+        )
         for job in self._in("queued")[:1]:
             connection.execute(
                 "UPDATE job SET status = 'cancelled', event = 'cancel' WHERE id = ?", (job.id,)
@@ -380,15 +327,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_are_the_model(self) -> None:
-        file = oracle.read(self.eye)
-        assert set(file.jobs) == set(self.jobs)
-        for job in self.jobs.values():
-            row = file.jobs[job.id]
-            owner = job.owner.id if job.owner is not None else None
-            assert (row.status, row.attempt, row.crashes, row.starts, row.owner) == (
-                job.status, job.attempt, job.crashes, job.starts, owner,
-            )  # fmt: skip
-            assert [move.event for move in row.moves] == job.events
+        assert self._rows(self.eye) == {job.id: job.row for job in self.jobs.values()}
+        end, lasting = len(self.host.log.entries), self.lasting or self.durability == "full"
+        self.past.rest(self.jobs.values(), self.newest, end, lasting=lasting)
+        self.lasting = False
+        self.steps += 1
 
     @invariant()
     def the_queue_s_own_view_is_the_model(self) -> None:
@@ -412,186 +355,82 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            assert oracle.audit(self.eye) == []
-            for id_ in self.jobs:
-                with pytest.raises(JobNotFound):
-                    QueueService(name="other", database=self.path, durability="normal").get(id_)
-                break
+            if self.in_use:  # or what was found after a power cut is the failure
+                self._look_at_the_end()
         finally:
-            self.eye.close()
-            self.caller.stop()
-            for owner in (*self.owners, *self.gone):
-                owner.close()
-            shutil.rmtree(self.folder)
+            self._close()
+            self.host.close()
 
-    # ------------------------------------------------------------ helpers
-
-    def _caller_journal(self) -> Journal:
-        """The journal of the queue that only calls, on the machine's clock."""
-        journal = self.caller._open().journal
-        journal.clock = self.clock
-        return journal
-
-    def _any_journal(self, which: int) -> Journal:
-        living = self._living()
-        journals = [self._caller_journal(), *(owner.journal for owner in living)]
-        return journals[which % len(journals)]
-
-    def _enqueue(
-        self,
-        journal: Journal,
-        count: int,
-        priority: int,
-        delay: float,
-        max_attempts: int,
-        max_crashes: int,
-    ) -> None:
-        due_at = self.clock.now + delay if delay else None
-        options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
-        ids = new_ids(count)
-        journal.enqueue(options, ids, ["{}"] * count)
-        for id_ in ids:
-            self.accepted += 1
-            self.jobs[id_] = Model(
-                id_, self.accepted, priority, max_attempts, max_crashes,
-                due_at or self.clock.now, bool(delay), self.clock.now,
-            )  # fmt: skip
-            self.newest = id_
-
-    def _exchange(
-        self, owner: Owner, outcome: Outcome | None, *, wanted: bool = True
-    ) -> Run | None:
-        ticket = Exchange(QUEUE, owner.id)
-        if not wanted:
-            owner.journal.dismiss([ticket])
-        # A run that does not come would be waited for without end.
-        timer = threading.Timer(30, owner.journal.dismiss, ([ticket],))
-        timer.daemon = True
-        timer.start()
-        try:
-            run = owner.journal.exchange(ticket, outcome)
-        finally:
-            timer.cancel()
-        assert not ticket.refused
-        return run
-
-    def _started(self, owner: Owner, run: Run | None) -> None:
-        assert run is not None, "a job is ready, but no worker gets it"
-        job = self.jobs[run.id]
-        first = min(self._ready(), key=lambda other: (-other.priority, other.order))
-        assert job is first, "another job should have come first"
-        self._moved(job, "start", owner=owner)
-        assert (run.attempt, run.starts) == (job.attempt, job.starts)
-        owner.runs[job.id] = run
-
-    def _outcome(self, run: Run, what: int, wait: float, reported: bool) -> Outcome:
-        job = self.jobs[run.id]
-        events: list[Event] = ["complete", "fail", "release"]
-        if job.attempt < job.max_attempts:
-            events.append("retry")
-        if job.status == "cancelling":
-            events.append("confirm")
-        event = events[what % len(events)]
-        report = (run.key, run.starts, None, None, 99.0, "last") if reported else None
-        if reported:
-            job.progress = 99.0
-        return Outcome(
-            run,
-            event,
-            "1" if event == "complete" else None,
-            ERROR if event in ("fail", "retry") else None,
-            self.clock.now + wait if event == "retry" else None,
-            report,
+    def _look_at_the_end(self) -> None:
+        assert oracle.audit(self.eye) == []
+        other = QueueService(
+            name="other", database=self.host.path, durability=self.durability, vfs=self.host.vfs
         )
+        for id_ in self.jobs:
+            with pytest.raises(JobNotFound):
+                other.get(id_)
+            break
+        other.stop()
 
-    def _ended(self, outcome: Outcome) -> None:
-        job = self.jobs[outcome.run.id]
-        event = outcome.event
-        if job.status == "cancelling":
-            # Asked to cancel, it is not queued again.
-            event = {"retry": "fail", "release": "confirm"}.get(event, event)  # type: ignore[assignment]  # both are events
-        self._moved(job, event)
-        if event == "retry":
-            assert outcome.due_at is not None
-            job.due_at, job.waiting = outcome.due_at, outcome.due_at > self.clock.now
-        elif event == "release":
-            job.waiting = False
 
-    def _moved(
-        self, job: Model, event: Event, *, owner: Owner | None = None, ends_run: bool = True
-    ) -> None:
-        to = target(job.status, event)
-        assert to is not None
-        if job.owner is not None and ends_run:
-            run = job.owner.runs.pop(job.id)
-            self.stale = [*self.stale[-20:], Stale(job.owner, run)]
-            job.owner = None
-        job.events.append(event)
-        job.status = to
-        job.moved_at = self.clock.now
-        self.newest = job.id
-        match event:
-            case "start":
-                job.attempt += 1
-                job.starts += 1
-                job.owner = owner
-                job.progress = None
-            case "release":
-                job.attempt -= 1
-            case "recover" | "lose":
-                job.crashes += 1
-            case "requeue":
-                job.attempt = job.crashes = 0
-            case _:
-                pass
+class HastyQueueMachine(QueueMachine):
+    """With "normal" durability, a power cut may take the latest moves, but none from between."""
 
-    def _pruned(self, count: int, expected: Sequence[Model]) -> None:
-        gone = [job for job in expected if job.id != self.newest]
-        assert count == len(gone)
-        for job in gone:
-            del self.jobs[job.id]
+    durability = "normal"
 
-    def _replace(self, owner: Owner) -> None:
-        """The process is started again. What it was lives on, to speak out of turn."""
-        self.owners[self.owners.index(owner)] = Owner(self.path, self.clock)
-        self.gone.append(owner)
 
-    def _in(self, *statuses: str) -> list[Model]:
-        return [job for job in self.jobs.values() if job.status in statuses]
-
-    def _held(self) -> list[Model]:
-        return self._in(*OWNED)
-
-    def _ready(self) -> list[Model]:
-        return [job for job in self._in("queued") if not job.waiting]
-
-    def _living(self) -> list[Owner]:
-        return [owner for owner in self.owners if owner.alive]
-
-    @staticmethod
-    def _among(jobs: Sequence[Model], which: int) -> Model:
-        return jobs[which % len(jobs)]
-
-    def _pick(self, which: int) -> Model:
-        return self._among(list(self.jobs.values()), which)
-
-    def _pick_owner(self, which: int) -> Owner:
-        living = self._living()
-        return living[which % len(living)]
-
-    def _pick_run(self, which: int) -> tuple[Owner, Run]:
-        job = self._among(self._held(), which)
-        assert job.owner is not None
-        return job.owner, job.owner.runs[job.id]
+def run(machine: type[QueueMachine], **options: Any) -> None:
+    # A long run, or the search for the shortest history that fails, takes longer than a test may.
+    # No step waits without end.
+    faulthandler.cancel_dump_traceback_later()
+    with hurried(pages=60):
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+                **options,
+            ),
+        )
 
 
 def test_whatever_happens_model_rows_and_journal_agree() -> None:
-    run_state_machine_as_test(
-        QueueMachine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    run(QueueMachine, max_examples=EXAMPLES)
+
+
+def test_whatever_happens_in_haste_what_is_left_is_what_once_was() -> None:
+    run(HastyQueueMachine, max_examples=EXAMPLES // 3)
+
+
+def unsynced_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    pragmas = Database._pragmas
+
+    def planted(self: Database, connection: apsw.Connection) -> None:
+        pragmas(self, connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    monkeypatch.setattr(Database, "_pragmas", planted)
+
+
+def unsynced_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprag.queue.owners.sync_folder", lambda folder: None)
+
+
+@pytest.mark.parametrize(
+    ("plant", "wanted"),
+    [
+        (unsynced_commits, "the power was cut, and left|are dead and still known"),
+        (unsynced_locks, "of the dead recovered|are dead and still known"),
+    ],
+)
+def test_what_is_not_synced_is_missed(
+    plant: Callable[[pytest.MonkeyPatch], None], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError, match=wanted):
+        # The first failure is enough, and need not be short.
+        run(
+            QueueMachine, max_examples=1000, phases=[Phase.generate], database=None,
+            report_multiple_bugs=False,
+        )  # fmt: skip

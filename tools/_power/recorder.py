@@ -28,11 +28,16 @@ class RecordingVFS(apsw.VFS):
     """
 
     def __init__(
-        self, folder: Path, log: Log | None = None, lies: frozenset[str] = frozenset()
+        self,
+        folder: Path,
+        log: Log | None = None,
+        lies: frozenset[str] = frozenset(),
+        sync_seconds: float = SYNC_SECONDS,
     ) -> None:
         self.name = f"sprag-power-{next(_numbers)}"
         self.log = log
         self.lies = lies
+        self.sync_seconds = sync_seconds
         self.dead = False
         """True once the process that this is the VFS of was killed: it changes no file."""
         self._folder = Path(os.path.realpath(folder))
@@ -118,7 +123,7 @@ class _RecordingFile(apsw.VFSFile):
     def xSync(self, _flags: int) -> None:  # noqa: N802  # SQLite's name
         self._vfs.check_alive()
         begin = len(self._log.entries)
-        time.sleep(SYNC_SECONDS)
+        time.sleep(self._vfs.sync_seconds)
         self._vfs.check_alive()
         if self._lies:
             return

@@ -1,0 +1,299 @@
+"""What `test_machine` has in its hands: a host, its owners, a caller, and what must be true."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import apsw
+from hypothesis.stateful import RuleBasedStateMachine
+
+import _oracle as oracle
+from _power.log import Durability
+from sprag.queue import JobError, QueueService
+from sprag.queue.journal import Journal
+from sprag.queue.states import OWNED, STATUSES, Event
+from sprag.queue.tickets import Exchange, Options, Outcome, Run
+from tests.durability.machine.host import Host, Owner
+from tests.durability.machine.model import Model, Past, Row
+
+QUEUE = "work"
+ERROR = JobError("ValueError", "no")
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A run that is over, or that was taken from its owner."""
+
+    owner: Owner
+    run: Run
+
+
+class World(RuleBasedStateMachine):
+    """The machine without its rules: what they share."""
+
+    durability: Durability = "full"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = Host(self.durability)
+        self.clock = self.host.clock
+        self.dead: list[Owner] = []
+        self.jobs: dict[str, Model] = {}
+        self.accepted = 0
+        self.newest: str | None = None
+        self._open()
+        self.past = Past([], None, len(self.host.log.entries))
+        self.lasting = False
+
+    # ------------------------------------------------------------ opening and looking
+
+    def _open(self) -> None:
+        self.owners = [Owner(self.host) for _ in range(3)]
+        self.gone: list[Owner] = []
+        self.stale: list[Stale] = []
+        self.caller = QueueService(
+            name=QUEUE, database=self.host.path, durability=self.durability, vfs=self.host.vfs
+        )
+        self.eye = apsw.Connection(str(self.host.path))
+        self.in_use = True
+        self.steps = 0
+
+    def _close(self) -> None:
+        """Nobody has the file open any more, and of whoever has not left, nobody lives."""
+        self.in_use = False
+        self.eye.close()
+        self.caller.stop()
+        for owner in (*self.owners, *self.gone):
+            owner.close()
+            if owner not in self.dead:
+                self.dead.append(owner)
+
+    def _cut(self, point: int, how: str, seed: int) -> None:
+        promised = self.durability == "full" or how == "kept"
+        possible = self.past.possible(point, promised=promised)
+        files = self.host.image(point, how, seed)
+        self.host.log.close()
+        self._close()
+        self.host.shut()
+        self.host.boot(files)
+        with self._look() as connection:
+            assert oracle.audit(connection) == []
+            rows = self._rows(connection)
+        found = [state for state in possible if state.rows == rows]
+        assert found, f"the power was cut, and left {rows}, expected {possible[-1].rows}"
+        self.jobs, self.newest = found[-1].copy(), found[-1].newest
+        for job in self.jobs.values():
+            if job.owner is not None and job.owner not in self.dead:
+                self.dead.append(job.owner)  # its jobs had been recovered, and that was lost
+        self.past = Past(self.jobs.values(), self.newest, 0)
+        self._open()
+
+    @contextmanager
+    def _look(self) -> Iterator[apsw.Connection]:
+        """The file as it is: what is in its WAL stays there."""
+        connection = apsw.Connection(str(self.host.path))
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _rows(connection: apsw.Connection) -> dict[str, Row]:
+        file = oracle.read(connection)
+        more = connection.execute(
+            "SELECT job.id, job.waiting AND job.status = 'queued', progress.percent "
+            "FROM job LEFT JOIN progress "
+            "ON progress.job = job.key AND progress.starts = job.starts"
+        )
+        rows: dict[str, Row] = {}
+        for id_, waiting, percent in more:
+            job = file.jobs[id_]
+            rows[id_] = (
+                job.status, job.attempt, job.crashes, job.starts, job.owner, bool(waiting),
+                percent, tuple(move.event for move in job.moves),
+            )  # fmt: skip
+        return rows
+
+    # ------------------------------------------------------------ helpers
+
+    def _caller_journal(self) -> Journal:
+        """The journal of the queue that only calls, on the machine's clock."""
+        journal = self.caller._open().journal
+        journal.clock = self.clock
+        return journal
+
+    def _any_journal(self, which: int) -> Journal:
+        living = self._living()
+        journals = [self._caller_journal(), *(owner.journal for owner in living)]
+        return journals[which % len(journals)]
+
+    def _enqueue(
+        self,
+        journal: Journal,
+        ids: Sequence[str],
+        priority: int,
+        delay: float,
+        max_attempts: int,
+        max_crashes: int,
+    ) -> None:
+        due_at = self.clock.now + delay if delay else None
+        options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
+        journal.enqueue(options, ids, ["{}"] * len(ids))
+        for id_ in ids:
+            if id_ in self.jobs:
+                continue
+            self.accepted += 1
+            self.jobs[id_] = Model(
+                id_, self.accepted, priority, max_attempts, max_crashes,
+                due_at or self.clock.now, bool(delay), self.clock.now,
+            )  # fmt: skip
+            self.newest = id_
+
+    def _new_ids(self, count: int) -> list[str]:
+        # Alike in every run of an example: what is found after a power cut depends on the pages.
+        return [f"{self.accepted + n:032x}" for n in range(count)]
+
+    def _exchange(
+        self, owner: Owner, outcome: Outcome | None, *, wanted: bool = True
+    ) -> Run | None:
+        ticket = Exchange(QUEUE, owner.id)
+        if not wanted:
+            owner.journal.dismiss([ticket])
+        # A run that does not come would be waited for without end.
+        timer = threading.Timer(30, owner.journal.dismiss, ([ticket],))
+        timer.daemon = True
+        timer.start()
+        try:
+            run = owner.journal.exchange(ticket, outcome)
+        finally:
+            timer.cancel()
+        assert not ticket.refused
+        return run
+
+    def _started(self, owner: Owner, run: Run | None) -> None:
+        assert run is not None, "a job is ready, but no worker gets it"
+        job = self.jobs[run.id]
+        first = min(self._ready(), key=lambda other: (-other.priority, other.order))
+        assert job is first, "another job should have come first"
+        self._moved(job, "start", owner=owner)
+        assert (run.attempt, run.starts) == (job.attempt, job.starts)
+        owner.runs[job.id] = run
+        for stale in self.stale:
+            if stale.run.id == job.id:
+                outcome = Outcome(stale.run, "fail", error=ERROR)
+                ended = stale.owner.journal.finish(stale.owner.id, [outcome])
+                assert not ended, "a run that was over has ended the next one"
+
+    def _outcome(self, run: Run, what: int, wait: float, reported: bool) -> Outcome:
+        job = self.jobs[run.id]
+        events: list[Event] = ["complete", "fail", "release"]
+        if job.attempt < job.max_attempts:
+            events.append("retry")
+        if job.status == "cancelling":
+            events.append("confirm")
+        event = events[what % len(events)]
+        report = (run.key, run.starts, None, None, 99.0, "last") if reported else None
+        if reported:
+            job.progress = 99.0
+        return Outcome(
+            run,
+            event,
+            "1" if event == "complete" else None,
+            ERROR if event in ("fail", "retry") else None,
+            self.clock.now + wait if event == "retry" else None,
+            report,
+        )
+
+    def _ended(self, outcome: Outcome) -> None:
+        job = self.jobs[outcome.run.id]
+        event = outcome.event
+        if job.status == "cancelling":
+            # Asked to cancel, it is not queued again.
+            event = {"retry": "fail", "release": "confirm"}.get(event, event)  # type: ignore[assignment]  # both are events
+        self._moved(job, event)
+        if event == "retry":
+            assert outcome.due_at is not None
+            job.due_at, job.waiting = outcome.due_at, outcome.due_at > self.clock.now
+        elif event == "release":
+            job.waiting = False
+
+    def _moved(
+        self, job: Model, event: Event, *, owner: Owner | None = None, ends_run: bool = True
+    ) -> None:
+        if job.owner is not None and job.owner.speaks and ends_run:
+            run = job.owner.runs.pop(job.id)
+            self.stale = [*self.stale[-20:], Stale(job.owner, run)]
+        job.move(event, self.clock.now, owner)
+        self.newest = job.id
+
+    def _recovered(self, lost: Sequence[Model]) -> None:
+        self.lasting = True
+        for job in lost:
+            if job.status == "cancelling":
+                self._moved(job, "confirm")
+            else:
+                self._moved(job, "lose" if job.crashes + 1 >= job.max_crashes else "recover")
+            job.waiting, job.due_at = False, self.clock.now
+
+    def _left(self, owner: Owner) -> None:
+        self.lasting = True
+        held = [job for job in self._held() if job.owner is owner]
+        assert sorted(owner.journal.leave(owner.id)) == sorted(job.id for job in held)
+        owner.lock.release()
+        for job in held:
+            self._moved(job, "release" if job.status == "running" else "confirm")
+
+    def _between(self) -> None:
+        """A transaction is over, but not the step."""
+        self.past.between(self.jobs.values(), self.newest)
+
+    def _pruned(self, count: int, expected: Sequence[Model]) -> None:
+        gone = [job for job in expected if job.id != self.newest]
+        assert count == len(gone)
+        for status in STATUSES:  # those of each are deleted in a transaction
+            those = [job for job in gone if job.status == status]
+            for job in those:
+                del self.jobs[job.id]
+            if those:
+                self._between()
+
+    def _replace(self, owner: Owner) -> None:
+        """The process is started again. What it was lives on, to speak out of turn."""
+        self.owners[self.owners.index(owner)] = Owner(self.host)
+        self.gone.append(owner)
+
+    def _in(self, *statuses: str) -> list[Model]:
+        return [job for job in self.jobs.values() if job.status in statuses]
+
+    def _held(self) -> list[Model]:
+        return self._in(*OWNED)
+
+    def _run(self) -> list[Model]:
+        """Those that somebody runs, or believes to."""
+        return [job for job in self._held() if job.owner is not None and job.owner.speaks]
+
+    def _ready(self) -> list[Model]:
+        return [job for job in self._in("queued") if not job.waiting]
+
+    def _living(self) -> list[Owner]:
+        return [owner for owner in self.owners if owner.alive]
+
+    @staticmethod
+    def _among(jobs: Sequence[Model], which: int) -> Model:
+        return jobs[which % len(jobs)]
+
+    def _pick(self, which: int) -> Model:
+        return self._among(list(self.jobs.values()), which)
+
+    def _pick_owner(self, which: int) -> Owner:
+        living = self._living()
+        return living[which % len(living)]
+
+    def _pick_run(self, which: int) -> tuple[Owner, Run]:
+        job = self._among(self._run(), which)
+        assert job.owner is not None
+        return job.owner, job.owner.runs[job.id]
