@@ -1,0 +1,180 @@
+"""The parts of a queue, in steps.
+
+Subclasses of the queue's own classes, put in their place by name while a run is played: all that
+they do is done by the code under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+from unittest.mock import patch
+
+from sprag.queue import (
+    commit,
+    disk,
+    engine,
+    journal,
+    owners,
+    pool,
+    recovery,
+    running,
+    service,
+    tickets,
+)
+from sprag.queue.database import Database
+
+from . import primitives
+from .file import Lock, insert, step
+from .primitives import run
+from .scheduler import READ, WRITE
+from .shared import Shared
+
+NOW: Final = 4_000_000_000.0  # after any time that a back-off ends
+JOURNAL_STEPS: Final = frozenset(
+    [
+        "post", "lead", "BEGIN", "INSERT", "deal", "dismiss", "enter", "interrupt", "look",
+        "handler begins", "handler ends", "wait to be told", "sleep", "sleep for a while",
+        "join for a while", "look through", "take an owner's lock", "let go of an owner's lock",
+        "probe an owner's lock", "remove an owner's lock", "lose the lock", "read", "close", "die",
+    ]
+)  # fmt: skip
+"""Where larger steps begin."""
+
+
+class Exchange(Shared, tickets.Exchange):
+    """A worker's ticket."""
+
+    racy = frozenset({"stopping", "claimed"})
+
+
+class Call(Shared, tickets.Call):
+    """Any other change."""
+
+
+class Enqueue(Shared, tickets.Enqueue):
+    """New jobs."""
+
+
+class GroupCommit(Shared, commit.GroupCommit[Any]):
+    """Who writes for all."""
+
+    def _post(self, ticket: Any) -> bool:
+        run().pause("post")
+        return super()._post(ticket)
+
+    def _lead(self, ticket: Any) -> None:
+        run().pause("lead")
+        super()._lead(ticket)
+
+
+class Journal(Shared, journal.Journal):
+    """The journal."""
+
+    racy = frozenset({"adrift"})
+
+    def dismiss(self, tickets: Any) -> None:
+        run().pause("dismiss")
+        super().dismiss(tickets)
+
+    def _deal(self, seekers: Any, runs: Any) -> None:
+        run().pause("deal")
+        super()._deal(seekers, runs)
+
+    def cancel(self, id_: str, queue: str | None = None) -> Any:
+        row = super().cancel(id_, queue)
+        run().notes.append(("cancel", id_, row))
+        return row
+
+    def exchange(self, ticket: Any, outcome: Any) -> Any:
+        dealt = super().exchange(ticket, outcome)
+        if outcome is not None:
+            refused = object.__getattribute__(ticket, "refused")
+            run().notes.append(("outcome", outcome, refused))
+        if dealt is not None and object.__getattribute__(ticket, "stopping"):
+            run().notes.append(("late", dealt))
+        return dealt
+
+
+class RunningJob(Shared, running.RunningJob):
+    """The handle of a run."""
+
+    racy = frozenset({"_interrupt"})
+
+    def interrupt(self, kind: Any) -> None:
+        run().pause("interrupt")
+        super().interrupt(kind)
+
+    def check_cancelled(self) -> None:
+        run().pause("look")
+        super().check_cancelled()
+
+
+class Engine(Shared, engine.Engine):
+    """A file as a process has it open. Its clock stands still."""
+
+    def __init__(self, *args: Any) -> None:
+        run().notes.append(("engine", self))
+        super().__init__(*args)
+        self.journal.clock = lambda: NOW
+
+    def _committed(self, finished: Any) -> None:
+        if self.database.writer.in_transaction:
+            run().notes.append(("told too early",))
+        super()._committed(finished)
+
+    def keep_watch(self) -> None:
+        """The keeper looks when the scene says so."""
+
+
+class WorkerPool(Shared, pool.WorkerPool):
+    """The workers of a queue."""
+
+    def __init__(self, *args: Any) -> None:
+        run().notes.append(("pool", self))
+        super().__init__(*args)
+
+
+class Recovery(Shared, recovery.Recovery):
+    """Who looks after the others."""
+
+
+@contextmanager
+def in_steps(database: Callable[..., Database]) -> Iterator[None]:
+    """Everything the queue makes in this block is part of the run; its files are opened by
+    `database`."""
+    threading = primitives.Threading()
+    changes: list[tuple[Any, dict[str, Any]]] = [
+        (commit, {"threading": threading, "SimpleQueue": primitives.SimpleQueue}),
+        (
+            journal,
+            {
+                "threading": threading, "Call": Call, "Enqueue": Enqueue,
+                "GroupCommit": GroupCommit, "_insert": insert,
+            },
+        ),
+        (
+            engine,
+            {
+                "threading": threading, "Database": database, "Journal": Journal,
+                "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
+                "_registry": engine._registry,  # another for each run, and this one afterwards
+            },
+        ),
+        (pool, {"threading": threading, "Exchange": Exchange, "RunningJob": RunningJob}),
+        (
+            recovery,
+            {
+                "liveness": step("probe an owner's lock", READ, owners.liveness),
+                "forget": step("remove an owner's lock", WRITE, owners.forget),
+                "is_missing": step("look for an owner's lock", READ, owners.is_missing),
+            },
+        ),
+        (disk, {"sync": lambda fd: None}),
+        (service, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
+    ]  # fmt: skip
+    with ExitStack() as stack:
+        for module, names in changes:
+            stack.enter_context(patch.multiple(module, **names))
+        yield
