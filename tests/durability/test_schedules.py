@@ -7,7 +7,6 @@ Bugs are planted, and the search must find each: then what it does not find is n
 from __future__ import annotations
 
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from sprag.queue.commit import GroupCommit
 from sprag.queue.journal import Journal
 from sprag.queue.reader import rows_of
 from sprag.queue.tickets import Exchange, Run
+from tests.support import for_tool, unmeasured
 
 SCHEDULES = Path(__file__).parents[2] / "tools" / "schedules.py"
 
@@ -57,13 +57,10 @@ RACES = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    # Elsewhere this keeps the tree from being imported; a tool finds its parts by it.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    env = {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, str(SCHEDULES), "--here", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=115, check=False,
-        env=env,
+        env=for_tool(unmeasured()),
     )  # fmt: skip
 
 
