@@ -12,6 +12,7 @@ from tests.chromium import Console, chromium, fresh_page
 from tests.recipes.conftest import running
 from tests.recipes.test_documents import write_site
 from tests.support import DEADLINE
+from tests.test_readme import write_page
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,34 @@ def test_the_pages_of_the_guide_upload_count_and_say_what_is_wrong(
         expect(page.locator("span")).to_have_text("0")
         expect(page.get_by_text("No connection")).to_be_hidden()
         page.goto("about:blank")  # or it would say that its server is gone
+        assert program.stop() == 0
+
+
+def test_what_the_page_of_the_readme_refused_stays_there_while_a_job_moves_on(
+    page: Page, console: Console, tmp_path: Path
+) -> None:
+    console.expect("status of 400")
+    with running(write_page(tmp_path), "sprag", "run", "main:app", "--port", "0") as program:
+        page.goto(program.url)
+        page.wait_for_selector("html[data-sprag=ready]")
+        count, message = page.get_by_role("button", name="Count"), page.locator("span")
+        alert = page.get_by_role("alert")
+        page.fill("#to", "1000000000")
+        count.click()
+        expect(message).to_contain_text("at ")
+        page.fill("#to", "0")
+        count.click()
+        expect(alert).to_contain_text("greater than or equal to 1")
+        for _ in range(2):
+            expect(message).not_to_have_text(message.inner_text())
+        expect(alert).to_contain_text("greater than or equal to 1")
+        page.get_by_role("button", name="Cancel").click()
+        expect(message).to_have_text("Cancelled")
+        page.fill("#to", "5")
+        count.click()
+        expect(message).to_have_text("Done")
+        expect(alert).to_be_empty()
+        page.goto("about:blank")
         assert program.stop() == 0
 
 
