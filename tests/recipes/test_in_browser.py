@@ -84,6 +84,20 @@ def test_what_the_page_of_the_readme_refused_stays_there_while_a_job_moves_on(
         assert program.stop() == 0
 
 
+def test_the_pages_of_readme_and_guide_show_no_job_and_no_trouble_before_their_code_has_come(
+    browser: Browser, tmp_path: Path
+) -> None:
+    readme, guide = write_page(tmp_path / "readme"), write_site(tmp_path / "guide")
+    shown = []
+    with browser.new_context(java_script_enabled=False) as context:
+        for folder, path in ((readme, "/"), (guide, "/clock")):
+            with running(folder, "sprag", "run", "main:app", "--port", "0") as program:
+                page = context.new_page()
+                page.goto(program.url + path)
+                shown.append(page.locator("body").inner_text().split())
+    assert shown == [["Count"], ["s", "Reset"]]
+
+
 def test_the_page_of_the_examples_counts_and_cancels_under_a_prefix(
     page: Page, tmp_path: Path
 ) -> None:
