@@ -110,6 +110,7 @@ def test_the_page_of_the_examples_counts_and_cancels_under_a_prefix(
         expect(row).to_contain_text("in process")
         row.get_by_role("button", name="Cancel").click()
         expect(row).to_contain_text("cancelled")
+        expect(row.get_by_role("button")).to_be_hidden()
         page.reload()
         expect(row).to_contain_text("cancelled")
         page.goto("about:blank")
