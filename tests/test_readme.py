@@ -133,7 +133,8 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
     assert all((ROOT / script).is_file() for script in scripts)
 
 
-def test_the_files_of_the_page_make_an_application_that_counts(tmp_path: Path) -> None:
+def write_page(folder: Path) -> Path:
+    """The folder, with every file of the page that the README shows."""
     files = dict(
         re.findall(
             r"^`([\w/]+\.(?:py|html))`[^`]*?:\n\n```\w+\n(.*?)^```$",
@@ -145,8 +146,13 @@ def test_the_files_of_the_page_make_an_application_that_counts(tmp_path: Path) -
         "app/routes/count.html", "app/routes/count.py", "app/routes/count_module.py", "main.py",
     ]  # fmt: skip
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_files_of_the_page_make_an_application_that_counts(tmp_path: Path) -> None:
+    write_page(tmp_path)
     (tmp_path / "use.py").write_text(USE_OF_THE_PAGE, encoding="utf-8")
     said = run(tmp_path, "use.py", PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
     assert said.split() == ["200", "400", "completed", "{'counted':", "5}"]

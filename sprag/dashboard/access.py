@@ -161,8 +161,11 @@ def not_local(request: Request) -> Refused | None:
         problem = "it does not answer HTTP/1.0, which proxies speak"
     if problem is None:
         return None
-    told = f"This dashboard has no token, so {problem}. Give it one to use it from elsewhere: "
-    return Refused(403, "not_local", told + 'dashboard(…, token="16 characters or more").')
+    told = (
+        f"This dashboard has no token, so {problem}. Give it one of 16 characters or more to use it"
+        " from elsewhere: App(dashboard_token=…), or SPRAG_DASHBOARD_TOKEN in the environment."
+    )
+    return Refused(403, "not_local", told)
 
 
 def is_loopback(host: str) -> bool:

@@ -169,6 +169,8 @@ def _refusal(error: ValidationError) -> ActionError:
         for one in found[:_MOST_ERRORS]
     ]
     reasons = "; ".join(f"{field['field']}: {field['message']}" for field in fields[:_MOST_SAID])
+    if len(found) > _MOST_SAID:
+        reasons += f"; and {len(found) - _MOST_SAID} more"
     return ActionError(f"Not valid: {reasons}", type="invalid_payload", fields=fields)
 
 

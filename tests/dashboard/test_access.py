@@ -230,7 +230,9 @@ def test_without_a_token_no_other_machine_is_answered(engine: Engine, address: s
         for path in ("", "data/jobs", "events", "assets/x/y"):
             answer = client.get(f"/ops/{path}")
             assert answer.status_code == 403
-            assert "token=" in answer.json()["error"]["message"]
+            told = answer.json()["error"]["message"]
+            assert "dashboard_token=" in told
+            assert "SPRAG_DASHBOARD_TOKEN" in told
 
 
 def test_without_a_token_a_unix_socket_is_not_answered(engine: Engine) -> None:

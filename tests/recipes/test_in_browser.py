@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.chromium import Console
 from tests.recipes.conftest import running
 from tests.recipes.test_documents import write_site
+from tests.test_readme import write_page
 
 
 def test_the_pages_of_the_guide_upload_count_and_say_what_is_wrong(
@@ -34,6 +35,48 @@ def test_the_pages_of_the_guide_upload_count_and_say_what_is_wrong(
         assert program.stop() == 0
 
 
+def test_what_the_page_of_the_readme_refused_stays_there_while_a_job_moves_on(
+    page: Page, console: Console, tmp_path: Path
+) -> None:
+    console.expect("status of 400")
+    with running(write_page(tmp_path), "sprag", "run", "main:app", "--port", "0") as program:
+        page.goto(program.url)
+        page.wait_for_selector("html[data-sprag=ready]")
+        count, message = page.get_by_role("button", name="Count"), page.locator("span")
+        alert = page.get_by_role("alert")
+        page.fill("#to", "1000000000")
+        count.click()
+        expect(message).to_contain_text("at ")
+        page.fill("#to", "0")
+        count.click()
+        expect(alert).to_contain_text("greater than or equal to 1")
+        for _ in range(2):
+            expect(message).not_to_have_text(message.inner_text())
+        expect(alert).to_contain_text("greater than or equal to 1")
+        page.get_by_role("button", name="Cancel").click()
+        expect(message).to_have_text("Cancelled")
+        page.fill("#to", "5")
+        count.click()
+        expect(message).to_have_text("Done")
+        expect(alert).to_be_empty()
+        page.goto("about:blank")
+        assert program.stop() == 0
+
+
+def test_the_pages_of_readme_and_guide_show_no_job_and_no_trouble_before_their_code_has_come(
+    browser: Browser, tmp_path: Path
+) -> None:
+    readme, guide = write_page(tmp_path / "readme"), write_site(tmp_path / "guide")
+    shown = []
+    with browser.new_context(java_script_enabled=False) as context:
+        for folder, path in ((readme, "/"), (guide, "/clock")):
+            with running(folder, "sprag", "run", "main:app", "--port", "0") as program:
+                page = context.new_page()
+                page.goto(program.url + path)
+                shown.append(page.locator("body").inner_text().split())
+    assert shown == [["Count"], ["s", "Reset"]]
+
+
 def test_the_page_of_the_examples_counts_and_cancels_under_a_prefix(
     page: Page, tmp_path: Path
 ) -> None:
@@ -46,6 +89,7 @@ def test_the_page_of_the_examples_counts_and_cancels_under_a_prefix(
         expect(row).to_contain_text("in process")
         row.get_by_role("button", name="Cancel").click()
         expect(row).to_contain_text("cancelled")
+        expect(row.get_by_role("button")).to_be_hidden()
         page.reload()
         expect(row).to_contain_text("cancelled")
         page.goto("about:blank")

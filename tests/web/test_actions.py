@@ -233,6 +233,14 @@ def test_every_wrong_field_is_told_up_to_a_bound(client: TestClient) -> None:
         assert len(error["fields"]) == 50
 
 
+def test_the_sentence_about_a_payload_says_what_it_leaves_out(client: TestClient) -> None:
+    def said(**sent: int) -> str:
+        return str(refused(call(client, "text", **sent), 400, "invalid_payload")["message"])
+
+    assert "more" not in said(a=1, b=2)  # and x is missing
+    assert said(a=1, b=2, c=3, d=4).endswith("; and 2 more")
+
+
 def test_a_choice_says_what_is_allowed(client: TestClient) -> None:
     error = refused(call(client, "choice", x="c"), 400, "invalid_payload")
     assert error["fields"][0]["message"] == "expected one of a, b"
