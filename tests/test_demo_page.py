@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from sprag.queue import QueueService
 from tests.chromium import Console, fresh_page
@@ -281,6 +281,27 @@ def test_a_tab_that_is_closed_and_opened_again_finds_everything(
     expect(card(again, "gate.png").locator(".says")).to_have_text("at the gate")
     demo.open_gate()
     expect_status(again, gate="completed", done="completed", gone="cancelled")
+
+
+def test_a_tab_with_an_image_that_is_not_sent_yet_is_not_closed_without_a_question(
+    page: Page, demo: Demo, draw: Draw
+) -> None:
+    opened(page, demo)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/actions/upload_image", hold)
+    page.get_by_role("heading", level=1).click()  # browsers ask nobody who has done nothing there
+    choose(page, draw("late.png"))
+    expect_status(page, late="sending")
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    held.pop().continue_()
+    expect_status(page, late="completed")
 
 
 def test_two_tabs_show_the_same_and_another_session_nothing(

@@ -27,5 +27,5 @@ class CountModule(Module):
 
     def _show(self, result: Any) -> None:
         job = result.value["job"]
-        others = [each for each in self.state["jobs"] if each["id"] != job["id"]]
-        self.set_state({"jobs": [job, *others][:10]})
+        jobs = [job if each["id"] == job["id"] else each for each in self.state["jobs"]]
+        self.set_state({"jobs": jobs if job in jobs else [job, *jobs][:10]})

@@ -38,6 +38,15 @@ def rows(page: Page) -> Any:
     return page.locator("#rows tr")
 
 
+def test_a_job_that_is_to_wait_says_until_when(make_queue: MakeQueue, open_page: OpenPage) -> None:
+    queue = make_queue()
+    queue.enqueue(1, label="ready")
+    queue.enqueue(2, label="later", delay=3600)
+    page = open_page("jobs")
+    expect(rows(page).filter(has_text="later").locator(".says")).to_contain_text("due in 59 min")
+    expect(rows(page).filter(has_text="ready").locator(".says")).to_be_empty()
+
+
 # ------------------------------------------------------------ three in the morning
 
 

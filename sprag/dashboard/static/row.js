@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { address } from "./net.js";
-import { badge, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
+import { badge, clock, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
 
 /** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
 export function row(id, pick) {
@@ -27,7 +27,7 @@ export function row(id, pick) {
     link.classList.toggle("data", !job.label);
     show(under, [job.queue], () => [el("span", {}, job.queue), el("code", {}, id.slice(0, 13))]);
     show(state, job.status, () => badge(job.status));
-    show(says, [job.status, job.error, job.progress, job.result], () => words(job));
+    show(says, [job.status, job.error, job.progress, job.result, job.due_at], () => words(job));
     const many = job.max_attempts > 1 || job.attempt > 1;
     show(tries, [job.attempt, job.max_attempts], () =>
       el("span", { title: `Attempt ${job.attempt} of ${job.max_attempts}` }, many ? `${job.attempt}/${job.max_attempts}` : ""));
@@ -38,6 +38,9 @@ export function row(id, pick) {
 
 function words(job) {
   if (job.error) return el("span", { class: "error", title: errorWords(job.error) }, errorWords(job.error));
+  if (job.status === "queued" && job.due_at > clock()) {
+    return el("span", { class: "quiet" }, "due ", since(job.due_at));
+  }
   if (job.status === "running" || job.status === "cancelling") {
     if (!job.progress) return el("span", { class: "quiet" }, "no progress reported yet");
     const percent = percentOf(job.progress);

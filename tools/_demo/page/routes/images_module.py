@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from browser import window
+
 from sprag import Module
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class ImagesModule(Module):
         self.delegate(self.element, "drop", "*", self._on_drop)
         self.delegate(self.element, "click", "[data-do]", self._on_button)
         self.delegate(self.element, "keydown", "[data-id]", self._on_key)
+        window.bind("beforeunload", self._on_leaving)
 
     # Files
 
@@ -139,6 +142,11 @@ class ImagesModule(Module):
             unknown, self._unknown = self._unknown, []
             for job_id in unknown:
                 self._ask(job_id)
+
+    def _on_leaving(self, event: Any) -> None:
+        """What is not sent yet goes with the page: let the browser ask whether that is meant."""
+        if self._files:
+            event.preventDefault()
 
     # Jobs
 
