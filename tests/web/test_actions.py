@@ -425,6 +425,26 @@ def test_a_broken_form_is_refused(kind: str, body: bytes, client: TestClient) ->
     assert answer.json()["error"]["type"] in ("invalid_form", "invalid_json", "invalid_payload")
 
 
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "unicode_escape", "utf-7", "latin-1", '""']
+)
+def test_a_form_that_says_it_is_not_utf_8_is_refused(charset: str, client: TestClient) -> None:
+    # Punycode takes the square of the length: 87 seconds for what one call may send.
+    body = b'--b\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{"title": "A"}\r\n--b--'
+    kind = f"{FORM}; charset={charset}"
+    answer = client.post("/_sprag/actions/files", content=body, headers={"Content-Type": kind})
+    assert refused(answer, 400, "invalid_form")["message"] == "Expected a form in UTF-8"
+
+
+def test_a_form_may_say_that_it_is_utf_8(client: TestClient) -> None:
+    body = '--b\r\nContent-Disposition: form-data; name="x"; filename="ä"\r\n\r\nA\r\n--b--'
+    kind = f"{FORM}; charset=UTF-8"
+    answer = client.post(
+        "/_sprag/actions/files", content=body.encode(), headers={"Content-Type": kind}
+    )
+    assert answer.json()["value"] == [["ä", 1, "A"]]
+
+
 def test_a_form_of_too_many_parts_is_refused(client: TestClient) -> None:
     many = [("x", (f"{n}.txt", b"")) for n in range(101)]
     refused(client.post("/_sprag/actions/files", files=many), 400, "invalid_form")
