@@ -233,7 +233,8 @@ def _too_large(most: int) -> NoReturn:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        # Decoded here: of bytes json takes other encodings too, and surrogates in what is no UTF-8.
+        found = json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         said = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise ActionError(f"The body is no JSON: {said}", type="invalid_json") from None

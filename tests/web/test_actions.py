@@ -275,7 +275,13 @@ def test_what_is_nested_deeper_than_it_could_be_stored_is_refused(client: TestCl
     assert sent(client, "anything", wide).status_code == 200
 
 
-@pytest.mark.parametrize("body", [b'{"\\ud800": 1}', b'{"x": "\\ud800"}', b'{"x": {"\\udfff": 1}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\ud800": 1}', b'{"x": "\\ud800"}', b'{"x": {"\\udfff": 1}}',
+        b'{"x": "\xed\xa0\x80"}', '{"x": "\\ud800"}'.encode("utf-16-le"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["anything", "text", "nothing", "size", "sizes", "choice"])
 def test_lone_surrogates_are_refused(name: str, body: bytes, client: TestClient) -> None:
     assert sent(client, name, body).status_code == 400
