@@ -76,6 +76,8 @@ class Calls:
             return refused(error, {"Allow": "POST"} if error.status == 405 else None)
         except queue_errors.JobNotFound:
             return refused(ActionError("There is no such job", status=404, type="unknown_job"))
+        except queue_errors.JobExists:
+            return refused(ActionError("This job id is taken", status=409, type="job_exists"))
         except queue_errors.PayloadTooLarge as error:
             message = f"Too large: at most {error.limit:,} bytes can be stored"
             return refused(ActionError(message, status=413, type="too_large"))
