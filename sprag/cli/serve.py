@@ -21,6 +21,7 @@ from typing import Any, Final
 import uvicorn
 import websockets  # noqa: F401 - uvicorn would do without, and refuse every page's WebSocket
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.basereload import BaseReload
 
@@ -64,7 +65,7 @@ class Plan:
             lifespan="on",
             # Compression would keep its windows for each open page, whose messages are too short
             # to gain by it.
-            ws="websockets-sansio",
+            ws=_Socket,
             ws_per_message_deflate=False,
             ws_max_size=_FRAME_BYTES,
             log_config=log_config(self.log_level, as_json=self.as_json),
@@ -153,6 +154,20 @@ def _listening(plan: Plan) -> Iterator[socket.socket]:
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
         log.info("serving %s on http://%s:%d (process %d)", plan.path, host, port, os.getpid())
         yield listener
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """A page's WebSocket, of which no more is read while it does not read: each ping is answered,
+    and the answers would wait in memory without a bound."""
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
 
 
 class _Server(uvicorn.Server):

@@ -159,6 +159,28 @@ def test_it_serves_until_sigterm_with_streams_open_and_ends_with_0(folder: Path)
     assert "timeout graceful" not in err
 
 
+def send_all(page: socket.socket, content: bytes, times: int) -> None:
+    for _ in range(times):
+        page.sendall(content)
+
+
+def test_no_more_is_read_from_a_page_that_does_not_read(folder: Path) -> None:
+    ping = b"\x89\xfd\0\0\0\0" + b"p" * 125
+    with serving(folder) as (_, url):
+        cookie = read(url)[1]["set-cookie"].partition(";")[0]
+        with socket.create_connection(("127.0.0.1", int(url.split(":")[-1])), DEADLINE) as page:
+            page.sendall(
+                f"GET /_sprag/socket HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+                "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            assert page.recv(12) == b"HTTP/1.1 101"
+            page.settimeout(2)
+            # What the kernel holds is a part of this; the rest was the answers, in memory.
+            with pytest.raises(TimeoutError):
+                send_all(page, ping * 500, 1000)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_running_job_goes_back_in_order(
     folder: Path, make_queue: MakeQueue, number: signal.Signals
