@@ -475,6 +475,30 @@ def test_a_page_says_what_it_may_load(
         assert client.get("/nowhere").headers[name] == value
 
 
+FILE = """
+    from starlette.responses import FileResponse
+    from sprag import Controller
+
+    class Mine(Controller):
+        route = "/mine"
+        def load(self):
+            return FileResponse(__file__)
+
+    class Everyones(Controller):
+        route = "/everyones"
+        def load(self):
+            return FileResponse(__file__, headers={"Cache-Control": "public, max-age=60"})
+"""
+
+
+def test_what_load_sends_is_for_its_visitor_alone_unless_it_says_otherwise(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    client = browse(make_app({"page.py": FILE}))
+    assert client.get("/mine").headers["cache-control"] == "private, no-cache"
+    assert client.get("/everyones").headers["cache-control"] == "public, max-age=60"
+
+
 def test_what_a_page_loads_never_becomes_html(make_app: MakeApp, browse: Browse) -> None:
     sources = {"page.py": PAGE, "page.html": "<p>{{ text }}</p>", "page_module.py": PYTHON}
     text = browse(make_app(sources)).get("/").text
