@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -157,6 +158,35 @@ def test_it_serves_until_sigterm_with_streams_open_and_ends_with_0(folder: Path)
     assert "GET /" not in err
     assert "Traceback" not in err
     assert "timeout graceful" not in err
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+def test_connections_beyond_the_open_files_hold_up_nobody_else(folder: Path) -> None:
+    with serving(folder) as (process, url):
+        address = ("127.0.0.1", int(url.split(":")[-1]))
+        with socket.create_connection(address, DEADLINE) as kept:
+            ask(kept)
+            limit = len([*Path(f"/proc/{process.pid}/fd").iterdir()]) + 5
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+            waiting = [socket.create_connection(address, DEADLINE) for _ in range(20)]
+            line_with(process, "no further connection can be taken")
+            for _ in range(20):
+                ask(kept)
+            for one in waiting:
+                one.close()
+        until(url, lambda text: "first" in text)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=DEADLINE)
+    assert "connection" not in err
+    assert "Traceback" not in err
+
+
+def ask(connection: socket.socket) -> None:
+    """A request over a connection that stays open, up to its answer."""
+    connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while b"Not found" not in answer:
+        answer += connection.recv(4096)
 
 
 def send_all(page: socket.socket, content: bytes, times: int) -> None:
