@@ -181,6 +181,18 @@ def test_connections_beyond_the_open_files_hold_up_nobody_else(folder: Path) -> 
     assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells another's limits")
+def test_it_may_open_more_files_than_the_shell_says(folder: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with serving(folder) as (process, _):
+            given = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert given == (16_384 if hard == resource.RLIM_INFINITY else min(16_384, hard), hard)
+
+
 def ask(connection: socket.socket) -> None:
     """A request over a connection that stays open, up to its answer."""
     connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
