@@ -10,6 +10,7 @@ from typing import Any, Final
 from .text import lines, moment, one_line
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+_SELDOM_SECONDS: Final = 60.0
 
 
 def log_to_stderr(level: str, *, as_json: bool) -> None:
@@ -24,6 +25,8 @@ def log_config(level: str, *, as_json: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": f"{__name__}.{kind.__name__}"}},
+        "filters": {"seldom": {"()": f"{__name__}.{Seldom.__name__}"}},
+        "loggers": {"asyncio": {"filters": ["seldom"]}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
@@ -33,6 +36,33 @@ def log_config(level: str, *, as_json: bool) -> dict[str, Any]:
         },
         "root": {"level": level.upper(), "handlers": ["stderr"]},
     }
+
+
+class Seldom(logging.Filter):
+    """Says once a minute that no connection can be taken, since the process has as many files open
+    as it may. asyncio says it for each that waits and each time it looks: thousands of tracebacks
+    a second, beside which nothing else would be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = str(record.msg)
+        if said.startswith("Exception in callback BaseSelectorEventLoop._start_serving"):
+            return False  # it stopped before it looked again, which it would have a second later
+        if not said.startswith("socket.accept() out of system resource"):
+            return True
+        if record.created < self._next:
+            return False
+        self._next = record.created + _SELDOM_SECONDS
+        # Without the traceback, to format which files would have to be opened.
+        record.exc_info = None
+        record.msg = (
+            "no further connection can be taken: this process has as many files open as it may "
+            "(ulimit -n), or the system has"
+        )
+        return True
 
 
 class PlainLines(logging.Formatter):

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from typing import Any, Final
 import uvicorn
 import websockets  # noqa: F401 - uvicorn would do without, and refuse every page's WebSocket
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.basereload import BaseReload
 
@@ -38,6 +40,7 @@ _REQUEST_SECONDS: Final = 10
 # Pages send nothing over their WebSocket.
 _FRAME_BYTES: Final = 4096
 _BACKLOG: Final = 2048
+_FILES: Final = 16_384
 _WATCHED: Final = frozenset({".py", ".html", ".js", ".css", ".json", ".jinja", ".svg"})
 _NOT_ENTERED: Final = frozenset({"__pycache__", "node_modules"})
 
@@ -64,7 +67,7 @@ class Plan:
             lifespan="on",
             # Compression would keep its windows for each open page, whose messages are too short
             # to gain by it.
-            ws="websockets-sansio",
+            ws=_Socket,
             ws_per_message_deflate=False,
             ws_max_size=_FRAME_BYTES,
             log_config=log_config(self.log_level, as_json=self.as_json),
@@ -141,6 +144,7 @@ def _import_string(path: str) -> str:
 @contextlib.contextmanager
 def _listening(plan: Plan) -> Iterator[socket.socket]:
     """The socket, which takes connections from now on. Raises Refusal."""
+    _take_files()
     try:
         family = socket.getaddrinfo(plan.host, plan.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((plan.host, plan.port), family=family, backlog=_BACKLOG)
@@ -153,6 +157,30 @@ def _listening(plan: Plan) -> Iterator[socket.socket]:
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
         log.info("serving %s on http://%s:%d (process %d)", plan.path, host, port, os.getpid())
         yield listener
+
+
+def _take_files() -> None:
+    """Let this process and those it starts open what pages an application takes by default: each
+    is a file, and many systems allow a process 1,024 until it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS may say no at any number
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """A page's WebSocket, of which no more is read while it does not read: each ping is answered,
+    and the answers would wait in memory without a bound."""
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
 
 
 class _Server(uvicorn.Server):

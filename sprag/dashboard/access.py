@@ -157,7 +157,7 @@ def not_local(request: Request) -> Refused | None:
     elif any(name in request.headers for name in _PASSED_ON):
         problem = "it does not answer requests that a proxy has passed on"
     elif request.scope.get("http_version") == "1.0":
-        # What nginx speaks to what is behind it, unless told otherwise; no browser does.
+        # What nginx spoke to what is behind it until 1.29.7; no browser does.
         problem = "it does not answer HTTP/1.0, which proxies speak"
     if problem is None:
         return None

@@ -36,7 +36,7 @@ class Filter(NamedTuple):
         if queue is not None and not isinstance(queue, str):
             raise Mistake("queue: expected a name")
         chosen = tuple(status for status in STATUSES if not wanted or status in wanted)
-        return cls(chosen, queue or None, _valid(text.strip()))
+        return cls(chosen, _valid(queue or "") or None, _valid(text.strip()))
 
 
 def _valid(text: str) -> str:

@@ -36,7 +36,10 @@ class Signing:
         body = await body_of(request, "application/x-www-form-urlencoded", _MOST_BYTES)
         if isinstance(body, Response):
             return body
-        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=9, encoding="utf-8")
+        try:
+            form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=9, encoding="utf-8")
+        except ValueError:
+            return refusal(request, 400, "invalid_payload", "Expected the form's two fields.")
         if not self._door.attempts.take(client_of(request)):
             answer = refusal(request, *TOO_MANY)
             answer.headers["Retry-After"] = "60"

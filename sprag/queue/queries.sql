@@ -301,6 +301,19 @@ CROSS JOIN transition AS past
 WHERE progress.tick > :tick AND progress.seq >= :after AND progress.starts = job.starts
 ORDER BY progress.tick, progress.job;
 
+-- name: progress_of_audiences_since
+-- Like progress_since, for the jobs of some audiences (a carray of texts): from the jobs to their
+-- progress, since a page may say any tick, and must not cost more for it the more others have.
+SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
+       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
+       CAST(job.audience AS BLOB)
+FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
+CROSS JOIN progress ON progress.job = job.key
+CROSS JOIN transition AS past
+    ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)
+WHERE progress.tick > :tick AND progress.starts = job.starts
+ORDER BY progress.tick, progress.job;
+
 -- name: head
 -- The newest seq and tick.
 SELECT coalesce((SELECT max(seq) FROM transition), 0), tick FROM counter;

@@ -184,14 +184,13 @@ class Reader:
         """Like `news`, of the jobs of these audiences alone."""
         if not audiences:
             return [], []
+        wanted = apsw.carray(tuple(audiences))
         with self.database.snapshot() as reader:
             rows = rows_of(
-                reader, "transitions_of_audiences", after=after, count=count,
-                audiences=apsw.carray(tuple(audiences)),
-            )  # fmt: skip
-            reports = rows_of(reader, "progress_since", after=0, tick=tick)
-        mine = [report for report in map(_reported, reports) if report.audience in audiences]
-        return list(map(self._transition, rows)), mine
+                reader, "transitions_of_audiences", after=after, count=count, audiences=wanted
+            )
+            reports = rows_of(reader, "progress_of_audiences_since", tick=tick, audiences=wanted)
+        return list(map(self._transition, rows)), list(map(_reported, reports))
 
     def head(self) -> tuple[int, int]:
         """The newest seq and progress tick; 0 where there is none."""

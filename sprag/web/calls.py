@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn, cast
 
 import anyio.to_thread
 from anyio import CapacityLimiter
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -75,6 +76,8 @@ class Calls:
             return refused(error, {"Allow": "POST"} if error.status == 405 else None)
         except queue_errors.JobNotFound:
             return refused(ActionError("There is no such job", status=404, type="unknown_job"))
+        except queue_errors.JobExists:
+            return refused(ActionError("This job id is taken", status=409, type="job_exists"))
         except queue_errors.PayloadTooLarge as error:
             message = f"Too large: at most {error.limit:,} bytes can be stored"
             return refused(ActionError(message, status=413, type="too_large"))
@@ -156,6 +159,7 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
         bounded = Request(request.scope, _bounded(request, limits.body))
         yield _object(await bounded.body())
     elif kind == "multipart/form-data":
+        _check_charset(request)
         bounded = Request(request.scope, _bounded(request, limits.upload))
         try:
             form = await bounded.form(
@@ -173,6 +177,14 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
             status=415,
             type="unsupported_media_type",
         )
+
+
+def _check_charset(request: Request) -> None:
+    """Raise ActionError for a form that says it is not UTF-8, as no browser does. Starlette decodes
+    it by whichever of Python's codecs it names, and punycode takes a minute for a megabyte."""
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8")
+    if charset.lower() != b"utf-8":
+        raise ActionError("Expected a form in UTF-8", type="invalid_form")
 
 
 def _fields(parts: list[tuple[str, UploadFile | str]]) -> dict[str, Any]:
@@ -223,7 +235,8 @@ def _too_large(most: int) -> NoReturn:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        # Decoded here: of bytes json takes other encodings too, and surrogates in what is no UTF-8.
+        found = json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         said = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise ActionError(f"The body is no JSON: {said}", type="invalid_json") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from starlette.requests import Request
 
 from ..queue import Job, QueueService
-from ..queue.errors import JobNotFound, QueueFull
+from ..queue.errors import JobExists, JobNotFound, QueueFull
 from .answers import Json, answer, job_json
 from .visitor import owner_audience, topic_audience
 
@@ -80,7 +80,8 @@ class Controller:
         A full queue is `accepted` False. The job belongs to the visitor; to
         `owner`, such as a user's id, where `App(identify=)` tells who has it;
         or to all who follow `topic`, as `App(topics=)` tells. `options` are
-        those of `QueueService.enqueue`.
+        those of `QueueService.enqueue`; a `job_id` that is another visitor's
+        raises JobExists.
         """
         if owner is not None and topic is not None:
             raise TypeError("enqueue: expected owner= or topic=, got both")
@@ -97,6 +98,8 @@ class Controller:
             return answer(
                 service.name, None, accepted=False, message="The queue is full: try again later"
             )
+        if job.audience != audience and job.audience not in self._audiences():
+            raise JobExists(job.id, job.queue)  # it was there before, and is somebody else's
         return answer(service.name, job)
 
     def job_status(self, queue: str, job_id: str) -> Json:
@@ -129,6 +132,9 @@ class Controller:
 
     def _mine(self, service: QueueService, job_id: str) -> Job:
         job = service.get(job_id)
-        if job.audience not in self.app.visitors.audiences(self.request):
+        if job.audience not in self._audiences():
             raise JobNotFound(job_id, service.name)
         return job
+
+    def _audiences(self) -> frozenset[str]:
+        return self.app.visitors.audiences(self.request)

@@ -163,6 +163,8 @@ class PageView:
             )
         if isinstance(data, Response):
             data.headers.setdefault("Content-Security-Policy", page_policy(python=False))
+            # A file has a date, by which caches on the way may keep it for others, unless told.
+            data.headers.setdefault("Cache-Control", "private, no-cache")
             return data
         if not isinstance(data, Mapping):
             raise TypeError(f"{self._found.name}.load: expected a dict, got {type(data).__name__}")

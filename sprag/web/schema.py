@@ -17,6 +17,7 @@ from .errors import ActionError, StartupError
 from .uploads import Upload
 
 _MOST_ERRORS: Final = 50
+_MOST_READ: Final = 1_000
 _MOST_SAID: Final = 3
 
 
@@ -159,6 +160,10 @@ def _takes_several(kind: Any) -> bool:
 
 
 def _refusal(error: ValidationError) -> ActionError:
+    count = error.error_count()
+    if count > _MOST_READ:
+        # pydantic tells all or none, and takes seconds for as many as one call may have.
+        return ActionError(f"Not valid: {count:,} mistakes", type="invalid_payload")
     found = error.errors(include_url=False, include_context=False, include_input=False)
     fields = [
         {

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -157,6 +158,69 @@ def test_it_serves_until_sigterm_with_streams_open_and_ends_with_0(folder: Path)
     assert "GET /" not in err
     assert "Traceback" not in err
     assert "timeout graceful" not in err
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+def test_connections_beyond_the_open_files_hold_up_nobody_else(folder: Path) -> None:
+    with serving(folder) as (process, url):
+        address = ("127.0.0.1", int(url.split(":")[-1]))
+        with socket.create_connection(address, DEADLINE) as kept:
+            ask(kept)
+            limit = len([*Path(f"/proc/{process.pid}/fd").iterdir()]) + 5
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+            waiting = [socket.create_connection(address, DEADLINE) for _ in range(20)]
+            line_with(process, "no further connection can be taken")
+            for _ in range(20):
+                ask(kept)
+            for one in waiting:
+                one.close()
+        until(url, lambda text: "first" in text)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=DEADLINE)
+    assert "connection" not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells another's limits")
+def test_it_may_open_more_files_than_the_shell_says(folder: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with serving(folder) as (process, _):
+            given = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert given == (16_384 if hard == resource.RLIM_INFINITY else min(16_384, hard), hard)
+
+
+def ask(connection: socket.socket) -> None:
+    """A request over a connection that stays open, up to its answer."""
+    connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while b"Not found" not in answer:
+        answer += connection.recv(4096)
+
+
+def send_all(page: socket.socket, content: bytes, times: int) -> None:
+    for _ in range(times):
+        page.sendall(content)
+
+
+def test_no_more_is_read_from_a_page_that_does_not_read(folder: Path) -> None:
+    ping = b"\x89\xfd\0\0\0\0" + b"p" * 125
+    with serving(folder) as (_, url):
+        cookie = read(url)[1]["set-cookie"].partition(";")[0]
+        with socket.create_connection(("127.0.0.1", int(url.split(":")[-1])), DEADLINE) as page:
+            page.sendall(
+                f"GET /_sprag/socket HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+                "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            assert page.recv(12) == b"HTTP/1.1 101"
+            page.settimeout(2)
+            # What the kernel holds is a part of this; the rest was the answers, in memory.
+            with pytest.raises(TimeoutError):
+                send_all(page, ping * 500, 1000)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

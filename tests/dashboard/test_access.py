@@ -135,6 +135,13 @@ def test_only_the_token_is_the_token(outside: TestClient, token: str) -> None:
     assert answer.status_code == 403
 
 
+def test_a_form_of_many_fields_is_refused(outside: TestClient) -> None:
+    many = {f"field{n}": "x" for n in range(10)}
+    answer = sign_in(outside, **many)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_payload")
+    assert "set-cookie" not in answer.headers
+
+
 def test_after_ten_wrong_tokens_even_the_right_one_waits(outside: TestClient) -> None:
     for _ in range(MOST):
         assert sign_in(outside, "wrong").status_code == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -115,6 +116,14 @@ def test_what_is_no_json_is_refused(client: TestClient) -> None:
     deep = b"[" * 60_000
     headers = {**SAME_ORIGIN, "Content-Type": "application/json"}
     assert client.post("/cancel", content=deep, headers=headers).status_code == 400
+
+
+def test_half_a_surrogate_pair_matches_nothing(client: TestClient) -> None:
+    headers = {**SAME_ORIGIN, "Content-Type": "application/json"}
+    for name in ("queue", "text"):
+        body = json.dumps({"match": {name: "\ud800"}})
+        answer = client.post("/cancel", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["done"]) == (200, 0)
 
 
 def test_a_body_is_bounded_whether_it_says_its_length_or_not(client: TestClient) -> None:

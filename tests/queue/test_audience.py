@@ -70,6 +70,28 @@ def test_the_news_of_some_audiences_are_theirs_alone(make_queue: MakeQueue, data
         engine.close()
 
 
+def test_the_progress_of_some_audiences_is_theirs_alone(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    def report(queue: Any, item: Any) -> None:
+        queue.report_progress(item, 10)
+
+    with make_queue(report) as queue:
+        jobs = [queue.enqueue(n, audience=name) for n, name in enumerate("abab")]
+        for job in jobs:
+            finished(queue, job)
+    engine = Engine.open(str(database))
+    try:
+        _, reports = engine.journal.news_of(["a"], 0, 0, 10)
+        assert [(one.job_id, one.progress.current) for one in reports] == [
+            (jobs[0].id, 0), (jobs[2].id, 2),
+        ]  # fmt: skip
+        _, newer = engine.journal.news_of(["a"], 0, reports[0].tick, 10)
+        assert newer == reports[1:]
+    finally:
+        engine.close()
+
+
 def test_an_audience_cannot_be_changed_later(make_queue: MakeQueue, database: Path) -> None:
     job = make_queue().enqueue(1, audience="a")
     with pytest.raises(Exception, match="a job keeps its id, queue, item, audience"):

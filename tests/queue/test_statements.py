@@ -74,6 +74,7 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("recover", "job_by_status"),
         ("history", "transition_by_job"),
         ("progress_since", "progress_by_tick"),
+        ("progress_of_audiences_since", "job_by_audience"),
     ],
 )
 def test_an_index_serves_what_it_was_made_for(

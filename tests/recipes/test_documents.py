@@ -126,7 +126,7 @@ def test_the_errors_of_actions_are_those_of_the_table(program: Program) -> None:
         assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind), answer.text
         assert f"| {status} | `{kind}` |" in GUIDE
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", GUIDE, re.MULTILINE)
-    assert len(rows) == len(set(rows)) == 11
+    assert len(rows) == len(set(rows)) == 12
     assert program.stop() == 0
 
 

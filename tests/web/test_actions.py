@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from sprag.queue import QueueService
+from sprag.web import ActionError, Field, Schema
 from tests.client import TestClient, call
 from tests.support import Gate, finished, queue_class, sql
 from tests.web.conftest import Browse, MakeApp, work
@@ -241,6 +242,18 @@ def test_the_sentence_about_a_payload_says_what_it_leaves_out(client: TestClient
     assert said(a=1, b=2, c=3, d=4).endswith("; and 2 more")
 
 
+def test_of_very_many_mistakes_none_is_told() -> None:
+    # To read 300,000 of them held up the event loop for more than a second.
+    schema = Schema("numbers", {"x": Field(list[int])})
+    with pytest.raises(ActionError) as caught:
+        schema.validate({"x": ["a"] * 1_001})
+    assert caught.value.message == "Not valid: 1,001 mistakes"
+    assert caught.value.fields == []
+    with pytest.raises(ActionError) as caught:
+        schema.validate({"x": ["a"] * 1_000})
+    assert len(caught.value.fields) == 50
+
+
 def test_a_choice_says_what_is_allowed(client: TestClient) -> None:
     error = refused(call(client, "choice", x="c"), 400, "invalid_payload")
     assert error["fields"][0]["message"] == "expected one of a, b"
@@ -283,7 +296,13 @@ def test_what_is_nested_deeper_than_it_could_be_stored_is_refused(client: TestCl
     assert sent(client, "anything", wide).status_code == 200
 
 
-@pytest.mark.parametrize("body", [b'{"\\ud800": 1}', b'{"x": "\\ud800"}', b'{"x": {"\\udfff": 1}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\ud800": 1}', b'{"x": "\\ud800"}', b'{"x": {"\\udfff": 1}}',
+        b'{"x": "\xed\xa0\x80"}', '{"x": "\\ud800"}'.encode("utf-16-le"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["anything", "text", "nothing", "size", "sizes", "choice"])
 def test_lone_surrogates_are_refused(name: str, body: bytes, client: TestClient) -> None:
     assert sent(client, name, body).status_code == 400
@@ -431,6 +450,26 @@ def test_a_broken_form_is_refused(kind: str, body: bytes, client: TestClient) ->
     answer = client.post("/_sprag/actions/file", content=body, headers={"Content-Type": kind})
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] in ("invalid_form", "invalid_json", "invalid_payload")
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "unicode_escape", "utf-7", "latin-1", '""']
+)
+def test_a_form_that_says_it_is_not_utf_8_is_refused(charset: str, client: TestClient) -> None:
+    # Punycode takes the square of the length: 87 seconds for what one call may send.
+    body = b'--b\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{"title": "A"}\r\n--b--'
+    kind = f"{FORM}; charset={charset}"
+    answer = client.post("/_sprag/actions/files", content=body, headers={"Content-Type": kind})
+    assert refused(answer, 400, "invalid_form")["message"] == "Expected a form in UTF-8"
+
+
+def test_a_form_may_say_that_it_is_utf_8(client: TestClient) -> None:
+    body = '--b\r\nContent-Disposition: form-data; name="x"; filename="ä"\r\n\r\nA\r\n--b--'
+    kind = f"{FORM}; charset=UTF-8"
+    answer = client.post(
+        "/_sprag/actions/files", content=body.encode(), headers={"Content-Type": kind}
+    )
+    assert answer.json()["value"] == [["ä", 1, "A"]]
 
 
 def test_a_form_of_too_many_parts_is_refused(client: TestClient) -> None:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed
 
-from sprag.queue import QueueService
+from sprag.queue import QueueService, new_job_id
 from sprag.web.visitor import secret_of
 from tests.client import TestClient, Visitor, call, served
 from tests.support import Gate, finished, unmeasured
@@ -49,9 +49,10 @@ ACCOUNT = """
 
         @action(name="enqueue", schema=Schema("enqueue", {
             "item": Field(int, default=0), "owner": Field(str), "topic": Field(str),
+            "job_id": Field(str),
         }))
-        def enqueue_one(self, item, owner, topic):
-            return self.enqueue("work", item, owner=owner, topic=topic)
+        def enqueue_one(self, item, owner, topic, job_id):
+            return self.enqueue("work", item, owner=owner, topic=topic, job_id=job_id)
 
         @action(schema=Schema("status", JOB))
         def status(self, job_id):
@@ -236,6 +237,23 @@ def test_another_session_sees_nothing_of_a_job(make_app: MakeApp, browse: Browse
         assert refused.json() == call(ben, name, job_id="f" * 32).json()
     assert call(ben, "mine").json()["value"] == []
     assert call(ann, "mine").json()["value"] == [id_]
+
+
+def test_another_session_gets_no_job_by_repeating_its_enqueue(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    app = make_app(SOURCES)
+    ann, ben = browse(app), browse(app)
+    id_ = new_job_id()
+    first = call(ann, "enqueue", item=5, job_id=id_)
+    assert first.json()["value"]["job_id"] == id_
+    finished(work(app), id_)
+    for item in (5, 6):
+        refused = call(ben, "enqueue", item=item, job_id=id_)
+        assert refused.status_code == 409
+        assert refused.json()["error"]["type"] == "job_exists"
+    again = call(ann, "enqueue", item=5, job_id=id_)
+    assert again.json()["value"]["job"]["result"] == 5
 
 
 def test_another_session_cannot_cancel_a_job_that_waits(make_app: MakeApp, browse: Browse) -> None:
@@ -455,6 +473,30 @@ def test_a_page_says_what_it_may_load(
         assert answer.headers[name] == value
         assert client.get("/_sprag/events", headers={"Origin": "null"}).headers[name] == value
         assert client.get("/nowhere").headers[name] == value
+
+
+FILE = """
+    from starlette.responses import FileResponse
+    from sprag import Controller
+
+    class Mine(Controller):
+        route = "/mine"
+        def load(self):
+            return FileResponse(__file__)
+
+    class Everyones(Controller):
+        route = "/everyones"
+        def load(self):
+            return FileResponse(__file__, headers={"Cache-Control": "public, max-age=60"})
+"""
+
+
+def test_what_load_sends_is_for_its_visitor_alone_unless_it_says_otherwise(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    client = browse(make_app({"page.py": FILE}))
+    assert client.get("/mine").headers["cache-control"] == "private, no-cache"
+    assert client.get("/everyones").headers["cache-control"] == "public, max-age=60"
 
 
 def test_what_a_page_loads_never_becomes_html(make_app: MakeApp, browse: Browse) -> None:
