@@ -186,11 +186,23 @@ class Reader:
             return [], []
         wanted = apsw.carray(tuple(audiences))
         with self.database.snapshot() as reader:
-            rows = rows_of(
-                reader, "transitions_of_audiences", after=after, count=count, audiences=wanted
-            )
-            reports = rows_of(reader, "progress_of_audiences_since", tick=tick, audiences=wanted)
-        return list(map(self._transition, rows)), list(map(_reported, reports))
+            ((seq, latest),) = rows_of(reader, "head")
+            if seq - after <= count and latest - tick <= count:
+                # No more than `count` is new, whoever it is for: an audience may have a million
+                # jobs, of which none has moved since.
+                rows = rows_of(reader, "transitions", after=after, count=count)
+                reports = rows_of(reader, "progress_since", after=0, tick=tick)
+            else:
+                rows = rows_of(
+                    reader, "transitions_of_audiences", after=after, count=count, audiences=wanted
+                )
+                reports = rows_of(
+                    reader, "progress_of_audiences_since", tick=tick, audiences=wanted
+                )
+        return (
+            [move for move in map(self._transition, rows) if move.audience in audiences],
+            [report for report in map(_reported, reports) if report.audience in audiences],
+        )
 
     def head(self) -> tuple[int, int]:
         """The newest seq and progress tick; 0 where there is none."""

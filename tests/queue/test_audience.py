@@ -9,6 +9,7 @@ import pytest
 
 from sprag.queue import ConfigurationError, QueueService, Signal
 from sprag.queue.engine import Engine
+from sprag.queue.statements import STATEMENTS
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, sql
 
@@ -65,6 +66,7 @@ def test_the_news_of_some_audiences_are_theirs_alone(make_queue: MakeQueue, data
         assert [(move.job_id, move.event) for move in both] == [
             (b.id, "enqueue"), (a.id, "cancel"),
         ]  # fmt: skip
+        assert engine.journal.news_of(["a"], 0, 0, 3)[0] == moves  # more is new than it may be
         assert engine.journal.news_of([], 0, 0, 10) == ([], [])
     finally:
         engine.close()
@@ -88,6 +90,25 @@ def test_the_progress_of_some_audiences_is_theirs_alone(
         ]  # fmt: skip
         _, newer = engine.journal.news_of(["a"], 0, reports[0].tick, 10)
         assert newer == reports[1:]
+        seq, _ = engine.journal.head()
+        for count in (3, 4):  # more is new than that, and not
+            assert engine.journal.news_of(["a"], seq, 0, count)[1] == reports
+    finally:
+        engine.close()
+
+
+def test_who_has_missed_little_is_told_without_a_look_at_all_jobs_of_the_audience(
+    make_queue: MakeQueue, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = make_queue()
+    queue.enqueue_many(range(10), audience="a")
+    newest = queue.enqueue(10, audience="a")
+    engine = Engine.open(str(database))
+    for name in ("transitions_of_audiences", "progress_of_audiences_since"):
+        monkeypatch.delitem(STATEMENTS, name)
+    try:
+        moves, _ = engine.journal.news_of(["a"], 10, 0, 5)
+        assert [move.job_id for move in moves] == [newest.id]
     finally:
         engine.close()
 
