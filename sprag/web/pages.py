@@ -170,7 +170,11 @@ class PageView:
             raise TypeError(f"{self._found.name}.load: expected a dict, got {type(data).__name__}")
         base = request.scope.get("root_path", "") + BASE
         if self._template is None:
-            raise TypeError(f"{self._found.name}.load: expected a response, as it has no template")
+            raise TypeError(
+                f"{self._found.name}.load: expected a response, as there is no template: neither "
+                f"{Path(inspect.getfile(self._found.kind)).with_suffix('.html')}, nor one in "
+                "`template`"
+            )
         head = self._head(base, position, data)
         names = {"request": request, "base": request.scope.get("root_path", ""), **data}
         content = Markup(self._template.render(names))  # the template has escaped it

@@ -70,9 +70,12 @@ class Transports:
     async def events(self, request: Request) -> Response:
         """Signals as Server-Sent Events; the id of each is the cursor after it."""
         session = session_id(request)
-        if session is None or self._origins.refuses(request):
+        if self._origins.refuses(request):
             return refused(ActionError("Only this site's pages may listen", status=403,
                                        type="forbidden"))  # fmt: skip
+        if session is None:
+            return refused(ActionError("Expected the session cookie that every page sets",
+                                       status=403, type="forbidden"))  # fmt: skip
         try:
             last = request.headers.get("last-event-id")
             connection = await self._connect(request, session, last)

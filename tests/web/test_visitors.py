@@ -556,3 +556,18 @@ def test_what_a_job_says_is_never_sent_as_html(make_app: MakeApp, browse: Browse
     gate.open()
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_whose_template_was_not_found_says_to_the_server_which(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    source = """
+        from sprag import Controller
+        class Home(Controller):
+            route = "/"
+            def load(self):
+                return {}
+    """
+    client = browse(make_app({"page.py": source, "pag.html": ""}))
+    with pytest.raises(TypeError, match=r"there is no template: neither \S+/page\.html, nor"):
+        client.get("/")
