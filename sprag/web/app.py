@@ -404,6 +404,13 @@ class App:
 
     def _make_dashboard(self) -> ASGIApp:
         token = self._dashboard_token or os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            log.info(
+                "the dashboard at %s has no token and answers this machine alone; a proxy on it "
+                "may make everyone a local visitor, so behind one set %s",
+                self._dashboard,
+                TOKEN_VARIABLE,
+            )
         secret = "" if token is None else self._cookie_secret()
         return dashboard(lambda: self.engine, token=token, secret=secret)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Mapping
@@ -387,6 +388,16 @@ def test_a_static_folder_that_is_not_there(make_app: MakeApp) -> None:
 @pytest.mark.parametrize("path", ["jobs", "/", "", 5])
 def test_a_dashboard_path_that_is_none(path: Any, make_app: MakeApp) -> None:
     assert "dashboard: expected a path such as /dashboard" in refusal(make_app(dashboard=path))
+
+
+def test_a_dashboard_without_a_token_says_so_in_the_log(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sprag.web")
+    make_app(dashboard="/jobs", dashboard_token="long enough a token").build()
+    assert "no token" not in caplog.text
+    make_app(dashboard="/jobs").build()
+    assert "the dashboard at /jobs has no token" in caplog.text
 
 
 def test_a_dashboard_token_that_can_be_guessed(make_app: MakeApp) -> None:
