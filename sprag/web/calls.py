@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn, cast
 
 import anyio.to_thread
 from anyio import CapacityLimiter
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -165,8 +166,9 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
             form = await bounded.form(
                 max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limits.body
             )
-        except HTTPException as error:  # what Starlette makes of a broken form
-            raise ActionError(error.detail, type="invalid_form") from error
+        except (HTTPException, FormParserError) as error:  # older Starlettes pass on the latter
+            said = getattr(error, "detail", "The form is broken")
+            raise ActionError(said, type="invalid_form") from error
         try:
             yield _fields(form.multi_items())
         finally:
