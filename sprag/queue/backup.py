@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .database import Database
 from .disk import sync, sync_folder
-from .errors import DatabaseError, DatabaseRefused
+from .errors import DatabaseCorrupt, DatabaseError, DatabaseRefused
 from .journal import Journal
 
 
@@ -16,7 +16,8 @@ def backup(database: Database, target: str) -> None:
     """Write the state of one instant to the new file `target`; appears there only when whole.
 
     No process of the original runs jobs in the copy, so what was running is
-    given back to its queue there, without costing an attempt.
+    given back to its queue there, without costing an attempt. Raises
+    DatabaseCorrupt where the pages of the original are damaged.
     """
     if os.path.lexists(target):
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
@@ -29,6 +30,14 @@ def backup(database: Database, target: str) -> None:
         copy = Database(partial, "full", vfs=database.vfs)
         try:
             journal = Journal(copy)
+            damage = journal.damage()
+            if damage is not None:
+                # To write to it would make it worse, and to keep it would hide what is the matter.
+                raise DatabaseCorrupt(
+                    f"{database.path} is damaged ({damage}), so a copy would be as well: none was "
+                    "made. `sprag check` tells more",
+                    database.path,
+                )
             for owner, *_ in journal.owners():
                 journal.leave(owner)
         finally:

@@ -119,6 +119,7 @@ class Database:
                 self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
                 _keep_log(self.writer)
                 self._pragmas(self.writer)
+                self._check_shared_memory()
                 self.writer.set_wal_hook(self._count_pages)
                 self.watch = self._reader()
             if vfs is None:
@@ -524,9 +525,33 @@ class Database:
                 f"knows formats up to {FORMAT}. It is left untouched",
                 self.path,
             )
+        if format_ < 1:
+            raise errors.DatabaseRefused(
+                f"{self.path} has format {format_}, which no version of sprag has written; this "
+                f"one knows formats from 1 to {FORMAT}. It is left untouched",
+                self.path,
+            )
         self._use_wal(connection)
         if format_ < FORMAT:
             self._migrate(connection)
+
+    def _check_shared_memory(self) -> None:
+        """Raise ReadOnlyError where only its shared memory keeps a file from being written.
+
+        If that cannot be opened for writing, if only for a moment, SQLite opens it for reading,
+        and all connections of this process share it for as long as one of them is open: a new
+        writer, as `renew` makes it, would write no more than this one.
+        """
+        self.writer.set_busy_timeout(0)
+        try:
+            self.writer.execute("BEGIN IMMEDIATE; ROLLBACK")
+        except apsw.BusyError:
+            pass  # someone else writes, and nothing was found to be in the way
+        except apsw.ReadOnlyError:
+            if not self.writer.readonly("main") and _may_write(self.path):
+                raise
+        finally:
+            self.writer.set_busy_timeout(round(self._busy_seconds * 1000))
 
     def _use_wal(self, connection: apsw.Connection) -> None:
         # The switch fails at once where another process is at it, without the busy timeout.
@@ -677,6 +702,12 @@ def _check_place(path: str, create: bool) -> None:
             path,
         )
     check_link(path)
+
+
+def _may_write(path: str) -> bool:
+    """Whether the system lets this process write beside the file, and its shared memory."""
+    memory = Path(f"{path}-shm")
+    return memory.is_file() and all(os.access(each, os.W_OK) for each in (memory, memory.parent))
 
 
 def _which(path: str) -> tuple[int, int] | None:

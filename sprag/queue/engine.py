@@ -208,7 +208,7 @@ class Engine:
                     outcome, hopeless = _lesser(outcome, error, hopeless)
                     if outcome is None:
                         continue
-                if tries % 20 == 0:
+                elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
                               ticket.queue, error)  # fmt: skip
                 tries += 1

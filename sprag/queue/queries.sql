@@ -459,3 +459,7 @@ WHERE job.owner NOT IN (SELECT id FROM owner) LIMIT :count;
 
 -- name: integrity
 PRAGMA integrity_check(100);
+
+-- name: structure
+-- Like integrity, without a comparison of indexes and tables; what is wrong with pages comes first.
+PRAGMA quick_check(1);

@@ -355,6 +355,16 @@ class Reader:
                     raise
         return [] if lines == ["ok"] else lines
 
+    def damage(self) -> str | None:
+        """What SQLite finds wrong with the file's pages, if anything; rows are not looked at."""
+        with self.database.reading() as reader:
+            try:
+                ((text,),) = rows_of(reader, "structure")
+            except apsw.CorruptError as error:
+                return str(error)
+        head, _, rest = str(text).partition("\n")
+        return rest.partition("\n")[0] or head if head.startswith("***") else None
+
     def strays(self, count: int) -> list[Row]:
         """(id, status, event, status and event of its newest transition) of jobs that are not
         the fold of their transitions."""

@@ -357,7 +357,8 @@ class QueueService:
     def backup(self, path: str | Path) -> None:
         """Write a copy of the whole file, as of one instant, to the new file `path`, while work
         goes on. Never copy the file by other means while it is open: closing the copy's handle
-        drops SQLite's locks. Jobs that run now are queued in the copy."""
+        drops SQLite's locks. Jobs that run now are queued in the copy. Of a damaged file there is
+        none: DatabaseCorrupt."""
         checks.file_path("backup", path)
         backup(self._open().database, str(Path(path).absolute()))
 

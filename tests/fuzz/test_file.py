@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def test_no_damage_to_a_file_ends_in_anything_but_an_answer_or_a_clear_error(
 def test_a_case_that_hangs_or_kills_its_process_is_a_finding(tmp_path: Path) -> None:
     hangs = Case("file", "no file", SEED)
     ((_, late),) = tried([hangs], env=environment(), folder=tmp_path, deadline=0.01)
-    assert "the process ended with 1" in late[0]
+    # By itself, or by a signal where the stacks could not be shown at just that moment.
+    assert re.search(r"the process ended with (1|-11)\b", late[0])
     assert "Timeout" in late[0]
     dies, goes_on = Case("no kind of ours", "x", SEED), Case("file", "no file", SEED, full=False)
     answers = dict(tried([dies, goes_on], env=environment(), folder=tmp_path, processes=1))

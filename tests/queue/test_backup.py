@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
-from sprag.queue import DatabaseError, DatabaseRefused, QueueService
+from sprag.queue import DatabaseCorrupt, DatabaseError, DatabaseRefused, QueueService
+from sprag.queue.database import PAGE_BYTES
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, raw, sql
 
@@ -209,3 +212,24 @@ def test_a_backup_shrinks_what_was_pruned(make_queue: MakeQueue, tmp_path: Path)
     assert (tmp_path / "copy.db").stat().st_size < 200_000
     with raw(tmp_path / "copy.db") as file:
         assert file.execute("PRAGMA freelist_count").get == 0
+
+
+def test_of_a_damaged_file_there_is_no_backup_that_looks_like_one(
+    make_queue: MakeQueue, database: Path, tmp_path: Path
+) -> None:
+    queue = make_queue()
+    queue.enqueue_many(["x" * 400] * 200)
+    queue.stop()
+    with raw(database) as connection:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        leaf: int = connection.execute(
+            "SELECT max(pageno) FROM dbstat WHERE name = 'job' AND pagetype = 'leaf' AND ncell > 1"
+        ).get
+    with database.open("r+b") as file:
+        file.seek((leaf - 1) * PAGE_BYTES + 8)
+        first, second = file.read(2), file.read(2)
+        file.seek(-4, os.SEEK_CUR)
+        file.write(second + first)  # rows out of order
+    with pytest.raises(DatabaseCorrupt, match=r"is damaged \(.*\), .*none was made"):
+        make_queue().backup(tmp_path / "copy.db")
+    assert list(tmp_path.glob("copy.db*")) == []

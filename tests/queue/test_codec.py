@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import sys
 from collections import OrderedDict, defaultdict, namedtuple
@@ -184,6 +185,15 @@ def test_a_value_comes_back_as_it_went_in(sqlite: apsw.Connection, value: Any) -
     assert encode(back, LIMIT) == text
     # The sqlite3 shell can read it.
     assert sqlite.execute("SELECT json_valid(?)", (text,)).get == 1
+
+
+def test_sets_of_sets_are_stored_in_one_order_however_they_were_made() -> None:
+    # Their own order follows that in which they were filled, where hashes collide.
+    inner = [0, 2**61 - 1, 2 * (2**61 - 1)]
+    texts = {
+        encode({frozenset(each), frozenset([1])}, LIMIT) for each in itertools.permutations(inner)
+    }
+    assert len(texts) == 1
 
 
 def test_a_text_may_come_as_bytes() -> None:

@@ -175,17 +175,25 @@ def test_an_application_in_use_can_go_on(make_queue: MakeQueue, database: Path) 
     theirs.close()
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left(
-    make_queue: MakeQueue, database: Path
+@pytest.mark.parametrize(
+    ("format_", "wanted"),
+    [
+        (FORMAT + 1, "written by a newer version"),
+        (0, "which no version of sprag has written"),
+        (-1, "which no version of sprag has written"),
+    ],
+)
+def test_a_file_of_a_format_that_is_not_known_is_refused_and_left(
+    make_queue: MakeQueue, database: Path, format_: int, wanted: str
 ) -> None:
     queue = make_queue()
     queue.enqueue(1)
     queue.stop()
-    sql(database, f"PRAGMA user_version = {FORMAT + 1}")
+    sql(database, f"PRAGMA user_version = {format_}")
     with raw(database) as file:
         file.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     before = database.read_bytes()
-    refuses(make_queue(), DatabaseRefused, f"has format {FORMAT + 1}, written by a newer version")
+    refuses(make_queue(), DatabaseRefused, f"has format {format_}, {wanted}")
     assert database.read_bytes() == before
 
 

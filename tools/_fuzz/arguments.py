@@ -135,7 +135,7 @@ def judged(words: list[str], stdin: bytes = b"", encoding: str = "utf-8") -> lis
         problems.append(f"sprag {words!r:.300} ended with {code}")
     if "Traceback (most recent call last)" in err.text:
         problems.append(f"sprag {words!r:.300} printed a traceback: {err.text[-300:]}")
-    if code == 0 and "--json" in words and "-h" not in words and "--help" not in words:
+    if code == 0 and _wants_json(words) and "-h" not in words and "--help" not in words:
         try:
             [json.loads(text, parse_constant=_refused) for text in out.text.splitlines()]
         except ValueError as error:
@@ -143,6 +143,21 @@ def judged(words: list[str], stdin: bytes = b"", encoding: str = "utf-8") -> lis
     if code and not (err.text + out.text).strip():
         problems.append(f"sprag {words!r:.300} ended with {code} and said nothing")
     return problems
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Whether `--json` is an option there, and neither another's value nor behind a `--`."""
+    takes_value = {
+        name
+        for command in (program, *commands().values())
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    options = words[: words.index("--")] if "--" in words else words
+    return any(
+        word == "--json" and options[at - 1] not in takes_value for at, word in enumerate(options)
+    )
 
 
 def _refused(constant: str) -> NoReturn:

@@ -134,7 +134,12 @@ def _print_signals(
     with engine.observers.subscribe(post, None, start) as subscription:
         engine.keep_watch()
         head, _tick = engine.journal.head()
-        unfinished = {id_ for id_ in ids if not engine.journal.job(id_).finished}
+        unfinished = set()
+        for job in map(engine.journal.job, ids):
+            if job.finished and after is None:
+                settings.say(f"job {job.id} had ended before: it is {job.status}")
+            elif not job.finished:
+                unfinished.add(job.id)
         try:
             while not ids or unfinished or subscription.seq < head or not signals.empty():
                 try:
