@@ -59,15 +59,25 @@ def wrong(verdict: Verdict, claim: str) -> int:
     return len(line.problems)
 
 
+def finds(folder: Path, plant: str, claim: str, deadline: float = 40.0) -> bool:
+    """Whether one of some runs finds the planted bug: one of a second may kill nobody at a moment
+    at which it would show."""
+    for number in range(8):
+        place = folder / str(number)
+        place.mkdir()
+        if wrong(tortured(place, plant, deadline)[1], claim):
+            return True
+    return False
+
+
 def test_an_enqueue_that_answers_before_its_commit_is_found(tmp_path: Path) -> None:
-    _, verdict = tortured(tmp_path, "early answer")
-    assert wrong(verdict, "LOST") > 0
+    assert finds(tmp_path, "early answer", "LOST")
 
 
 def test_a_recovery_that_takes_the_jobs_of_the_living_is_found(tmp_path: Path) -> None:
     # Whose owner's row was taken from it has jobs that nobody can recover when it dies.
-    _, verdict = tortured(tmp_path, "takes from the living", deadline=2.0)
-    assert wrong(verdict, "jobs taken from dead processes, none from a live one") > 0
+    claim = "jobs taken from dead processes, none from a live one"
+    assert finds(tmp_path, "takes from the living", claim, deadline=2.0)
 
 
 def test_the_same_short_run_without_a_planted_bug_is_good(tmp_path: Path) -> None:
