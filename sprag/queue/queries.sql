@@ -316,7 +316,7 @@ ORDER BY progress.tick, progress.job;
 
 -- name: head
 -- The newest seq and tick.
-SELECT coalesce((SELECT max(seq) FROM transition), 0), tick FROM counter;
+SELECT coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT tick FROM counter), 0);
 
 -- name: add_notice
 INSERT INTO notice (audience, signal, data, at) VALUES (:audience, :signal, :data, :now);

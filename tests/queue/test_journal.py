@@ -364,3 +364,14 @@ def test_an_exception_from_outside_between_commit_and_deal_gives_the_run_back(
     assert bench.journal.job(id_).status == "running"
     assert bench.journal.give_back(bench.me, []) == [id_]
     assert bench.journal.job(id_).attempt == 0
+
+
+def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "jobs.db"))
+    try:
+        bench = Bench(database)
+        bench.enqueue()
+        database.writer.execute("DELETE FROM counter")
+        assert bench.journal.head() == (1, 0)
+    finally:
+        database.close()
