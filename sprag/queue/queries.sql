@@ -182,11 +182,13 @@ ORDER BY key DESC LIMIT 1 OFFSET :keep;
 -- name: prune
 -- Delete some finished jobs of one status, from key :after on: those that ended before :before
 -- or whose key is at most :boundary. The job of the newest transition stays: its seq is the
--- journal's head.
+-- journal's head. So does the newest job: its key would be given again, and a handler that has
+-- outlasted its run holds the key.
 DELETE FROM job WHERE key IN (
     SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after
        AND (moved_at < :before OR key <= :boundary)
-       AND key <> (SELECT job FROM transition ORDER BY seq DESC LIMIT 1)
+       AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+                       (SELECT max(key) FROM job))
     ORDER BY key LIMIT 500)
 RETURNING key;
 

@@ -342,7 +342,8 @@ class QueueService:
         """Delete finished jobs, with their history, that ended more than `older_than` (seconds)
         ago, and all but the `keep` newest; how many were deleted.
 
-        Each limit that is given applies. The job of the newest transition stays.
+        Each limit that is given applies. The newest job of the file stays, and so does the one that
+        moved last.
         """
         if older_than is None and keep is None:
             raise errors.ConfigurationError("prune: expected older_than=, keep= or both")

@@ -19,6 +19,7 @@ from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
     Gate,
+    Seen,
     child,
     finished,
     python,
@@ -292,6 +293,66 @@ def test_a_queue_stopped_while_another_of_its_file_goes_on_releases_what_it_ran(
     assert events(queue, job.id) == ["enqueue", "start", "release"]
     assert finished(other, other.enqueue(1))[0].status == "completed"
     assert audit(database) == []
+
+
+def test_a_run_that_outlasts_its_queue_ends_no_job_but_its_own(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    gates = {"old": Gate(), "new": Gate()}
+    threads: dict[str, threading.Thread] = {}
+
+    def handler(queue: QueueService, item: str) -> str:
+        if queue.current_job.run.starts == 1 and item in gates:
+            threads[item] = threading.current_thread()
+            gates[item].hold()
+        return item
+
+    # It keeps the file open, and thereby the owner.
+    make_queue(queue_class(name="other")).start()
+    queue = make_queue(handler).start()
+    waiting = queue.enqueue("waits", delay=3600)
+    old = queue.enqueue("old")
+    gates["old"].wait_held()
+    queue.stop()
+    queue = make_queue(handler).start()
+    finished(queue, old)
+    queue.cancel(waiting.id)
+    queue.prune(keep=0)
+    new = queue.enqueue("new")
+    gates["new"].wait_held()
+    gates["old"].open()
+    threads["old"].join(DEADLINE)
+    assert not threads["old"].is_alive()
+    assert queue.get(new.id).status == "running"
+    gates["new"].open()
+    assert finished(queue, new)[0].result == "new"
+    assert audit(database) == []
+
+
+def test_a_job_that_was_taken_and_runs_twice_in_a_process_is_stopped_twice(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    begun, ended = Seen(), Seen()
+
+    def handler(queue: QueueService, item: object) -> None:
+        starts = queue.current_job.run.starts
+        begun(starts)
+        try:
+            until_interrupted(queue)
+        finally:
+            ended(starts)
+
+    queue = make_queue(handler, worker_count=2).start()
+    queue.enqueue(1)
+    begun.wait_for(lambda seen: seen == [1])
+    # Somebody takes it for the job of a dead process.
+    engine = queue._open()
+    assert engine.owner is not None
+    engine.journal.recover(engine.owner)
+    engine.journal.nudge(engine._workers)
+    begun.wait_for(lambda seen: seen == [1, 2])
+    queue.stop()
+    ended.wait_for(lambda seen: sorted(seen) == [1, 2])
 
 
 # ---------------------------------------------------------------- death

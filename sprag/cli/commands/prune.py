@@ -30,8 +30,8 @@ def command(
     """Delete completed, failed and cancelled jobs, of all queues unless some are named.
 
     With both --older-than and --keep, a job goes that either of them lets go.
-    The job that moved last stays. The file does not shrink, its room is used
-    again.
+    The newest job and the one that moved last stay. The file does not shrink,
+    its room is used again.
 
     JSON: {"deleted": n, "queues": {name: n, …}}.
     """
