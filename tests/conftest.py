@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +25,10 @@ if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE
         f"the tests would try {sprag.__file__}, expected the wheel that is installed in "
         f"{sys.prefix}: use tools/test.py, or set SPRAG_TEST_TREE=1 for a quick look at the tree"
     )
+
+
+LEAVE_SECONDS = 10.0
+"""How long threads may need to end once nobody waits for them."""
 
 
 class MakeQueue(Protocol):
@@ -44,6 +51,21 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for name, text in report.sections
     ]
     return report
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    """A thread that goes on after its queue was stopped is a bug, and would be taken for one of
+    another test."""
+    yield
+    left = [t for t in threading.enumerate() if t.name.startswith("sprag-")]
+    end = time.monotonic() + LEAVE_SECONDS
+    for thread in left:
+        thread.join(max(end - time.monotonic(), 0))
+    stuck = [thread for thread in left if thread.is_alive()]
+    frames = sys._current_frames()
+    told = ["".join(traceback.format_stack(frames.get(t.ident or 0))) for t in stuck]
+    assert stuck == [], "\n".join(told)
 
 
 @pytest.fixture

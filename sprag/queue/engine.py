@@ -64,7 +64,8 @@ class Engine:
         self.journal = Journal(self.database, time.time, self._committed)
         self.observers = Observers(self.journal)
         self.owner: int | None = None
-        self.running: dict[int, RunningJob] = {}
+        self.running: dict[tuple[int, int], RunningJob] = {}
+        """By key and starts."""
         self.dirty: set[RunningJob] = set()
         """Runs with progress that is not stored yet."""
         self._workers: list[Exchange] = []
@@ -259,8 +260,8 @@ class Engine:
             return write()
 
     def _interrupt(self, key: int, starts: int) -> bool:
-        job = self.running.get(key)
-        if job is None or job.run.starts != starts:
+        job = self.running.get((key, starts))
+        if job is None:
             return False
         job.interrupt(errors.JobCancelled)
         return True

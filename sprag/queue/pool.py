@@ -45,7 +45,7 @@ class WorkerPool:
         self._max_result_bytes = max_result_bytes
         owner = engine.own()
         self._tickets = [Exchange(queue, owner) for _ in range(count)]
-        self._jobs: dict[int, RunningJob] = {}
+        self._jobs: dict[Exchange, RunningJob] = {}
         engine.admit(self._tickets, queue)
         self._threads = [
             threading.Thread(
@@ -59,7 +59,7 @@ class WorkerPool:
     def runs_here(self) -> bool:
         """Whether the caller is part of a handler that a worker has called."""
         job = running.current()
-        return job is not None and self._jobs.get(job.run.key) is job
+        return job is not None and job in tuple(self._jobs.values())
 
     def stop(self, grace_seconds: float) -> list[str]:
         """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
@@ -72,22 +72,23 @@ class WorkerPool:
         for job in tuple(self._jobs.values()):
             job.interrupt(JobReleased)
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
-        left = [ticket.claimed for ticket in self._tickets if ticket.claimed is not None]
+        claims = {ticket: ticket.claimed for ticket in self._tickets}
+        left = {ticket: run for ticket, run in claims.items() if run is not None}
         if left:
-            named = ", ".join(run.id for run in left)
+            named = ", ".join(run.id for run in left.values())
             log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
                         "back to the queue: %s", self._queue, grace_seconds, named)  # fmt: skip
-            jobs = [self._jobs.get(run.key) for run in left]
+            jobs = [self._jobs.get(ticket) for ticket in left]
             outcomes = [
                 Outcome(run, "release", report=None if job is None else job.report())
-                for run, job in zip(left, jobs, strict=True)
+                for run, job in zip(left.values(), jobs, strict=True)
             ]
             try:
                 self._engine.journal.finish(self._tickets[0].owner, outcomes)
             except DatabaseError:
                 log.exception("they could not be released; that happens when this process ends")
         self._engine.discharge(self._tickets)
-        return [run.id for run in left]
+        return [run.id for run in left.values()]
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -100,7 +101,9 @@ class WorkerPool:
         try:
             while (run := engine.exchange(ticket, outcome)) is not None:
                 job = RunningJob(run, self._queue, engine.dirty.add)
-                engine.running[run.key] = self._jobs[run.key] = job
+                # Not by job: one that was taken from its worker may have been given to another
+                # of this pool, and both are to be told to stop.
+                engine.running[run.key, run.starts] = self._jobs[ticket] = job
                 try:
                     if ticket.stopping:
                         # Dealt at the moment of dismissal: no handler begins any more.
@@ -108,10 +111,8 @@ class WorkerPool:
                     else:
                         outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
                 finally:
-                    # Taken from this worker long ago, it may be running again by now.
-                    for running_ in (self._jobs, engine.running):
-                        if running_.get(run.key) is job:
-                            del running_[run.key]
+                    del self._jobs[ticket]
+                    del engine.running[run.key, run.starts]
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)

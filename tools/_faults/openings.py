@@ -108,7 +108,7 @@ class Opening:
         return self.problems
 
     def _steps(self, queue: _Queue) -> None:
-        before = self._left_open()
+        before, others = self._left_open(), set(threading.enumerate())
         # What was read amiss must not be written back: that would be the fault of the disk alone.
         reads = self._disk.flavour == "short"
         for _ in range(2):
@@ -123,7 +123,7 @@ class Opening:
         self.calls = list(self._trigger.kinds)
         if queue._pool is None:
             queue.stop()
-            self._check_closed(before, "a failed opening")
+            self._check_closed(before, others, "a failed opening")
         self._trigger.lift()
         with queue:
             known = [job.id for job in queue.jobs()]
@@ -131,7 +131,7 @@ class Opening:
                 self.problems.append(f"of {self._jobs} jobs, {len(known)} are left")
             for id_ in [*known, _accepted(queue).id]:
                 queue.wait(id_, DEADLINE)
-        self._check_closed(before, "the end")
+        self._check_closed(before, others, "the end")
         with closing(sqlite3.connect(self._path)) as connection:
             self.problems += oracle.audit(connection)
             file = oracle.read(connection)
@@ -142,11 +142,14 @@ class Opening:
         files = open_files()
         return Counter({name: n for name, n in files.items() if str(self._path.parent) in name})
 
-    def _check_closed(self, before: Counter[str], when: str) -> None:
+    def _check_closed(self, before: Counter[str], others: set[threading.Thread], when: str) -> None:
         left = self._left_open() - before
         if left:
             self.problems.append(f"after {when} is left open: {dict(left)}")
-        threads = [t.name for t in threading.enumerate() if t.name.startswith("sprag-")]
+        threads = [
+            thread.name for thread in threading.enumerate()
+            if thread.name.startswith("sprag-") and thread not in others
+        ]  # fmt: skip
         if threads:
             self.problems.append(f"after {when} still run: {threads}")
 
