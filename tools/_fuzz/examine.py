@@ -5,6 +5,7 @@ Beside it, plain SQLite and the oracle say what there was to read and what is wr
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
@@ -18,6 +19,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import apsw
@@ -30,7 +32,7 @@ from sprag.queue import (
     WaitTimeout,
 )
 
-from .specimens import KINDS, QUEUES, Files, Work, lay, plain
+from .specimens import KINDS, QUEUES, Files, Work, lay, plain, specimens
 
 CODES: Final = (0, 1, 2, 3)
 _STOP_SECONDS: Final = 30.0
@@ -49,6 +51,10 @@ class Sight:
     """Whether SQLite itself finds nothing wrong with it."""
     problems: list[str] | None = None
     """What the oracle says; None where it cannot read the file."""
+    own_schema: bool = True
+    """Whether tables, indexes, triggers and views are those of a healthy file."""
+    own_header: bool = True
+    """Whether it is marked as a file of sprag's, in the format of a healthy one."""
 
 
 _ID: Final = re.compile("[0-9a-f]{32}")
@@ -63,6 +69,20 @@ _JOB: Final = (
 )
 
 
+_SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+_HEADER: Final = ("PRAGMA application_id", "PRAGMA user_version")
+
+
+@functools.cache
+def _shape() -> tuple[list[Any], list[Any]]:
+    """Schema and marks of a healthy file."""
+    with TemporaryDirectory(prefix="sprag-fuzz-") as room:
+        path = lay(specimens()["closed"], Path(room) / "healthy")
+        with plain(path) as connection:
+            schema = connection.execute(_SCHEMA).fetchall()
+            return schema, [connection.execute(one).get for one in _HEADER]
+
+
 def sight(path: Path) -> Sight:
     """Look at a file without sprag."""
     seen = Sight()
@@ -71,6 +91,9 @@ def sight(path: Path) -> Sight:
     with suppress(apsw.Error, UnicodeDecodeError), plain(path) as connection:
         answer = connection.execute("PRAGMA integrity_check").fetchall()
         seen.sound = answer == [("ok",)]
+        schema, header = _shape()
+        seen.own_schema = connection.execute(_SCHEMA).fetchall() == schema
+        seen.own_header = [connection.execute(one).get for one in _HEADER] == header
         with suppress(apsw.Error, UnicodeDecodeError, ValueError, TypeError, AttributeError):
             seen.problems = oracle.audit(connection)
         ids: list[Any] = []
@@ -202,7 +225,7 @@ class Examination:
                 self.problems.append(f"jobs() fails as a whole: {listed!r}")
             for id_ in mine:
                 job = self._told("get", partial(service.get, id_))
-                if isinstance(job, Exception) and not self.name.startswith("schema"):
+                if isinstance(job, Exception) and self.seen.own_schema:
                     self.problems.append(f"job {id_} can be read, but get says {job!r}")
                 history = self._told("history", partial(service.history, id_))  # fmt: skip
                 if isinstance(history, Exception) and not self._spoilt():
@@ -224,15 +247,14 @@ class Examination:
 
     def _spoilt(self) -> bool:
         """Whether SQLite or the oracle minds something, or the schema is not ours any more."""
-        return bool(
-            not self.seen.sound or self.seen.problems != [] or self.name.startswith("schema")
-        )
+        return bool(not self.seen.sound or self.seen.problems != [] or not self.seen.own_schema)
 
     def _may_refuse(self) -> bool:
         """Whether what is wrong is nothing that SQLite or the oracle would mind."""
-        return self.name.startswith(
-            ("user_version", "application_id", "schema", "versions for", "page size", "no file")
-        )
+        return (
+            not self.seen.own_schema or not self.seen.own_header
+            or self.name.startswith(("versions for", "page size", "no file"))
+        )  # fmt: skip
 
     def _change(self, services: list[Work]) -> None:
         queued = [
@@ -260,7 +282,7 @@ class Examination:
         if any(isinstance(answer, Exception) for answer in started) or not self.seen.sound:
             threading.Event().wait(_LOOK_SECONDS)
             return
-        if self.name.startswith(("schema", "journal: seq")):
+        if not self.seen.own_schema or self.name.startswith("journal: seq"):
             # Nobody can say whose fault it is that jobs do not run.
             threading.Event().wait(_LOOK_SECONDS)
             return

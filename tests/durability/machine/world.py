@@ -183,7 +183,7 @@ class World(RuleBasedStateMachine):
         assert (run.attempt, run.starts) == (job.attempt, job.starts)
         owner.runs[job.id] = run
         for stale in self.stale:
-            if stale.run.id == job.id:
+            if stale.run.key == run.key:
                 outcome = Outcome(stale.run, "fail", error=ERROR)
                 ended = stale.owner.journal.finish(stale.owner.id, [outcome])
                 assert not ended, "a run that was over has ended the next one"
