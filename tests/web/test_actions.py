@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apsw
 import httpx
 import pytest
 
 from sprag.queue import QueueService
 from sprag.web import ActionError, Field, Schema
 from tests.client import TestClient, call
-from tests.support import Gate, finished, queue_class, sql
+from tests.support import Gate, finished, queue_class, raw, sql
 from tests.web.conftest import Browse, MakeApp, work
 
 ECHO = """
@@ -513,16 +512,13 @@ def test_a_file_that_another_process_holds_makes_it_unavailable(
     queue = queue_class()(busy_seconds=0.1)
     app = make_app(providers={"work": queue})
     client = browse(app)
-    other = apsw.Connection(str(database))
-    try:
+    with raw(database) as other:
         other.execute("BEGIN IMMEDIATE")
         answer = call(client, "enqueue", item=1)
         refused(answer, 503, "unavailable")
         assert answer.headers["retry-after"] == "5"
         assert str(database) not in answer.text
         other.execute("ROLLBACK")
-    finally:
-        other.close()
     assert call(client, "enqueue", item=1).is_success
 
 
