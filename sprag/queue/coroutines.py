@@ -44,17 +44,20 @@ class HandlerLoop:
     ) -> tuple[Any, BaseException | None]:
         running.enter(job)
         task = asyncio.current_task()
+        released = False
 
         def release() -> None:
             # A handler that awaits cannot look; one that is asked to cancel is left to.
+            nonlocal released
             if job.release_requested and task is not None:
+                released = True  # whatever it is asked on its way out
                 self._loop.call_soon_threadsafe(task.cancel)
 
         job.interrupted = release
         try:
             return await handler(item), None
         except asyncio.CancelledError as error:
-            return None, JobReleased(job.id) if job.release_requested else error
+            return None, JobReleased(job.id) if released else error
         except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
