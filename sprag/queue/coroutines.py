@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 from . import running
@@ -21,6 +22,7 @@ class HandlerLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
         self._thread.start()
 
@@ -28,13 +30,19 @@ class HandlerLoop:
         """The result of `await handler(item)`; raises what it raises."""
         job = running_job()
         future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
-        result, error = future.result()
+        try:
+            result, error = future.result()
+        except CancelledError:
+            if self._closing:  # before the handler had begun
+                raise JobReleased(job.id) from None
+            raise
         if error is not None:
             raise error
         return result
 
     def close(self) -> None:
         """Cancel what still runs, and end."""
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
@@ -57,7 +65,7 @@ class HandlerLoop:
         try:
             return await handler(item), None
         except asyncio.CancelledError as error:
-            return None, JobReleased(job.id) if released else error
+            return None, JobReleased(job.id) if released or self._closing else error
         except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
             # SystemExit would end the loop, and with it every other job on it.
             return None, error

@@ -67,10 +67,14 @@ class WorkerPool:
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
-        self._engine.dismiss(self._tickets)
-        self._join(grace_seconds)
-        for job in tuple(self._jobs.values()):
-            job.interrupt(JobReleased)
+        try:
+            self._engine.dismiss(self._tickets)
+            self._join(grace_seconds)
+        finally:
+            # Also where a second Ctrl-C ends the grace: an async handler ends with its loop, and
+            # one that was not told before would have failed.
+            for job in tuple(self._jobs.values()):
+                job.interrupt(JobReleased)
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
         claims = {ticket: ticket.claimed for ticket in self._tickets}
         left = {ticket: run for ticket, run in claims.items() if run is not None}

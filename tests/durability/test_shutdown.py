@@ -25,6 +25,7 @@ from tests.support import (
     python,
     queue_class,
     raw,
+    said,
     sql,
     until_interrupted,
     wait,
@@ -226,6 +227,57 @@ def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
     assert done.stderr == ""
     assert events(queue, job.id) == ["enqueue", "start", "release"]
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []
+    assert audit(database) == []
+
+
+STOPPED_TWICE = """
+    import asyncio, os, signal, sys, threading, time
+    from sprag.queue import QueueService
+
+    class Looks(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            begun.set()
+            while True:
+                self.check_cancelled()
+                time.sleep(0.001)
+
+    class Awaits(QueueService):
+        name = "work"
+
+        async def handle_item(self, item):
+            begun.set()
+            await asyncio.sleep(600)
+
+    path, kind = sys.argv[1:]
+    begun = threading.Event()
+    other = QueueService(name="other", database=path)
+    other.counts()  # it keeps the file open, and thereby the owner
+
+    def again():
+        while not all(ticket.stopping for ticket in tickets):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        with {"looks": Looks, "awaits": Awaits}[kind](database=path, grace_seconds=600) as queue:
+            tickets = queue._pool._tickets
+            job = queue.enqueue(1)
+            begun.wait()
+            threading.Thread(target=again).start()
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    while queue.get(job.id).status == "running":
+        time.sleep(0.001)
+    print(*[move.event for move in queue.history(job.id)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["looks", "awaits"])
+def test_a_second_ctrl_c_ends_the_grace_and_releases_what_runs(database: Path, kind: str) -> None:
+    assert said(STOPPED_TWICE, database, kind) == "enqueue start release"
     assert audit(database) == []
 
 
