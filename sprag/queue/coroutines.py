@@ -78,7 +78,9 @@ class HandlerLoop:
             # too, and the other jobs go on.
             log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=True)
             return False
-        return True
+        if not self._closing:
+            log.warning("a handler stopped the event loop of its queue; it goes on")
+        return self._closing
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

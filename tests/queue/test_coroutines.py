@@ -156,6 +156,29 @@ def test_a_task_that_wants_to_exit_does_not_end_the_loop(
         assert finished(queue, beside, queue.enqueue("after"))[1].result == "lived"
 
 
+def test_a_handler_that_stops_its_loop_ends_no_job(
+    make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = AsyncGate()
+
+    async def handler(self: QueueService, item: str) -> str:
+        if item == "stop":
+            asyncio.get_running_loop().stop()
+        else:
+            await gate.hold()
+        await asyncio.sleep(0)
+        return item
+
+    with make_queue(handler) as queue:
+        beside = queue.enqueue("beside")
+        gate.wait_held()
+        stop = queue.enqueue("stop")
+        assert finished(queue, stop)[0].result == "stop"
+        gate.open()
+        assert [job.result for job in finished(queue, beside)] == ["beside"]
+    assert "it goes on" in caplog.text
+
+
 def test_an_async_handler_is_tried_again(make_queue: MakeQueue) -> None:
     async def handler(self: QueueService, item: Any) -> int:
         await asyncio.sleep(0)
