@@ -115,6 +115,8 @@ class QueueService:
         )
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
+        self._leaving: WorkerPool | None = None
+        """The pool that a stop waits for."""
         self._loop: HandlerLoop | None = None
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._minds_sigterm = False
@@ -414,14 +416,15 @@ class QueueService:
         Raises StopInsideHandler in a handler of this queue. Stopping twice is fine.
         """
         seconds = checks.seconds("grace", self.grace_seconds if grace is None else grace)
-        pool = self._pool
-        if pool is not None and pool.runs_here():
+        # In this order: a stop that begins meanwhile moves it from the one to the other.
+        if any(pool is not None and pool.runs_here() for pool in (self._pool, self._leaving)):
             raise errors.StopInsideHandler(
                 f"stop() of queue {self.name!r} was called inside its own handler and would wait "
                 "for it for ever; the queue goes on"
             )
         with self._life:
-            pool, self._pool = self._pool, None
+            pool = self._leaving = self._pool
+            self._pool = None
             loop, self._loop = self._loop, None
             engine = self._engine
             _started.discard(self)
@@ -433,7 +436,7 @@ class QueueService:
             finally:
                 # Not before: handlers in their grace and subscribers still use it, and must not
                 # have to wait for this thread, which waits for them.
-                self._engine = None
+                self._engine = self._leaving = None
                 if not engine.database.forked:
                     # Others may keep the file open: whoever waits for a job here looks up.
                     engine.observers.changed()
