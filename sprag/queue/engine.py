@@ -330,14 +330,17 @@ class Engine:
         self._unheard = not all(told)
 
     def _store_progress(self) -> None:
-        reports = []
-        for _ in range(len(self.dirty)):
-            # Taken out before it is read: what is reported in between comes back in.
-            report = self.dirty.pop().report()
-            if report is not None:
-                reports.append(report)
+        # Taken out before they are read: what is reported in between comes back in.
+        jobs = [self.dirty.pop() for _ in range(len(self.dirty))]
+        reports = [report for job in jobs if (report := job.report()) is not None]
         if reports and self.owner is not None:
-            self.journal.report(self.owner, reports)
+            try:
+                self.journal.report(self.owner, reports)
+            except errors.DatabaseError as error:
+                if type(error) is not errors.DatabaseError:
+                    # The lock or the disk: a handler may not report again for long.
+                    self.dirty.update(jobs)
+                raise
 
     def _every(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -25,7 +25,18 @@ from sprag.queue.coroutines import HandlerLoop
 from sprag.queue.execution import execute
 from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Seen, finished, named, sql, until_interrupted, wait
+from tests.support import (
+    DEADLINE,
+    Gate,
+    Seen,
+    finished,
+    named,
+    raw,
+    sql,
+    until_interrupted,
+    wait,
+    wait_until,
+)  # fmt: skip
 
 
 def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
@@ -143,6 +154,29 @@ def test_progress_can_be_seen_while_the_handler_runs(make_queue: MakeQueue) -> N
         now = queue.get(job.id)
         assert (now.status, now.progress) == ("running", Progress(1, 4, 25.0, "begun"))
         gate.open()
+        finished(queue, job)
+
+
+def test_a_report_that_finds_the_file_locked_is_stored_afterwards(
+    make_queue: MakeQueue, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready, reported = Gate(), Gate()
+
+    def handler(self: QueueService, item: Any) -> None:
+        ready.hold()
+        self.report_progress(1, 4)
+        reported.hold()
+
+    with make_queue(handler, busy_seconds=0.05) as queue:
+        job = queue.enqueue(1)
+        ready.wait_held()
+        with raw(database) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ready.open()
+            wait_until(lambda: "cannot be watched" in caplog.text)
+        wait_until(lambda: queue.get(job.id).progress is not None)
+        assert queue.get(job.id).status == "running"
+        reported.open()
         finished(queue, job)
 
 
