@@ -97,7 +97,7 @@ class WorkerPool:
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
+            thread.join(min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
 
     def _work(self, ticket: Exchange) -> None:
         engine = self._engine

@@ -560,6 +560,13 @@ def test_the_grace_is_no_longer_than_the_jobs_need(make_queue: MakeQueue) -> Non
     assert time.monotonic() - begin < DEADLINE / 2
 
 
+def test_a_grace_may_be_longer_than_the_system_can_wait(make_queue: MakeQueue) -> None:
+    queue = make_queue(grace_seconds=9e10).start()
+    job = queue.enqueue(1)
+    queue.stop()
+    assert queue.get(job.id).status in ("queued", "completed")
+
+
 @pytest.mark.parametrize("kind", ["plain", "async"])
 def test_a_stop_without_grace_right_after_an_enqueue_releases_or_completes(
     make_queue: MakeQueue, database: Path, kind: str
