@@ -120,7 +120,7 @@ class Engine:
     def _close(self) -> None:
         self._closing.set()
         self.observers.close()
-        with self._mutex:  # or it may be there, but not started yet
+        with self._mutex:  # or it may be started, but not known yet
             keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
@@ -247,8 +247,9 @@ class Engine:
         """Start the keeper, unless it runs."""
         with self._mutex:
             if self._keeper is None:
-                self._keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
-                self._keeper.start()
+                keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
+                keeper.start()  # which fails where the system has no more threads
+                self._keeper = keeper
 
     def _for_certain(self, write: Callable[[], R]) -> R:
         """Write something that may use the room that was set aside."""

@@ -53,8 +53,14 @@ class WorkerPool:
             )
             for n, ticket in enumerate(self._tickets)
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            # The system has no more threads: nobody would ever stop those that it had.
+            self._threads = [thread for thread in self._threads if thread.ident is not None]
+            self.stop(0.0)
+            raise
 
     def runs_here(self) -> bool:
         """Whether the caller is part of a handler that a worker has called."""

@@ -401,12 +401,12 @@ class QueueService:
                 if inspect.iscoroutinefunction(handler):
                     self._loop = self._loop or _handler_loop()  # of a start that failed
                     handler = _on(self._loop, handler)
+                engine.keep_watch()
                 self._pool = WorkerPool(
                     engine, self.name, self.worker_count, handler, self._backoff,
                     self.max_payload_bytes,
                 )  # fmt: skip
                 _started.add(self)
-                engine.keep_watch()
         return self
 
     def stop(self, grace: float | None = None) -> None:

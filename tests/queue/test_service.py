@@ -956,6 +956,30 @@ def test_a_stopped_queue_can_be_used_and_started_again(make_queue: MakeQueue) ->
         assert queue.start() is queue
 
 
+@pytest.mark.parametrize("refused", ["sprag-work-2", "sprag-keeper"])
+def test_a_start_that_gets_no_thread_leaves_nothing_behind(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == refused:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    queue = make_queue()
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            queue.start()
+    assert not [t for t in threading.enumerate() if t.name.startswith("sprag-work-")]
+    job = queue.enqueue(1)
+    assert queue.get(job.id).status == "queued"
+    queue.stop()
+    with queue:
+        assert finished(queue, job)[0].status == "completed"
+
+
 def test_stopping_what_never_started_is_fine(make_queue: MakeQueue, database: Path) -> None:
     make_queue().stop()
     assert not database.exists()
