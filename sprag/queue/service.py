@@ -190,9 +190,10 @@ class QueueService:
                 "job_id: expected 32 hexadecimal digits, as new_job_id() makes them, "
                 f"got {errors.shown(job_id)}"
             )
+        accepted: list[Job] = []
         full: errors.QueueFull | None = None
         try:
-            self._enqueue(options, [job_id], [text])
+            accepted = self._enqueue(options, [job_id], [text])
         except errors.QueueFull as error:
             full = error
         try:
@@ -200,7 +201,7 @@ class QueueService:
         except errors.JobNotFound:
             if full is not None:  # or it was there already, and the repetition needed no room
                 raise full from None
-            raise
+            return accepted[0]  # it has ended and was pruned since
         except errors.DatabaseError as error:
             # Its own words, such as "nothing was stored", are true of the reading alone.
             raise errors.WriteUnknown(

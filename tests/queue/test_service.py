@@ -246,6 +246,30 @@ def test_a_repeated_enqueue_is_no_new_job_in_a_full_queue(make_queue: MakeQueue)
         queue.enqueue(5, job_id=new_job_id())
 
 
+def test_an_enqueue_under_an_id_that_is_pruned_at_once_was_accepted(
+    make_queue: MakeQueue,
+) -> None:
+    class Pruned(QueueService):
+        name = "work"
+
+        def handle_item(self, item: Any) -> Any:
+            return item
+
+        def _enqueue(self, *what: Any) -> list[Job]:
+            jobs = super()._enqueue(*what)
+            # The newest one stays, so that is another.
+            finished(self, *jobs, *super()._enqueue(what[0], [new_job_id()], what[2]))
+            assert self.prune(keep=0) == 1
+            return jobs
+
+    with make_queue(Pruned) as queue:
+        id_ = new_job_id()
+        job = queue.enqueue({"a": 1}, job_id=id_)
+        assert (job.id, job.item, job.status) == (id_, {"a": 1}, "queued")
+        with pytest.raises(JobNotFound):
+            queue.get(id_)
+
+
 def test_an_id_of_another_job_is_refused(make_queue: MakeQueue) -> None:
     queue, other = make_queue(), make_queue(name="other")
     job = queue.enqueue({"a": 1})
