@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from . import running
@@ -23,6 +23,7 @@ class HandlerLoop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._closing = False
+        self._calls: set[Future[tuple[Any, BaseException | None]]] = set()
         self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
         self._thread.start()
 
@@ -30,12 +31,15 @@ class HandlerLoop:
         """The result of `await handler(item)`; raises what it raises."""
         job = running_job()
         future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
+        self._calls.add(future)
         try:
             result, error = future.result()
         except CancelledError:
-            if self._closing:  # before the handler had begun
+            if self._closing:  # before the handler had begun, or it would not end
                 raise JobReleased(job.id) from None
             raise
+        finally:
+            self._calls.discard(future)
         if error is not None:
             raise error
         return result
@@ -93,4 +97,6 @@ class HandlerLoop:
             self._loop.run_until_complete(asyncio.wait(pending, timeout=0.5)) if pending else None
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
+            for call in self._calls.copy():
+                call.cancel()  # or its worker would wait for ever
             self._loop.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from sprag.queue import NoRunningJob, Progress, QueueService, StopInsideHandler
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Seen, finished, wait
+from tests.support import DEADLINE, Seen, finished, wait, wait_until
 
 
 class AsyncGate:
@@ -236,6 +237,23 @@ def test_an_async_handler_that_awaits_is_released_when_the_queue_stops(
     assert [m.event for m in queue.history(job.id)] == ["enqueue", "start", "release"]
     # It gave way by itself: its job was not taken from it.
     assert "still running" not in caplog.text
+
+
+def test_an_async_handler_that_never_gives_way_keeps_no_thread(make_queue: MakeQueue) -> None:
+    started = threading.Event()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        while True:
+            started.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(DEADLINE * 10)
+
+    queue = make_queue(handler).start()
+    job = queue.enqueue(1)
+    wait(started)
+    queue.stop(0)
+    assert queue.get(job.id).status == "queued"
+    wait_until(lambda: not any(t.name.startswith("sprag-") for t in threading.enumerate()))
 
 
 def test_an_async_handler_has_its_grace(make_queue: MakeQueue) -> None:
