@@ -66,6 +66,9 @@ class HandlerLoop:
                 self._loop.call_soon_threadsafe(task.cancel)
 
         job.interrupted = release
+        if job.release_requested:
+            # While it waited for the loop, where nobody could have told it.
+            return None, JobReleased(job.id)
         try:
             return await handler(item), None
         except asyncio.CancelledError as error:

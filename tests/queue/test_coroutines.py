@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 
-from sprag.queue import NoRunningJob, Progress, QueueService, StopInsideHandler
+from sprag.queue import (
+    Backoff,
+    JobReleased,
+    NoRunningJob,
+    Progress,
+    QueueService,
+    RunningJob,
+    StopInsideHandler,
+)
+from sprag.queue.coroutines import HandlerLoop
+from sprag.queue.execution import execute
+from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, wait, wait_until
 
@@ -237,6 +248,19 @@ def test_an_async_handler_that_awaits_is_released_when_the_queue_stops(
     assert [m.event for m in queue.history(job.id)] == ["enqueue", "start", "release"]
     # It gave way by itself: its job was not taken from it.
     assert "still running" not in caplog.text
+
+
+def test_an_async_handler_that_was_released_before_it_began_does_not_begin() -> None:
+    begun: list[Any] = []
+
+    async def handler(item: Any) -> None:
+        begun.append(item)
+
+    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", begun.append)
+    job.interrupt(JobReleased)
+    with closing(HandlerLoop()) as loop:
+        done = execute(job, lambda item: loop.call(handler, item), Backoff(), 1000)
+    assert (done.event, begun) == ("release", [])
 
 
 def test_an_async_handler_that_never_gives_way_keeps_no_thread(make_queue: MakeQueue) -> None:
