@@ -589,12 +589,14 @@ def _close(
         if pool is not None:
             pool.stop(seconds)
     finally:
-        if loop is not None:
-            loop.close()
-        for subscription in tuple(subscriptions):
-            # A callback that does not return must not keep the queue from stopping.
-            subscription.close(CLOSE_SECONDS)
-        engine.close()
+        try:
+            if loop is not None:
+                loop.close()
+            for subscription in tuple(subscriptions):
+                # A callback that does not return must not keep the queue from stopping.
+                subscription.close(CLOSE_SECONDS)
+        finally:  # also after a Ctrl-C: nobody else would ever close it
+            engine.close()
 
 
 def _stop_all() -> None:

@@ -281,6 +281,45 @@ def test_a_second_ctrl_c_ends_the_grace_and_releases_what_runs(database: Path, k
     assert audit(database) == []
 
 
+INTERRUPTED_AT_A_SUBSCRIBER = """
+    import os, signal, sys, threading, time
+    from pathlib import Path
+    from sprag.queue import QueueService
+
+    class Work(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            return item
+
+    def slow(told):
+        called.set()
+        interrupted.wait()
+
+    def interrupt():
+        while not subscription._closed.is_set():
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    called, interrupted = threading.Event(), threading.Event()
+    queue = Work(database=sys.argv[1]).start()
+    subscription = queue.subscribe(slow)
+    queue.enqueue(1)
+    called.wait()
+    threading.Thread(target=interrupt).start()
+    try:
+        queue.stop()
+    except KeyboardInterrupt:
+        print("interrupted", *Path(f"{sys.argv[1]}-sprag").glob("*.lock"))
+    interrupted.set()
+"""
+
+
+def test_a_ctrl_c_while_a_stop_waits_for_a_subscriber_leaves_no_file_open(database: Path) -> None:
+    assert said(INTERRUPTED_AT_A_SUBSCRIBER, database) == "interrupted"
+    assert audit(database) == []
+
+
 def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, database: Path) -> None:
     gate = Gate()
 
