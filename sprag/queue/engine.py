@@ -200,7 +200,7 @@ class Engine:
                 run = self.journal.exchange(ticket, outcome)
             except errors.QueueClosed:
                 raise
-            except errors.DatabaseError as error:
+            except Exception as error:  # a MemoryError, too, is over some time
                 if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
                     continue
                 if type(error) is errors.DatabaseError and outcome is not None:
@@ -211,7 +211,7 @@ class Engine:
                         continue
                 elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
-                              ticket.queue, error)  # fmt: skip
+                              ticket.queue, str(error) or repr(error))  # fmt: skip
                 tries += 1
                 if self._closing.wait(wait):
                     raise errors.QueueClosed(f"{self.path} is closed") from error
@@ -280,9 +280,10 @@ class Engine:
                 failing = False
             except errors.QueueClosed:
                 return
-            except (errors.DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
                 if not failing and self._every("complaint", _COMPLAINT_SECONDS):
-                    log.error("%s cannot be watched, and is tried again: %s", self.path, error)
+                    told = str(error) or repr(error)
+                    log.error("%s cannot be watched, and is tried again: %s", self.path, told)
                 failing = True
 
     def _look(self) -> None:
