@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from . import running
@@ -21,6 +22,8 @@ class HandlerLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._closing = False
+        self._calls: set[Future[tuple[Any, BaseException | None]]] = set()
         self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
         self._thread.start()
 
@@ -28,13 +31,22 @@ class HandlerLoop:
         """The result of `await handler(item)`; raises what it raises."""
         job = running_job()
         future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
-        result, error = future.result()
+        self._calls.add(future)
+        try:
+            result, error = future.result()
+        except CancelledError:
+            if self._closing:  # before the handler had begun, or it would not end
+                raise JobReleased(job.id) from None
+            raise
+        finally:
+            self._calls.discard(future)
         if error is not None:
             raise error
         return result
 
     def close(self) -> None:
         """Cancel what still runs, and end."""
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
@@ -44,17 +56,23 @@ class HandlerLoop:
     ) -> tuple[Any, BaseException | None]:
         running.enter(job)
         task = asyncio.current_task()
+        released = False
 
         def release() -> None:
             # A handler that awaits cannot look; one that is asked to cancel is left to.
+            nonlocal released
             if job.release_requested and task is not None:
+                released = True  # whatever it is asked on its way out
                 self._loop.call_soon_threadsafe(task.cancel)
 
         job.interrupted = release
+        if job.release_requested:
+            # While it waited for the loop, where nobody could have told it.
+            return None, JobReleased(job.id)
         try:
             return await handler(item), None
         except asyncio.CancelledError as error:
-            return None, JobReleased(job.id) if job.release_requested else error
+            return None, JobReleased(job.id) if released or self._closing else error
         except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
@@ -67,7 +85,9 @@ class HandlerLoop:
             # too, and the other jobs go on.
             log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=True)
             return False
-        return True
+        if not self._closing:
+            log.warning("a handler stopped the event loop of its queue; it goes on")
+        return self._closing
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -80,4 +100,6 @@ class HandlerLoop:
             self._loop.run_until_complete(asyncio.wait(pending, timeout=0.5)) if pending else None
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
+            for call in self._calls.copy():
+                call.cancel()  # or its worker would wait for ever
             self._loop.close()

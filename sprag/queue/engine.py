@@ -120,7 +120,7 @@ class Engine:
     def _close(self) -> None:
         self._closing.set()
         self.observers.close()
-        with self._mutex:  # or it may be there, but not started yet
+        with self._mutex:  # or it may be started, but not known yet
             keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
@@ -200,7 +200,7 @@ class Engine:
                 run = self.journal.exchange(ticket, outcome)
             except errors.QueueClosed:
                 raise
-            except errors.DatabaseError as error:
+            except Exception as error:  # a MemoryError, too, is over some time
                 if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
                     continue
                 if type(error) is errors.DatabaseError and outcome is not None:
@@ -211,7 +211,7 @@ class Engine:
                         continue
                 elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
-                              ticket.queue, error)  # fmt: skip
+                              ticket.queue, str(error) or repr(error))  # fmt: skip
                 tries += 1
                 if self._closing.wait(wait):
                     raise errors.QueueClosed(f"{self.path} is closed") from error
@@ -247,8 +247,9 @@ class Engine:
         """Start the keeper, unless it runs."""
         with self._mutex:
             if self._keeper is None:
-                self._keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
-                self._keeper.start()
+                keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
+                keeper.start()  # which fails where the system has no more threads
+                self._keeper = keeper
 
     def _for_certain(self, write: Callable[[], R]) -> R:
         """Write something that may use the room that was set aside."""
@@ -279,9 +280,10 @@ class Engine:
                 failing = False
             except errors.QueueClosed:
                 return
-            except (errors.DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
                 if not failing and self._every("complaint", _COMPLAINT_SECONDS):
-                    log.error("%s cannot be watched, and is tried again: %s", self.path, error)
+                    told = str(error) or repr(error)
+                    log.error("%s cannot be watched, and is tried again: %s", self.path, told)
                 failing = True
 
     def _look(self) -> None:
@@ -330,14 +332,17 @@ class Engine:
         self._unheard = not all(told)
 
     def _store_progress(self) -> None:
-        reports = []
-        for _ in range(len(self.dirty)):
-            # Taken out before it is read: what is reported in between comes back in.
-            report = self.dirty.pop().report()
-            if report is not None:
-                reports.append(report)
+        # Taken out before they are read: what is reported in between comes back in.
+        jobs = [self.dirty.pop() for _ in range(len(self.dirty))]
+        reports = [report for job in jobs if (report := job.report()) is not None]
         if reports and self.owner is not None:
-            self.journal.report(self.owner, reports)
+            try:
+                self.journal.report(self.owner, reports)
+            except errors.DatabaseError as error:
+                if type(error) is not errors.DatabaseError:
+                    # The lock or the disk: a handler may not report again for long.
+                    self.dirty.update(jobs)
+                raise
 
     def _every(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -61,7 +61,8 @@ def _outcome_of(
     run = job.run
     if isinstance(error, JobCancelled) and job.cancel_requested:
         return Outcome(run, "confirm", report=job.report())
-    if isinstance(error, JobReleased) and job.release_requested:
+    if isinstance(error, JobReleased) and (job.release_requested or job.cancel_requested):
+        # If it was asked to cancel on its way out, that is stored as the confirmation.
         return Outcome(run, "release", report=job.report())
     told = describe(error)
     # An item or result that cannot be stored will not do better the next time.

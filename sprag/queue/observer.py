@@ -101,7 +101,7 @@ class Subscription:
                 self._read_notices()
             except errors.QueueClosed:
                 return
-            except errors.DatabaseError:
+            except Exception:
                 log.exception("a subscriber cannot read the journal; it goes on after seq %d",
                               self.seq)  # fmt: skip
                 self._closed.wait(_RETRY_SECONDS)

@@ -53,8 +53,14 @@ class WorkerPool:
             )
             for n, ticket in enumerate(self._tickets)
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            # The system has no more threads: nobody would ever stop those that it had.
+            self._threads = [thread for thread in self._threads if thread.ident is not None]
+            self.stop(0.0)
+            raise
 
     def runs_here(self) -> bool:
         """Whether the caller is part of a handler that a worker has called."""
@@ -67,10 +73,14 @@ class WorkerPool:
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
-        self._engine.dismiss(self._tickets)
-        self._join(grace_seconds)
-        for job in tuple(self._jobs.values()):
-            job.interrupt(JobReleased)
+        try:
+            self._engine.dismiss(self._tickets)
+            self._join(grace_seconds)
+        finally:
+            # Also where a second Ctrl-C ends the grace: an async handler ends with its loop, and
+            # one that was not told before would have failed.
+            for job in tuple(self._jobs.values()):
+                job.interrupt(JobReleased)
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
         claims = {ticket: ticket.claimed for ticket in self._tickets}
         left = {ticket: run for ticket, run in claims.items() if run is not None}
@@ -93,7 +103,7 @@ class WorkerPool:
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
+            thread.join(min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
 
     def _work(self, ticket: Exchange) -> None:
         engine = self._engine

@@ -115,6 +115,8 @@ class QueueService:
         )
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
+        self._leaving: WorkerPool | None = None
+        """The pool that a stop waits for."""
         self._loop: HandlerLoop | None = None
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._minds_sigterm = False
@@ -188,9 +190,10 @@ class QueueService:
                 "job_id: expected 32 hexadecimal digits, as new_job_id() makes them, "
                 f"got {errors.shown(job_id)}"
             )
+        accepted: list[Job] = []
         full: errors.QueueFull | None = None
         try:
-            self._enqueue(options, [job_id], [text])
+            accepted = self._enqueue(options, [job_id], [text])
         except errors.QueueFull as error:
             full = error
         try:
@@ -198,7 +201,7 @@ class QueueService:
         except errors.JobNotFound:
             if full is not None:  # or it was there already, and the repetition needed no room
                 raise full from None
-            raise
+            return accepted[0]  # it has ended and was pruned since
         except errors.DatabaseError as error:
             # Its own words, such as "nothing was stored", are true of the reading alone.
             raise errors.WriteUnknown(
@@ -399,12 +402,12 @@ class QueueService:
                 if inspect.iscoroutinefunction(handler):
                     self._loop = self._loop or _handler_loop()  # of a start that failed
                     handler = _on(self._loop, handler)
+                engine.keep_watch()
                 self._pool = WorkerPool(
                     engine, self.name, self.worker_count, handler, self._backoff,
                     self.max_payload_bytes,
                 )  # fmt: skip
                 _started.add(self)
-                engine.keep_watch()
         return self
 
     def stop(self, grace: float | None = None) -> None:
@@ -414,14 +417,15 @@ class QueueService:
         Raises StopInsideHandler in a handler of this queue. Stopping twice is fine.
         """
         seconds = checks.seconds("grace", self.grace_seconds if grace is None else grace)
-        pool = self._pool
-        if pool is not None and pool.runs_here():
+        # In this order: a stop that begins meanwhile moves it from the one to the other.
+        if any(pool is not None and pool.runs_here() for pool in (self._pool, self._leaving)):
             raise errors.StopInsideHandler(
                 f"stop() of queue {self.name!r} was called inside its own handler and would wait "
                 "for it for ever; the queue goes on"
             )
         with self._life:
-            pool, self._pool = self._pool, None
+            pool = self._leaving = self._pool
+            self._pool = None
             loop, self._loop = self._loop, None
             engine = self._engine
             _started.discard(self)
@@ -433,7 +437,7 @@ class QueueService:
             finally:
                 # Not before: handlers in their grace and subscribers still use it, and must not
                 # have to wait for this thread, which waits for them.
-                self._engine = None
+                self._engine = self._leaving = None
                 if not engine.database.forked:
                     # Others may keep the file open: whoever waits for a job here looks up.
                     engine.observers.changed()
@@ -585,12 +589,14 @@ def _close(
         if pool is not None:
             pool.stop(seconds)
     finally:
-        if loop is not None:
-            loop.close()
-        for subscription in tuple(subscriptions):
-            # A callback that does not return must not keep the queue from stopping.
-            subscription.close(CLOSE_SECONDS)
-        engine.close()
+        try:
+            if loop is not None:
+                loop.close()
+            for subscription in tuple(subscriptions):
+                # A callback that does not return must not keep the queue from stopping.
+                subscription.close(CLOSE_SECONDS)
+        finally:  # also after a Ctrl-C: nobody else would ever close it
+            engine.close()
 
 
 def _stop_all() -> None:

@@ -23,7 +23,18 @@ from sprag.queue.ids import new_ids
 from sprag.queue.running import RunningJob
 from sprag.queue.tickets import Options
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, child, finished, queue_class, raw, sql, wait, wait_until
+from tests.support import (
+    DEADLINE,
+    Gate,
+    Seen,
+    child,
+    finished,
+    queue_class,
+    raw,
+    sql,
+    wait,
+    wait_until,
+)  # fmt: skip
 
 
 def audit(path: Path) -> list[str]:
@@ -611,3 +622,32 @@ def test_a_job_that_was_taken_from_a_living_process_harms_none_of_its_workers(
     assert finished(queue, job)[0].status == "completed"
     assert queue._pool is not None
     assert all(thread.is_alive() for thread in queue._pool._threads)
+
+
+def test_a_lack_of_memory_ends_no_thread_of_a_queue(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Seen()
+    lacking = {"sprag-work-0", "sprag-keeper", "sprag-subscriber"}
+
+    def once(call: Callable[..., Any]) -> Callable[..., Any]:
+        def lacks(*arguments: Any) -> Any:
+            name = threading.current_thread().name
+            if name in lacking:
+                lacking.remove(name)
+                raise MemoryError
+            return call(*arguments)
+
+        return lacks
+
+    with make_queue(worker_count=1) as queue:
+        queue.subscribe(seen)
+        journal = queue._open().journal
+        monkeypatch.setattr(journal, "clock", once(journal.clock))
+        monkeypatch.setattr(journal, "news", once(journal.news))
+        while lacking:
+            # Another thread may write what the worker hands in.
+            finished(queue, queue.enqueue(1))
+        last = queue.enqueue("late", delay=0.01)
+        assert finished(queue, last)[0].status == "completed"
+        seen.wait_status(last.id, "completed")

@@ -25,6 +25,7 @@ from tests.support import (
     python,
     queue_class,
     raw,
+    said,
     sql,
     until_interrupted,
     wait,
@@ -226,6 +227,96 @@ def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
     assert done.stderr == ""
     assert events(queue, job.id) == ["enqueue", "start", "release"]
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []
+    assert audit(database) == []
+
+
+STOPPED_TWICE = """
+    import asyncio, os, signal, sys, threading, time
+    from sprag.queue import QueueService
+
+    class Looks(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            begun.set()
+            while True:
+                self.check_cancelled()
+                time.sleep(0.001)
+
+    class Awaits(QueueService):
+        name = "work"
+
+        async def handle_item(self, item):
+            begun.set()
+            await asyncio.sleep(600)
+
+    path, kind = sys.argv[1:]
+    begun = threading.Event()
+    other = QueueService(name="other", database=path)
+    other.counts()  # it keeps the file open, and thereby the owner
+
+    def again():
+        while not all(ticket.stopping for ticket in tickets):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        with {"looks": Looks, "awaits": Awaits}[kind](database=path, grace_seconds=600) as queue:
+            tickets = queue._pool._tickets
+            job = queue.enqueue(1)
+            begun.wait()
+            threading.Thread(target=again).start()
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    while queue.get(job.id).status == "running":
+        time.sleep(0.001)
+    print(*[move.event for move in queue.history(job.id)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["looks", "awaits"])
+def test_a_second_ctrl_c_ends_the_grace_and_releases_what_runs(database: Path, kind: str) -> None:
+    assert said(STOPPED_TWICE, database, kind) == "enqueue start release"
+    assert audit(database) == []
+
+
+INTERRUPTED_AT_A_SUBSCRIBER = """
+    import os, signal, sys, threading, time
+    from pathlib import Path
+    from sprag.queue import QueueService
+
+    class Work(QueueService):
+        name = "work"
+
+        def handle_item(self, item):
+            return item
+
+    def slow(told):
+        called.set()
+        interrupted.wait()
+
+    def interrupt():
+        while not subscription._closed.is_set():
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    called, interrupted = threading.Event(), threading.Event()
+    queue = Work(database=sys.argv[1]).start()
+    subscription = queue.subscribe(slow)
+    queue.enqueue(1)
+    called.wait()
+    threading.Thread(target=interrupt).start()
+    try:
+        queue.stop()
+    except KeyboardInterrupt:
+        print("interrupted", *Path(f"{sys.argv[1]}-sprag").glob("*.lock"))
+    interrupted.set()
+"""
+
+
+def test_a_ctrl_c_while_a_stop_waits_for_a_subscriber_leaves_no_file_open(database: Path) -> None:
+    assert said(INTERRUPTED_AT_A_SUBSCRIBER, database) == "interrupted"
     assert audit(database) == []
 
 
@@ -506,6 +597,13 @@ def test_the_grace_is_no_longer_than_the_jobs_need(make_queue: MakeQueue) -> Non
     begin = time.monotonic()
     queue.stop()
     assert time.monotonic() - begin < DEADLINE / 2
+
+
+def test_a_grace_may_be_longer_than_the_system_can_wait(make_queue: MakeQueue) -> None:
+    queue = make_queue(grace_seconds=9e10).start()
+    job = queue.enqueue(1)
+    queue.stop()
+    assert queue.get(job.id).status in ("queued", "completed")
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])

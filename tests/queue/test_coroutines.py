@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 
-from sprag.queue import NoRunningJob, Progress, QueueService, StopInsideHandler
+from sprag.queue import (
+    Backoff,
+    JobReleased,
+    NoRunningJob,
+    Progress,
+    QueueService,
+    RunningJob,
+    StopInsideHandler,
+)
+from sprag.queue.coroutines import HandlerLoop
+from sprag.queue.execution import execute
+from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Seen, finished, wait
+from tests.support import DEADLINE, Seen, finished, wait, wait_until
 
 
 class AsyncGate:
@@ -156,6 +168,29 @@ def test_a_task_that_wants_to_exit_does_not_end_the_loop(
         assert finished(queue, beside, queue.enqueue("after"))[1].result == "lived"
 
 
+def test_a_handler_that_stops_its_loop_ends_no_job(
+    make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = AsyncGate()
+
+    async def handler(self: QueueService, item: str) -> str:
+        if item == "stop":
+            asyncio.get_running_loop().stop()
+        else:
+            await gate.hold()
+        await asyncio.sleep(0)
+        return item
+
+    with make_queue(handler) as queue:
+        beside = queue.enqueue("beside")
+        gate.wait_held()
+        stop = queue.enqueue("stop")
+        assert finished(queue, stop)[0].result == "stop"
+        gate.open()
+        assert [job.result for job in finished(queue, beside)] == ["beside"]
+    assert "it goes on" in caplog.text
+
+
 def test_an_async_handler_is_tried_again(make_queue: MakeQueue) -> None:
     async def handler(self: QueueService, item: Any) -> int:
         await asyncio.sleep(0)
@@ -213,6 +248,36 @@ def test_an_async_handler_that_awaits_is_released_when_the_queue_stops(
     assert [m.event for m in queue.history(job.id)] == ["enqueue", "start", "release"]
     # It gave way by itself: its job was not taken from it.
     assert "still running" not in caplog.text
+
+
+def test_an_async_handler_that_was_released_before_it_began_does_not_begin() -> None:
+    begun: list[Any] = []
+
+    async def handler(item: Any) -> None:
+        begun.append(item)
+
+    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", begun.append)
+    job.interrupt(JobReleased)
+    with closing(HandlerLoop()) as loop:
+        done = execute(job, lambda item: loop.call(handler, item), Backoff(), 1000)
+    assert (done.event, begun) == ("release", [])
+
+
+def test_an_async_handler_that_never_gives_way_keeps_no_thread(make_queue: MakeQueue) -> None:
+    started = threading.Event()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        while True:
+            started.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(DEADLINE * 10)
+
+    queue = make_queue(handler).start()
+    job = queue.enqueue(1)
+    wait(started)
+    queue.stop(0)
+    assert queue.get(job.id).status == "queued"
+    wait_until(lambda: not any(t.name.startswith("sprag-") for t in threading.enumerate()))
 
 
 def test_an_async_handler_has_its_grace(make_queue: MakeQueue) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sprag.queue import Job, PayloadError, QueueService, StopInsideHandler
 from sprag.queue.execution import describe
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Handler, finished, sql
+from tests.support import DEADLINE, Gate, Handler, finished, sql, wait_until
 
 
 def outcome(make_queue: MakeQueue, handler: Handler, item: Any = 1, **options: Any) -> Job:
@@ -230,6 +230,26 @@ def test_a_handler_cannot_stop_its_own_queue(make_queue: MakeQueue) -> None:
         first, second = finished(queue, *queue.enqueue_many([1, 2]))
         assert (first.status, second.status) == ("completed", "completed")
         assert "the queue goes on" in first.result
+
+
+def test_a_handler_cannot_stop_its_own_queue_while_that_stops(make_queue: MakeQueue) -> None:
+    gate = Gate()
+
+    def handler(self: QueueService, item: Any) -> str:
+        gate.hold()
+        with pytest.raises(StopInsideHandler):
+            self.stop()
+        return "in time"
+
+    queue = make_queue(handler).start()
+    job = queue.enqueue(1)
+    gate.wait_held()
+    stopping = threading.Thread(target=queue.stop, args=(DEADLINE,))
+    stopping.start()
+    wait_until(lambda: queue._pool is None)  # the stop has begun, and waits for the handler
+    gate.open()
+    stopping.join(DEADLINE)
+    assert queue.get(job.id).result == "in time"
 
 
 def test_a_handler_that_leaves_its_queue_s_with_fails_and_the_queue_goes_on(

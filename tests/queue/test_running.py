@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sprag.queue import (
+    Backoff,
     JobCancelled,
     JobInterrupted,
     JobReleased,
@@ -18,9 +21,22 @@ from sprag.queue import (
     QueueService,
     RunningJob,
 )
+from sprag.queue.coroutines import HandlerLoop
+from sprag.queue.execution import execute
 from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Seen, finished, named, sql, until_interrupted, wait
+from tests.support import (
+    DEADLINE,
+    Gate,
+    Seen,
+    finished,
+    named,
+    raw,
+    sql,
+    until_interrupted,
+    wait,
+    wait_until,
+)  # fmt: skip
 
 
 def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
@@ -138,6 +154,29 @@ def test_progress_can_be_seen_while_the_handler_runs(make_queue: MakeQueue) -> N
         now = queue.get(job.id)
         assert (now.status, now.progress) == ("running", Progress(1, 4, 25.0, "begun"))
         gate.open()
+        finished(queue, job)
+
+
+def test_a_report_that_finds_the_file_locked_is_stored_afterwards(
+    make_queue: MakeQueue, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ready, reported = Gate(), Gate()
+
+    def handler(self: QueueService, item: Any) -> None:
+        ready.hold()
+        self.report_progress(1, 4)
+        reported.hold()
+
+    with make_queue(handler, busy_seconds=0.05) as queue:
+        job = queue.enqueue(1)
+        ready.wait_held()
+        with raw(database) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ready.open()
+            wait_until(lambda: "cannot be watched" in caplog.text)
+        wait_until(lambda: queue.get(job.id).progress is not None)
+        assert queue.get(job.id).status == "running"
+        reported.open()
         finished(queue, job)
 
 
@@ -352,6 +391,30 @@ def test_a_cancellation_is_not_overruled_by_the_end_of_the_queue(kinds: Any) -> 
             job.check_cancelled()
     assert job.cancel_requested
     assert not job.release_requested
+
+
+def test_a_job_cancelled_while_it_gives_way_to_a_stop_gives_way() -> None:
+    job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", Seen())
+
+    def handler(item: Any) -> None:
+        try:
+            job.interrupt(JobReleased)
+            job.check_cancelled()
+        finally:
+            job.interrupt(JobCancelled)  # someone cancels it while it cleans up
+
+    async def in_a_loop(item: Any) -> None:
+        try:
+            job.interrupt(JobReleased)
+            await asyncio.sleep(DEADLINE)
+        finally:
+            job.interrupt(JobCancelled)
+
+    assert execute(job, handler, Backoff(), 1000).event == "release"
+    job = RunningJob(job.run, "work", Seen())
+    with closing(HandlerLoop()) as loop:
+        done = execute(job, lambda item: loop.call(in_a_loop, item), Backoff(), 1000)
+    assert done.event == "release"
 
 
 def test_a_cancellation_that_nobody_asked_for_is_a_failure(make_queue: MakeQueue) -> None:

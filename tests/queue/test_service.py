@@ -246,6 +246,30 @@ def test_a_repeated_enqueue_is_no_new_job_in_a_full_queue(make_queue: MakeQueue)
         queue.enqueue(5, job_id=new_job_id())
 
 
+def test_an_enqueue_under_an_id_that_is_pruned_at_once_was_accepted(
+    make_queue: MakeQueue,
+) -> None:
+    class Pruned(QueueService):
+        name = "work"
+
+        def handle_item(self, item: Any) -> Any:
+            return item
+
+        def _enqueue(self, *what: Any) -> list[Job]:
+            jobs = super()._enqueue(*what)
+            # The newest one stays, so that is another.
+            finished(self, *jobs, *super()._enqueue(what[0], [new_job_id()], what[2]))
+            assert self.prune(keep=0) == 1
+            return jobs
+
+    with make_queue(Pruned) as queue:
+        id_ = new_job_id()
+        job = queue.enqueue({"a": 1}, job_id=id_)
+        assert (job.id, job.item, job.status) == (id_, {"a": 1}, "queued")
+        with pytest.raises(JobNotFound):
+            queue.get(id_)
+
+
 def test_an_id_of_another_job_is_refused(make_queue: MakeQueue) -> None:
     queue, other = make_queue(), make_queue(name="other")
     job = queue.enqueue({"a": 1})
@@ -954,6 +978,30 @@ def test_a_stopped_queue_can_be_used_and_started_again(make_queue: MakeQueue) ->
     with queue:
         assert finished(queue, job)[0].result == 2
         assert queue.start() is queue
+
+
+@pytest.mark.parametrize("refused", ["sprag-work-2", "sprag-keeper"])
+def test_a_start_that_gets_no_thread_leaves_nothing_behind(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == refused:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    queue = make_queue()
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            queue.start()
+    assert not [t for t in threading.enumerate() if t.name.startswith("sprag-work-")]
+    job = queue.enqueue(1)
+    assert queue.get(job.id).status == "queued"
+    queue.stop()
+    with queue:
+        assert finished(queue, job)[0].status == "completed"
 
 
 def test_stopping_what_never_started_is_fine(make_queue: MakeQueue, database: Path) -> None:
