@@ -282,7 +282,7 @@ def test_a_second_ctrl_c_ends_the_grace_and_releases_what_runs(database: Path, k
 
 
 INTERRUPTED_AT_A_SUBSCRIBER = """
-    import os, signal, sys, threading, time
+    import signal, sys, threading
     from pathlib import Path
     from sprag.queue import QueueService
 
@@ -296,17 +296,16 @@ INTERRUPTED_AT_A_SUBSCRIBER = """
         called.set()
         interrupted.wait()
 
-    def interrupt():
-        while not subscription._closed.is_set():
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
+    def interrupted_once(timeout):
+        del subscription.close
+        signal.raise_signal(signal.SIGINT)
 
     called, interrupted = threading.Event(), threading.Event()
     queue = Work(database=sys.argv[1]).start()
     subscription = queue.subscribe(slow)
+    subscription.close = interrupted_once
     queue.enqueue(1)
     called.wait()
-    threading.Thread(target=interrupt).start()
     try:
         queue.stop()
     except KeyboardInterrupt:
