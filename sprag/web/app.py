@@ -183,11 +183,13 @@ class App:
                 threading.Thread(target=_stop, args=(queue,), name="sprag-stop")
                 for queue in self.queues.values()
             ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            self._close()
+            try:
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            finally:  # also after a Ctrl-C: nobody else would ever close it
+                self._close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -209,10 +211,12 @@ class App:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                if self._deferred is not None:
-                    await self._deferred.finish(_STOP_SECONDS)
-                self._deferred = None
-                await anyio.to_thread.run_sync(self.stop)
+                try:
+                    if self._deferred is not None:
+                        await self._deferred.finish(_STOP_SECONDS)
+                finally:  # a server that waits no longer cancels the task itself
+                    self._deferred = None
+                    await anyio.to_thread.run_sync(self.stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

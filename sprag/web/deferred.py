@@ -12,7 +12,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from ..queue.engine import Engine
-from ..queue.errors import DatabaseError
+from ..queue.errors import DatabaseError, QueueClosed
 from .answers import to_json
 from .errors import ActionError
 
@@ -72,14 +72,14 @@ class Deferred:
             text = _failed(said, "stopped", "The server stopped before it was done")
         except ActionError as error:
             text = _failed(said, error.type, error.message)
-        except Exception:  # the author's code
+        except (Exception, SystemExit):  # the author's code; sys.exit() would end the server
             log.exception("the deferred action %r failed", action)
             text = _failed(said, "internal", "Something went wrong on the server")
         try:
             await anyio.to_thread.run_sync(
                 self._engine().journal.notify, audience, FINISHED, text.decode()
             )
-        except DatabaseError:
+        except (DatabaseError, QueueClosed):
             log.exception("nobody could be told how the deferred action %r ended", action)
 
 

@@ -17,6 +17,7 @@ from tests.web.conftest import Browse, MakeApp
 
 DEFERRED = """
     import asyncio
+    import sys
     from sprag import ActionError, Controller, Field, Schema, action
 
     GATE = None
@@ -46,6 +47,14 @@ DEFERRED = """
         @action(defer=True)
         def fails(self):
             raise RuntimeError("the password is swordfish")
+
+        @action(defer=True)
+        def exits(self):
+            sys.exit("the password is swordfish")
+
+        @action(defer=True)
+        async def exits_in_the_loop(self):
+            sys.exit("the password is swordfish")
 
         @action(defer=True)
         def refuses(self):
@@ -98,6 +107,11 @@ def test_a_deferred_action_is_answered_with_a_task_and_its_result_is_told(
     ("name", "error"),
     [
         ("fails", {"type": "internal", "message": "Something went wrong on the server"}),
+        ("exits", {"type": "internal", "message": "Something went wrong on the server"}),
+        (
+            "exits_in_the_loop",
+            {"type": "internal", "message": "Something went wrong on the server"},
+        ),
         ("returns_nonsense", {"type": "internal", "message": "Something went wrong on the server"}),
         ("refuses", {"type": "sunday", "message": "Not on Sundays"}),
     ],

@@ -149,6 +149,66 @@ def test_a_provider_that_cannot_start_stops_the_others(make_app: MakeApp, databa
     ]
 
 
+def test_a_shutdown_that_is_cancelled_stops_the_queues_and_it_can_start_again(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(
+        """
+        import asyncio
+        from sprag import Controller, action
+
+        class Home(Controller):
+            @action(defer=True)
+            async def for_ever(self):
+                await asyncio.Event().wait()
+
+            @action(defer=True)
+            def quick(self):
+                pass
+        """
+    )
+
+    async def live() -> int:
+        async with app.lifespan():
+            return (await ask(app, "for_ever")).status_code
+
+    async def cut_short() -> bool:
+        life = asyncio.create_task(live())
+        while (await ask(app, "quick")).status_code != 503:
+            await asyncio.sleep(0)  # until it waits for what is deferred
+        life.cancel()
+        await asyncio.wait([life])
+        return life.cancelled()
+
+    async def again() -> int:
+        async with app.lifespan():
+            return (await ask(app, "quick")).status_code
+
+    with app:
+        assert in_a_loop(cut_short())
+        assert in_a_loop(again()) == 202
+    with pytest.raises(QueueClosed):
+        _ = app.engine
+    assert not [one for one in caplog.records if one.name == "asyncio"]
+
+
+def test_a_stop_that_is_interrupted_closes_the_file(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
+        join(thread, timeout)
+        if thread.name == "sprag-stop":
+            raise KeyboardInterrupt
+
+    join = threading.Thread.join
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    app = make_app()
+    with pytest.raises(KeyboardInterrupt), app:
+        pass
+    with pytest.raises(QueueClosed):
+        _ = app.engine
+
+
 def test_a_file_that_is_none_is_refused_at_the_start(make_app: MakeApp, database: Path) -> None:
     database.write_text("This is no database, but a text that someone wrote. " * 100)
     app = make_app()
