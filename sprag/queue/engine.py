@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 from . import errors
 from .database import Database, Durability, check_link
 from .execution import describe
+from .interrupts import shielded
 from .journal import Journal
 from .observer import Observers
 from .owners import OwnerLock
@@ -99,7 +100,7 @@ class Engine:
         """
         check_link(path)
         path = os.path.realpath(path)
-        with _registry:
+        with _registry, shielded:
             engine = _engines.get(path)
             if engine is None:
                 engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds, create)
@@ -110,7 +111,7 @@ class Engine:
 
     def close(self) -> None:
         """One user less; the last one closes the file."""
-        with _registry:
+        with _registry, shielded:
             self.users -= 1
             if self.users or self.database.closed:
                 return
@@ -245,7 +246,7 @@ class Engine:
 
     def keep_watch(self) -> None:
         """Start the keeper, unless it runs."""
-        with self._mutex:
+        with self._mutex, shielded:
             if self._keeper is None:
                 keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
                 keeper.start()  # which fails where the system has no more threads

@@ -1,13 +1,17 @@
-"""Keep Ctrl-C out of the few lines where it would tear a commit from its consequences.
+"""Keep Ctrl-C from tearing apart what belongs together.
 
 Python runs signal handlers in the main thread, between any two bytecodes. A
 KeyboardInterrupt between COMMIT and waking those whose jobs it started would
-leave them asleep. `shielded` puts off what this package's own handlers raise
-until the block has ended: that of SIGINT, where it was Python's default, and
-that of SIGTERM in `with queue:`. An application's handlers are left alone; what they
-tear is found and given back (`Journal.give_back`).
+leave them asleep; one in a start or a stop would leave half of a queue.
+`shielded` puts off what this package's own handlers raise until the block has
+ended: that of SIGINT, where it was Python's default, and that of SIGTERM in
+`with queue:`. An application's handlers are left alone; what they tear is found
+and given back (`Journal.give_back`).
 
 A forked child has SIGTERM back as it was before `with queue:`.
+
+Nobody waits long at a time: a signal that arrives after Python's last look and
+before a wait begins does not end that wait, and is noticed only after it.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ from typing import Final
 
 # To ask for the handler takes longer than all else here.
 _LOOK_SECONDS: Final = 0.05
+
+# How long a signal may go unnoticed that arrived just before a wait began.
+PIECE_SECONDS: Final = 0.2
 
 
 class _Shield:
@@ -56,6 +63,11 @@ class _Shield:
                 self._pending = None
                 raise pending
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether this block holds something back: what can wait no longer should end."""
+        return self._pending is not None and threading.get_ident() == self._main
+
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` here, or at the end of the block that must not be torn."""
         if not self._depth:
@@ -76,6 +88,19 @@ def _install() -> None:
     cell. In the main thread only, as Python demands."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _keyboard_interrupt)
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def wait(event: threading.Event, seconds: float) -> None:
+    """Wait until the event is set, or so many seconds. Ctrl-C ends it."""
+    deadline = time.monotonic() + seconds
+    # Shielded: an event is itself written in Python, and could be torn.
+    with shielded:
+        while not shielded.interrupted and (left := deadline - time.monotonic()) > 0:
+            if event.wait(min(left, PIECE_SECONDS)):
+                return
 
 
 # ---------------------------------------------------------------- SIGTERM in `with queue:`

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from . import errors
+from .interrupts import PIECE_SECONDS
 from .job import Notice, Progress, Reported, Transition
 from .journal import Journal
 
@@ -78,7 +81,7 @@ class Subscription:
             self._news.set()
             self._on_close(self)
         if threading.current_thread() is not self._thread and self._thread.is_alive():
-            self._thread.join(timeout)
+            self._join(math.inf if timeout is None else timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +93,11 @@ class Subscription:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _join(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            self._thread.join(min(left, PIECE_SECONDS))
 
     def _run(self) -> None:
         while not self._closed.is_set():

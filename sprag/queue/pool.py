@@ -7,6 +7,7 @@ pool knows threads; what becomes of a job is decided in `execution`.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from .backoff import Backoff
 from .engine import Engine
 from .errors import DatabaseError, JobReleased, QueueClosed
 from .execution import execute
+from .interrupts import PIECE_SECONDS, shielded
 from .running import RunningJob
 from .tickets import Exchange, Outcome
 
@@ -46,6 +48,7 @@ class WorkerPool:
         owner = engine.own()
         self._tickets = [Exchange(queue, owner) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
+        self._deadline = math.inf
         engine.admit(self._tickets, queue)
         self._threads = [
             threading.Thread(
@@ -67,27 +70,36 @@ class WorkerPool:
         job = running.current()
         return job is not None and job in tuple(self._jobs.values())
 
+    def hurry(self, grace_seconds: float) -> None:
+        """Let the grace of a stop end after so many seconds, if it lasts longer."""
+        self._deadline = min(self._deadline, time.monotonic() + grace_seconds)
+
     def stop(self, grace_seconds: float) -> list[str]:
         """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
-        whose handlers did not give way and run on, their outcomes to be dropped."""
+        whose handlers did not give way and run on, their outcomes to be dropped.
+
+        Ctrl-C ends the grace, where it is put off so long.
+        """
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
+        self.hurry(grace_seconds)
+        begun = time.monotonic()
         try:
             self._engine.dismiss(self._tickets)
-            self._join(grace_seconds)
+            self._spend_grace()
         finally:
-            # Also where a second Ctrl-C ends the grace: an async handler ends with its loop, and
-            # one that was not told before would have failed.
+            # Also where an application's signal handler ends it: an async handler ends with its
+            # loop, and one that was not told before would have failed.
             for job in tuple(self._jobs.values()):
                 job.interrupt(JobReleased)
+        spent = time.monotonic() - begun
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
-        claims = {ticket: ticket.claimed for ticket in self._tickets}
-        left = {ticket: run for ticket, run in claims.items() if run is not None}
+        left = {t: run for t in self._tickets if (run := t.claimed) is not None}
         if left:
             named = ", ".join(run.id for run in left.values())
             log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
-                        "back to the queue: %s", self._queue, grace_seconds, named)  # fmt: skip
+                        "back to the queue: %s", self._queue, round(spent, 1), named)  # fmt: skip
             jobs = [self._jobs.get(ticket) for ticket in left]
             outcomes = [
                 Outcome(run, "release", report=None if job is None else job.report())
@@ -100,10 +112,18 @@ class WorkerPool:
         self._engine.discharge(self._tickets)
         return [run.id for run in left.values()]
 
+    def _spend_grace(self) -> None:
+        for thread in self._threads:
+            while thread.is_alive() and not shielded.interrupted:
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    return
+                thread.join(min(left, PIECE_SECONDS))
+
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _work(self, ticket: Exchange) -> None:
         engine = self._engine

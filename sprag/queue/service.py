@@ -16,12 +16,13 @@ from __future__ import annotations
 import atexit
 import importlib
 import inspect
+import logging
 import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,8 @@ from .tickets import Options
 
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
+
+log = logging.getLogger("sprag.queue")
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
@@ -115,8 +118,6 @@ class QueueService:
         )
         self._engine: Engine | None = None
         self._pool: WorkerPool | None = None
-        self._leaving: WorkerPool | None = None
-        """The pool that a stop waits for."""
         self._loop: HandlerLoop | None = None
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._minds_sigterm = False
@@ -294,7 +295,7 @@ class QueueService:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise errors.WaitTimeout(job_id, timeout or 0.0, job.status)
-                event.wait(min(left, threading.TIMEOUT_MAX))
+                interrupts.wait(event, left)
         finally:
             engine.observers.unexpect(id_, event)
 
@@ -336,9 +337,10 @@ class QueueService:
         if after is not None:
             checks.whole("after", after, 0, 2**63 - 1)
         engine = self._open()
-        subscription = engine.observers.subscribe(callback, self.name, after)
-        self._subscriptions.add(subscription)
-        engine.keep_watch()
+        with interrupts.shielded:
+            subscription = engine.observers.subscribe(callback, self.name, after)
+            self._subscriptions.add(subscription)
+            engine.keep_watch()
         return subscription
 
     def prune(self, *, older_than: float | timedelta | None = None, keep: int | None = None) -> int:
@@ -395,7 +397,7 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        with self._life:
+        with self._life, interrupts.shielded:
             engine = self._open()
             if self._pool is None:
                 handler = self.handle_item
@@ -414,39 +416,44 @@ class QueueService:
         """Start no more jobs, give running ones `grace` seconds (default: `grace_seconds`),
         release what is left without costing an attempt, and close the file.
 
-        Raises StopInsideHandler in a handler of this queue. Stopping twice is fine.
+        A Ctrl-C meanwhile, or a `stop` from another thread, ends a longer grace; Ctrl-C is raised
+        once the file is closed. Raises StopInsideHandler in a handler of this queue. Stopping
+        twice is fine.
         """
         seconds = checks.seconds("grace", self.grace_seconds if grace is None else grace)
-        # In this order: a stop that begins meanwhile moves it from the one to the other.
-        if any(pool is not None and pool.runs_here() for pool in (self._pool, self._leaving)):
-            raise errors.StopInsideHandler(
-                f"stop() of queue {self.name!r} was called inside its own handler and would wait "
-                "for it for ever; the queue goes on"
-            )
-        with self._life:
-            pool = self._leaving = self._pool
-            self._pool = None
-            loop, self._loop = self._loop, None
+        pool = self._pool
+        if pool is not None:
+            if pool.runs_here():
+                raise errors.StopInsideHandler(
+                    f"stop() of queue {self.name!r} was called inside its own handler and would "
+                    "wait for it for ever; the queue goes on"
+                )
+            pool.hurry(seconds)  # another thread may be about to stop it
+        with self._life, interrupts.shielded:
             engine = self._engine
             _started.discard(self)
             if engine is None:
                 return
             try:
                 if not engine.database.forked:
-                    _close(pool, loop, self._subscriptions, engine, seconds)
+                    _close(self._pool, self._loop, self._subscriptions, engine, seconds)
             finally:
                 # Not before: handlers in their grace and subscribers still use it, and must not
                 # have to wait for this thread, which waits for them.
-                self._engine = self._leaving = None
+                self._engine = self._pool = self._loop = None
                 if not engine.database.forked:
                     # Others may keep the file open: whoever waits for a job here looks up.
                     engine.observers.changed()
 
     def __enter__(self) -> Self:
-        self.start()
-        # SIGTERM would end the process without leaving the block. Where nobody handles it,
-        # it becomes SystemExit, which does; Ctrl-C is KeyboardInterrupt, and does already.
-        self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
+        try:
+            self.start()
+            # SIGTERM would end the process without leaving the block. Where nobody handles it,
+            # it becomes SystemExit, which does; Ctrl-C is KeyboardInterrupt, and does already.
+            self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
+        except BaseException:
+            self.__exit__(None, None, None)  # Python does so for a block alone
+            raise
         return self
 
     def __exit__(
@@ -472,7 +479,7 @@ class QueueService:
     def _open(self) -> Engine:
         engine = self._engine
         if engine is None:
-            with self._mutex:
+            with self._mutex, interrupts.shielded:
                 engine = self._engine
                 if engine is None:
                     engine = self._engine = Engine.open(
@@ -595,11 +602,43 @@ def _close(
             for subscription in tuple(subscriptions):
                 # A callback that does not return must not keep the queue from stopping.
                 subscription.close(CLOSE_SECONDS)
-        finally:  # also after a Ctrl-C: nobody else would ever close it
+        finally:  # whatever a signal handler raises: nobody else would ever close it
             engine.close()
 
 
-def _stop_all() -> None:
+def stop_together(services: Collection[QueueService]) -> None:
+    """Stop all at the same time, so that each has its whole grace and none waits for another.
+
+    Ctrl-C ends the grace of all, and is raised once they have stopped. What goes wrong is logged.
+    """
+    with interrupts.shielded:
+        threads = [_stopping(service, None) for service in services]
+        hurried = False
+        while threads := [thread for thread in threads if thread.is_alive()]:
+            if interrupts.shielded.interrupted and not hurried:
+                hurried = True
+                threads += [_stopping(service, 0.0) for service in services]
+            threads[0].join(interrupts.PIECE_SECONDS)
+
+
+def _stopping(service: QueueService, grace: float | None) -> threading.Thread:
+    """A thread that stops the service; an ended one where the system has no more threads."""
+
+    def stop() -> None:
+        try:
+            service.stop(grace)
+        except errors.QueueError:
+            log.exception("queue %r did not stop in order", service.name)
+
+    thread = threading.Thread(target=stop, name="sprag-stop")
+    try:
+        thread.start()
+    except RuntimeError:
+        stop()
+    return thread
+
+
+def _stop_at_exit() -> None:
     for service in tuple(_started):
         service.stop()
 
@@ -610,5 +649,5 @@ def _forked() -> None:
         service._make_locks()
 
 
-atexit.register(_stop_all)
+atexit.register(_stop_at_exit)
 os.register_at_fork(after_in_child=_forked)

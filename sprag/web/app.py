@@ -37,6 +37,8 @@ from ..queue import QueueService
 from ..queue import errors as queue_errors
 from ..queue.checks import file_path
 from ..queue.engine import Engine
+from ..queue.interrupts import shielded
+from ..queue.service import stop_together
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
 from .deferred import Deferred
@@ -155,40 +157,30 @@ class App:
         """Check everything, open the file and start the queues. Each start needs a stop."""
         with self._life:
             self.build()
-            if self._users == 0:
-                self._open()
-                begun: list[QueueService] = []
-                try:
-                    self._cookie_secret()
-                    for queue in self._working():
-                        begun.append(queue)  # before: what fails may have opened the file
-                        queue.start()
-                except BaseException:
-                    for queue in begun:
-                        queue.stop(0.0)
-                    self._close()
-                    raise
-            self._users += 1
+            counted = False
+            try:
+                with shielded:
+                    if self._users == 0:
+                        self._begin()
+                    self._users += 1
+                    counted = True
+            except BaseException:
+                if counted:  # a Ctrl-C meanwhile; nobody would stop what has not started
+                    self.stop()
+                raise
         return self
 
     def stop(self) -> None:
         """Stop the queues, all at once, each with its grace, and close the file."""
-        with self._life:
+        with self._life, shielded:
             if self._users == 0:
                 return
             self._users -= 1
             if self._users:
                 return
-            threads = [
-                threading.Thread(target=_stop, args=(queue,), name="sprag-stop")
-                for queue in self.queues.values()
-            ]
             try:
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
-            finally:  # also after a Ctrl-C: nobody else would ever close it
+                stop_together(self.queues.values())
+            finally:
                 self._close()
 
     def __enter__(self) -> Self:
@@ -298,6 +290,22 @@ class App:
                     "request, and nobody will stop them in order: see App.lifespan"
                 )
                 self.start()
+
+    def _begin(self) -> None:
+        self._open()
+        begun: list[QueueService] = []
+        try:
+            self._cookie_secret()
+            for queue in self._working():
+                begun.append(queue)  # before: what fails may have opened the file
+                queue.start()
+        except BaseException:
+            try:
+                for queue in begun:
+                    queue.stop(0.0)
+            finally:
+                self._close()
+            raise
 
     def _open(self) -> None:
         first = next(iter(self.queues.values()), None)
@@ -511,13 +519,6 @@ def _static(folder: str | Path, routes: Path) -> StaticFiles:
     raise StartupError(
         f"App: static: there is no folder {Path(folder).absolute()}, nor {routes.parent / folder}"
     )
-
-
-def _stop(queue: QueueService) -> None:
-    try:
-        queue.stop()
-    except queue_errors.QueueError:
-        log.exception("queue %r did not stop in order", queue.name)
 
 
 async def _no_such_page(_request: Request, _error: Exception) -> Response:

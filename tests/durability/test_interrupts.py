@@ -140,6 +140,109 @@ def test_a_signal_at_any_instruction_leaves_the_queue_usable(
     assert {job.status for job in file.jobs.values()} <= {"completed", "cancelled"}
 
 
+LIFE = """
+    # Let Ctrl-C arrive at each event that a profile of one call has: also right before a call of C
+    # code, such as a wait, since Python looks for signals only after it. Whenever it comes, the
+    # call ends, in order or by KeyboardInterrupt, and the queue can be stopped for good.
+    import _thread, faulthandler, os, sys, threading
+    from sprag.queue import QueueService, interrupts, pool
+
+    path, call = sys.argv[1:]
+    files = os.path.dirname(interrupts.__file__), threading.__file__
+    interrupts.PIECE_SECONDS = pool.PIECE_SECONDS = 0.02
+
+    class Work(QueueService):
+        name = "work"
+        worker_count = 1
+
+        def handle_item(self, item):
+            begun.set()
+            while True:
+                self.check_cancelled()
+                threading.Event().wait(0.001)
+
+    class Now:
+        # As an operator it is no call, after which Python would look for signals.
+        __neg__ = staticmethod(_thread.interrupt_main)
+
+    class At:
+        def __init__(self, event):
+            self.left = event
+            self.waits = 0
+
+        def __call__(self, frame, event, argument):
+            if not frame.f_code.co_filename.startswith(files):
+                return
+            self.waits += event == "call" and frame.f_code in waiting
+            self.left -= 1
+            if self.left == 0:
+                sys.setprofile(None)
+                -now
+
+    def block():
+        with queue:
+            pass
+
+    waiting = interrupts.wait.__code__, pool.WorkerPool._spend_grace.__code__
+    # The first wait for a job ends by itself, since its start is told to everyone.
+    endless = {"stop": 1, "wait": 2}.get(call, 1000)
+    now = Now()
+    queue = Work(database=path, durability="normal", grace_seconds=600)
+    job = queue.enqueue(1)
+    queue.stop()
+    number = past = interrupted = 0
+    while past < 80:
+        number += 1
+        begun = threading.Event()
+        queue = Work(database=path, durability="normal", grace_seconds=600)
+        calls = {
+            "start": queue.start,
+            "stop": queue.stop,
+            "stop at once": lambda: queue.stop(0),
+            "wait": lambda: queue.wait(job.id),
+            "block": block,
+        }
+        if call not in ("start", "block"):
+            queue.start()
+            begun.wait()
+        if call == "block":
+            queue.grace_seconds = 0.0
+        at = At(number)
+        faulthandler.dump_traceback_later(20, exit=True)
+        try:
+            sys.setprofile(at)
+            calls[call]()
+            sys.setprofile(None)
+        except KeyboardInterrupt:
+            interrupted += 1
+        sys.setprofile(None)
+        queue.stop(0)
+        for thread in threading.enumerate():
+            if thread.name.startswith("sprag-"):
+                thread.join()
+        faulthandler.cancel_dump_traceback_later()
+        # One that waits on does so for ever; of the others all moments have been tried.
+        past += at.waits >= endless or at.left > 0
+    print(interrupted)
+"""
+
+
+@pytest.mark.parametrize("call", ["start", "stop", "stop at once", "wait", "block"])
+def test_ctrl_c_at_any_moment_ends_a_call_and_leaves_no_half_of_a_queue(
+    tmp_path: Path, call: str
+) -> None:
+    database = tmp_path / "jobs.db"
+    done = python(LIFE, database, call)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) > 100
+    with raw(database) as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    assert file.owners == set()
+    assert {job.status for job in file.jobs.values()} == {"queued"}
+    assert not any(move.event == "recover" for move in file.moves)
+
+
 INTERRUPTED = """
     import faulthandler, sys
     from sprag.queue import QueueService

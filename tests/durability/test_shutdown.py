@@ -15,6 +15,7 @@ import pytest
 
 import _oracle as oracle
 from sprag.queue import QueueService, StopInsideHandler
+from sprag.queue.service import stop_together
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -328,6 +329,8 @@ def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, databas
     queue = make_queue(handler, worker_count=2, grace_seconds=DEADLINE).start()
     jobs = queue.enqueue_many([1, 2])
     gate.wait_held(2)
+    assert queue._pool is not None
+    tickets = queue._pool._tickets
     errors: list[BaseException] = []
 
     def stop() -> None:
@@ -339,7 +342,7 @@ def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, databas
     threads = [threading.Thread(target=stop, daemon=True) for _ in range(5)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: queue._pool is None)
+    wait_until(lambda: all(ticket.stopping for ticket in tickets))
     gate.open()
     for thread in threads:
         thread.join(DEADLINE)
@@ -347,6 +350,77 @@ def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, databas
     assert errors == []
     assert [queue.get(job.id).status for job in jobs] == ["completed", "completed"]
     assert audit(database) == []
+
+
+def test_a_stop_from_another_thread_ends_a_longer_grace(make_queue: MakeQueue) -> None:
+    queue = make_queue(until_interrupted, grace_seconds=100 * DEADLINE).start()
+    job = queue.enqueue(1)
+    wait_until(lambda: queue.get(job.id).status == "running")
+    assert queue._pool is not None
+    tickets = queue._pool._tickets
+    patient = threading.Thread(target=queue.stop, daemon=True)
+    patient.start()
+    wait_until(lambda: all(ticket.stopping for ticket in tickets))
+    queue.stop(0)
+    patient.join(DEADLINE)
+    assert not patient.is_alive()
+    assert events(queue, job.id) == ["enqueue", "start", "release"]
+
+
+STOPPED_TOGETHER = """
+    import faulthandler, os, signal, sys, threading, time
+    from sprag.queue import QueueService
+    from sprag.queue.service import stop_together
+
+    faulthandler.dump_traceback_later(50, exit=True)
+
+    class Work(QueueService):
+        grace_seconds = 600
+
+        def handle_item(self, item):
+            begun[self.name].set()
+            while True:
+                self.check_cancelled()
+                time.sleep(0.001)
+
+    def interrupt():
+        while not all(ticket.stopping for queue in queues for ticket in queue._pool._tickets):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    begun = {"one": threading.Event(), "two": threading.Event()}
+    queues = [Work(name=name, database=sys.argv[1]).start() for name in begun]
+    jobs = [queue.enqueue(1) for queue in queues]
+    for event in begun.values():
+        event.wait()
+    threading.Thread(target=interrupt).start()
+    try:
+        stop_together(queues)
+    except KeyboardInterrupt:
+        left = [thread for thread in threading.enumerate() if thread.name.startswith("sprag-")]
+        print(*left, *[queue.get(job.id).status for queue, job in zip(queues, jobs)])
+"""
+
+
+def test_a_ctrl_c_ends_the_grace_of_all_that_are_stopped_together(database: Path) -> None:
+    assert said(STOPPED_TOGETHER, database) == "queued queued"
+    assert audit(database) == []
+
+
+def test_without_threads_to_stop_them_queues_are_stopped_one_by_one(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "sprag-stop":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    queues = [make_queue(until_interrupted, name=name).start() for name in ("one", "two")]
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    stop_together(queues)
+    assert not [one for one in threading.enumerate() if one.name.startswith("sprag-")]
 
 
 def test_a_handler_that_stops_its_own_queue_is_told_at_once(make_queue: MakeQueue) -> None:

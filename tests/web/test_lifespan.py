@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -207,6 +208,23 @@ def test_a_stop_that_is_interrupted_closes_the_file(
         pass
     with pytest.raises(QueueClosed):
         _ = app.engine
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_running(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(queue: QueueService) -> QueueService:
+        signal.raise_signal(signal.SIGINT)
+        return start(queue)
+
+    start = QueueService.start
+    app = make_app()
+    monkeypatch.setattr(QueueService, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), app:
+        pytest.fail("it was entered")
+    with pytest.raises(QueueClosed):
+        _ = app.engine
+    assert not [one for one in threading.enumerate() if one.name.startswith("sprag-")]
 
 
 def test_a_file_that_is_none_is_refused_at_the_start(make_app: MakeApp, database: Path) -> None:

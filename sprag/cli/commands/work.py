@@ -6,23 +6,22 @@ import logging
 import os
 import queue
 import signal
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from ...queue import QueueService, Signal
+from ...queue.interrupts import PIECE_SECONDS
+from ...queue.service import stop_together
 from .. import options
 from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load
 from ..logs import LEVELS, log_to_stderr
 from ..settings import Settings
-
-_PIECE_SECONDS: Final = 0.5
 
 log = logging.getLogger("sprag.cli")
 
@@ -78,7 +77,7 @@ def command(
         told = requests.wait()
         log.info("stopping (%s): no job is started any more; Ctrl-C ends at once", told)
     finally:
-        _together(service.stop for service in services)
+        stop_together(services)
     log.info("stopped")
 
 
@@ -126,9 +125,8 @@ class _StopRequests:
     def wait(self) -> str:
         """The name of the first signal, once there is one."""
         while True:
-            # In pieces: a signal that comes just before a wait begins does not end it.
             with suppress(queue.Empty):
-                return self._asked.get(timeout=_PIECE_SECONDS)
+                return self._asked.get(timeout=PIECE_SECONDS)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._stopping:
@@ -136,15 +134,6 @@ class _StopRequests:
             os._exit(INTERRUPTED)
         self._stopping = True
         self._asked.put(signal.Signals(number).name)
-
-
-def _together(stops: Iterable[Callable[[], object]]) -> None:
-    """Stop all at the same time, so that each has its whole grace and none waits for another."""
-    threads = [threading.Thread(target=stop, name="sprag-stop") for stop in stops]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def _log_move(signal_: Signal) -> None:
