@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -26,6 +27,9 @@ if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE
         f"{sys.prefix}: use tools/test.py, or set SPRAG_TEST_TREE=1 for a quick look at the tree"
     )
 
+# In a script's background it is ignored, and the processes that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LEAVE_SECONDS = 10.0
 """How long threads may need to end once nobody waits for them."""
