@@ -57,6 +57,13 @@ def finished(queue: QueueService, *jobs: Job | str) -> list[Job]:
     return [queue.wait(job if isinstance(job, str) else job.id, DEADLINE) for job in jobs]
 
 
+def until_stopping(queue: QueueService) -> None:
+    """Return when a stop of a queue that was started has begun, and waits for its handlers."""
+    pool = queue._pool
+    assert pool is not None
+    wait_until(lambda: all(ticket.stopping for ticket in pool._tickets))
+
+
 def until_interrupted(queue: QueueService, *_: Any) -> None:
     """A handler, or the end of one, that looks again and again whether it is to give way."""
     pause = threading.Event()

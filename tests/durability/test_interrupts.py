@@ -144,12 +144,13 @@ LIFE = """
     # Let Ctrl-C arrive at each event that a profile of one call has: also right before a call of C
     # code, such as a wait, since Python looks for signals only after it. Whenever it comes, the
     # call ends, in order or by KeyboardInterrupt, and the queue can be stopped for good.
-    import _thread, faulthandler, os, sys, threading
+    import _thread, faulthandler, gc, os, sys, threading
     from sprag.queue import QueueService, interrupts, pool
 
     path, call = sys.argv[1:]
     files = os.path.dirname(interrupts.__file__), threading.__file__
     interrupts.PIECE_SECONDS = pool.PIECE_SECONDS = 0.02
+    gc.disable()  # Python drops what is raised in its callbacks
 
     class Work(QueueService):
         name = "work"
@@ -195,6 +196,7 @@ LIFE = """
         number += 1
         begun = threading.Event()
         queue = Work(database=path, durability="normal", grace_seconds=600)
+        gc.collect()
         calls = {
             "start": queue.start,
             "stop": queue.stop,

@@ -29,6 +29,7 @@ from tests.support import (
     said,
     sql,
     until_interrupted,
+    until_stopping,
     wait,
     wait_until,
 )  # fmt: skip
@@ -329,8 +330,6 @@ def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, databas
     queue = make_queue(handler, worker_count=2, grace_seconds=DEADLINE).start()
     jobs = queue.enqueue_many([1, 2])
     gate.wait_held(2)
-    assert queue._pool is not None
-    tickets = queue._pool._tickets
     errors: list[BaseException] = []
 
     def stop() -> None:
@@ -342,7 +341,7 @@ def test_several_threads_may_stop_a_queue_at_once(make_queue: MakeQueue, databas
     threads = [threading.Thread(target=stop, daemon=True) for _ in range(5)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: all(ticket.stopping for ticket in tickets))
+    until_stopping(queue)
     gate.open()
     for thread in threads:
         thread.join(DEADLINE)
@@ -356,11 +355,9 @@ def test_a_stop_from_another_thread_ends_a_longer_grace(make_queue: MakeQueue) -
     queue = make_queue(until_interrupted, grace_seconds=100 * DEADLINE).start()
     job = queue.enqueue(1)
     wait_until(lambda: queue.get(job.id).status == "running")
-    assert queue._pool is not None
-    tickets = queue._pool._tickets
     patient = threading.Thread(target=queue.stop, daemon=True)
     patient.start()
-    wait_until(lambda: all(ticket.stopping for ticket in tickets))
+    until_stopping(queue)
     queue.stop(0)
     patient.join(DEADLINE)
     assert not patient.is_alive()

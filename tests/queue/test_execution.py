@@ -12,7 +12,7 @@ import pytest
 from sprag.queue import Job, PayloadError, QueueService, StopInsideHandler
 from sprag.queue.execution import describe
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Handler, finished, sql, wait_until
+from tests.support import DEADLINE, Gate, Handler, finished, sql, until_stopping
 
 
 def outcome(make_queue: MakeQueue, handler: Handler, item: Any = 1, **options: Any) -> Job:
@@ -246,7 +246,7 @@ def test_a_handler_cannot_stop_its_own_queue_while_that_stops(make_queue: MakeQu
     gate.wait_held()
     stopping = threading.Thread(target=queue.stop, args=(DEADLINE,))
     stopping.start()
-    wait_until(lambda: queue._pool is None)  # the stop has begun, and waits for the handler
+    until_stopping(queue)
     gate.open()
     stopping.join(DEADLINE)
     assert queue.get(job.id).result == "in time"

@@ -7,7 +7,7 @@ from typing import Any
 
 from sprag.queue import QueueService, Signal
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, finished, wait
+from tests.support import DEADLINE, finished, until_stopping, wait
 
 
 def stop_in_thread(queue: QueueService) -> Thread:
@@ -35,8 +35,7 @@ def test_a_handler_may_enqueue_during_the_grace_of_a_stop(make_queue: MakeQueue)
     first = queue.enqueue("first")
     wait(inside)
     stop = stop_in_thread(queue)
-    while queue._pool is not None:  # the stop has begun, and waits for the handler
-        stop.join(0.001)
+    until_stopping(queue)
     stopping.set()
     assert ended(stop)
     assert queue.get(first.id).status == "completed"
@@ -59,8 +58,7 @@ def test_a_subscriber_may_read_jobs_while_the_queue_stops(make_queue: MakeQueue)
     queue.enqueue("a")
     wait(called)
     stop = stop_in_thread(queue)
-    while queue._pool is not None:
-        stop.join(0.001)
+    until_stopping(queue)
     stopping.set()
     assert ended(stop)
     assert seen == ["completed"]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.queue import DatabaseRefused, QueueClosed, QueueService
+from sprag.queue.service import stop_together
 from sprag.web import App
 from tests.client import TestClient, Visitor, call, served
 from tests.support import Gate, child, finished, queue_class, sql, until_interrupted
@@ -196,13 +197,11 @@ def test_a_shutdown_that_is_cancelled_stops_the_queues_and_it_can_start_again(
 def test_a_stop_that_is_interrupted_closes_the_file(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
-        join(thread, timeout)
-        if thread.name == "sprag-stop":
-            raise KeyboardInterrupt
+    def interrupted(queues: Collection[QueueService]) -> None:
+        stop_together(queues)
+        raise KeyboardInterrupt
 
-    join = threading.Thread.join
-    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    monkeypatch.setattr("sprag.web.app.stop_together", interrupted)
     app = make_app()
     with pytest.raises(KeyboardInterrupt), app:
         pass
