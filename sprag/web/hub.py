@@ -73,7 +73,7 @@ class Message(NamedTuple):
 
 
 class Busy(Exception):
-    """There is no room for another connection."""
+    """There is no room for another connection, or nothing to tell it from."""
 
 
 class Hub:
@@ -90,8 +90,8 @@ class Hub:
         self._count = 0
         self._heard: deque[tuple[str, Message]] = deque()
         self._called = False
-        self._subscription = engine.observers.subscribe(self._hear, notices=True)
         engine.keep_watch()
+        self._subscription = engine.observers.subscribe(self._hear, notices=True)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

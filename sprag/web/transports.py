@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
@@ -16,11 +17,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..queue.engine import Engine
+from ..queue.errors import DatabaseError, QueueClosed
 from .answers import refused
 from .errors import ActionError
 from .guards import Origins
 from .hub import Busy, Connection, Hub, Position, start_at
 from .visitor import Visitors, session_id
+
+log = logging.getLogger("sprag.web")
 
 _PING_SECONDS: Final = 15
 _POLICY: Final = 1008
@@ -81,7 +85,7 @@ class Transports:
             connection = await self._connect(request, session, last)
         except Busy:
             return refused(
-                ActionError("Too many open pages", status=503, type="unavailable"),
+                ActionError("No more pages can listen now", status=503, type="unavailable"),
                 {"Retry-After": "5"},
             )
         return _Stream(connection)
@@ -94,8 +98,14 @@ class Transports:
         def look() -> tuple[frozenset[str], Position]:
             return self._visitors.audiences(connection), start_at(self._engine(), cursor)
 
-        audiences, position = await anyio.to_thread.run_sync(look)
-        return self._hub().connect(session, audiences, position)
+        try:
+            audiences, position = await anyio.to_thread.run_sync(look)
+            return self._hub().connect(session, audiences, position)
+        except QueueClosed as error:  # the application is about to stop
+            raise Busy from error
+        except DatabaseError as error:
+            log.error("a page cannot be told anything, and is to come back later: %s", error)
+            raise Busy from error
 
     async def _talk(self, websocket: WebSocket, connection: Connection) -> None:
         listening = asyncio.create_task(_until_left(websocket, connection))

@@ -306,6 +306,34 @@ def test_the_application_has_no_more_pages_than_it_may(make_app: MakeApp) -> Non
             pass
 
 
+def test_a_page_that_comes_while_the_file_cannot_be_read_is_to_come_back_later(
+    make_app: MakeApp, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with visiting(make_app()) as visitor:
+        sql(database, "ALTER TABLE counter RENAME TO mislaid")
+        assert visitor.http.get("/_sprag/events").status_code == 503
+        with pytest.raises(InvalidStatus), visitor.socket():
+            pass
+        sql(database, "ALTER TABLE mislaid RENAME TO counter")
+        with visitor.socket():
+            pass
+    told = [record.getMessage() for record in caplog.records if record.name == "sprag.web"]
+    assert len([one for one in told if "no such table" in one]) == 2
+    assert not [one for one in caplog.records if one.name != "sprag.queue" and one.exc_info]
+
+
+def test_a_page_that_comes_while_the_application_stops_is_to_come_back_later(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app()
+    with visiting(app) as visitor:
+        app.engine.database.close()
+        assert visitor.http.get("/_sprag/events").status_code == 503
+        with pytest.raises(InvalidStatus), visitor.socket():
+            pass
+    assert not [one for one in caplog.records if one.name != "sprag.queue" and one.exc_info]
+
+
 @pytest.mark.parametrize("said", ["hello", b"bytes", "x" * 100_000])
 def test_a_page_that_says_something_is_cut_off(said: str | bytes, make_app: MakeApp) -> None:
     app = make_app()
