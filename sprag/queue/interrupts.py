@@ -10,8 +10,9 @@ and given back (`Journal.give_back`).
 
 A forked child has SIGTERM back as it was before `with queue:`.
 
-Nobody waits long at a time: a signal that arrives after Python's last look and
-before a wait begins does not end that wait, and is noticed only after it.
+What may take long is waited for in short pieces: a signal that arrives after
+Python's last look and before a wait begins does not end it, and is noticed only
+after it.
 """
 
 from __future__ import annotations
