@@ -429,30 +429,25 @@ class QueueService:
                     "wait for it for ever; the queue goes on"
                 )
             pool.hurry(seconds)  # another thread may be about to stop it
-        with self._life, interrupts.shielded:
-            engine = self._engine
-            _started.discard(self)
-            if engine is None:
-                return
+        with interrupts.shielded:
+            while not self._life.acquire(timeout=interrupts.PIECE_SECONDS):
+                if interrupts.shielded.interrupted:
+                    self._hurry()
             try:
-                if not engine.database.forked:
-                    _close(self._pool, self._loop, self._subscriptions, engine, seconds)
+                self._stop(seconds)
             finally:
-                # Not before: handlers in their grace and subscribers still use it, and must not
-                # have to wait for this thread, which waits for them.
-                self._engine = self._pool = self._loop = None
-                if not engine.database.forked:
-                    # Others may keep the file open: whoever waits for a job here looks up.
-                    engine.observers.changed()
+                self._life.release()
 
     def __enter__(self) -> Self:
+        ran = self._pool is not None
         try:
             self.start()
             # SIGTERM would end the process without leaving the block. Where nobody handles it,
             # it becomes SystemExit, which does; Ctrl-C is KeyboardInterrupt, and does already.
             self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
         except BaseException:
-            self.__exit__(None, None, None)  # Python does so for a block alone
+            if self._pool is not None and not ran:
+                self.__exit__(None, None, None)  # Python does so for a block alone
             raise
         return self
 
@@ -469,6 +464,28 @@ class QueueService:
                 self._minds_sigterm = False
 
     # ------------------------------------------------------------ helpers
+
+    def _stop(self, grace_seconds: float) -> None:
+        engine = self._engine
+        _started.discard(self)
+        if engine is None:
+            return
+        try:
+            if not engine.database.forked:
+                _close(self._pool, self._loop, self._subscriptions, engine, grace_seconds)
+        finally:
+            # Not before: handlers in their grace and subscribers still use it, and must not have
+            # to wait for this thread, which waits for them.
+            self._engine = self._pool = self._loop = None
+            if not engine.database.forked:
+                # Others may keep the file open: whoever waits for a job here looks up.
+                engine.observers.changed()
+
+    def _hurry(self) -> None:
+        """Let the grace end of a stop that is under way in another thread."""
+        pool = self._pool
+        if pool is not None:
+            pool.hurry(0.0)
 
     def _make_locks(self) -> None:
         self._life = threading.RLock()
@@ -612,35 +629,36 @@ def stop_together(services: Collection[QueueService]) -> None:
     Ctrl-C ends the grace of all, and is raised once they have stopped. What goes wrong is logged.
     """
     with interrupts.shielded:
-        threads = [_stopping(service, None) for service in services]
-        hurried = False
+        threads = [_stopping(service) for service in services]
         while threads := [thread for thread in threads if thread.is_alive()]:
-            if interrupts.shielded.interrupted and not hurried:
-                hurried = True
-                threads += [_stopping(service, 0.0) for service in services]
+            if interrupts.shielded.interrupted:
+                for service in services:
+                    service._hurry()
             threads[0].join(interrupts.PIECE_SECONDS)
 
 
-def _stopping(service: QueueService, grace: float | None) -> threading.Thread:
-    """A thread that stops the service; an ended one where the system has no more threads."""
-
-    def stop() -> None:
-        try:
-            service.stop(grace)
-        except errors.QueueError:
-            log.exception("queue %r did not stop in order", service.name)
-
-    thread = threading.Thread(target=stop, name="sprag-stop")
+def _stopping(service: QueueService) -> threading.Thread:
+    """A thread that stops the service; one that never ran where the system has no more."""
+    thread = threading.Thread(target=_stop_or_say, args=(service,), name="sprag-stop")
     try:
         thread.start()
     except RuntimeError:
-        stop()
+        _stop_or_say(service)
     return thread
 
 
-def _stop_at_exit() -> None:
-    for service in tuple(_started):
+def _stop_or_say(service: QueueService) -> None:
+    try:
         service.stop()
+    except Exception:
+        log.exception("queue %r did not stop in order", service.name)
+
+
+def _stop_at_exit() -> None:
+    # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
+    with interrupts.shielded:
+        for service in tuple(_started):
+            _stop_or_say(service)
 
 
 def _forked() -> None:

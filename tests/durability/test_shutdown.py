@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import _oracle as oracle
-from sprag.queue import QueueService, StopInsideHandler
+from sprag.queue import ConfigurationError, QueueService, StopInsideHandler
 from sprag.queue.service import stop_together
 from tests.conftest import MakeQueue
 from tests.support import (
@@ -381,16 +381,21 @@ STOPPED_TOGETHER = """
                 time.sleep(0.001)
 
     def interrupt():
-        while not all(ticket.stopping for queue in queues for ticket in queue._pool._tickets):
+        # At the exit one is stopped after the other.
+        while not (any if how == "at exit" else all)(ticket.stopping for ticket in tickets):
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
 
     begun = {"one": threading.Event(), "two": threading.Event()}
-    queues = [Work(name=name, database=sys.argv[1]).start() for name in begun]
+    path, how = sys.argv[1:]
+    queues = [Work(name=name, database=path).start() for name in begun]
+    tickets = [ticket for queue in queues for ticket in queue._pool._tickets]
     jobs = [queue.enqueue(1) for queue in queues]
     for event in begun.values():
         event.wait()
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
+    if how == "at exit":
+        sys.exit()
     try:
         stop_together(queues)
     except KeyboardInterrupt:
@@ -400,8 +405,68 @@ STOPPED_TOGETHER = """
 
 
 def test_a_ctrl_c_ends_the_grace_of_all_that_are_stopped_together(database: Path) -> None:
-    assert said(STOPPED_TOGETHER, database) == "queued queued"
+    assert said(STOPPED_TOGETHER, database, "together") == "queued queued"
     assert audit(database) == []
+
+
+def test_a_ctrl_c_at_the_exit_ends_the_grace_and_all_leave_in_order(database: Path) -> None:
+    said(STOPPED_TOGETHER, database, "at exit")
+    moves = sql(database, "SELECT event FROM transition ORDER BY seq")
+    assert sorted(event for (event,) in moves) == sorted(["enqueue", "start", "release"] * 2)
+    assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
+    assert audit(database) == []
+
+
+STOPPED_BY_ANOTHER = """
+    import faulthandler, os, signal, sys, threading, time
+    from sprag.queue import QueueService
+
+    faulthandler.dump_traceback_later(50, exit=True)
+
+    class Work(QueueService):
+        name = "work"
+        grace_seconds = 600
+
+        def handle_item(self, item):
+            begun.set()
+            while True:
+                self.check_cancelled()
+                time.sleep(0.001)
+
+    def interrupt():
+        while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "stop":
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    begun = threading.Event()
+    queue = Work(database=sys.argv[1]).start()
+    tickets = queue._pool._tickets
+    job = queue.enqueue(1)
+    begun.wait()
+    threading.Thread(target=queue.stop).start()
+    while not all(ticket.stopping for ticket in tickets):
+        time.sleep(0.001)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        queue.stop()
+    except KeyboardInterrupt:
+        print(queue._engine, queue.get(job.id).status)
+"""
+
+
+def test_a_ctrl_c_ends_the_grace_of_a_stop_in_another_thread(database: Path) -> None:
+    assert said(STOPPED_BY_ANOTHER, database) == "None queued"
+    assert audit(database) == []
+
+
+def test_a_block_that_cannot_begin_leaves_the_queue_as_it_was(make_queue: MakeQueue) -> None:
+    producer: QueueService = make_queue(QueueService, name="work")
+    job = producer.enqueue(1)
+    engine = producer._engine
+    with pytest.raises(ConfigurationError), producer:
+        pytest.fail("it was entered")
+    assert producer._engine is engine
+    assert producer.get(job.id).status == "queued"
 
 
 def test_without_threads_to_stop_them_queues_are_stopped_one_by_one(
