@@ -22,7 +22,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -397,7 +398,7 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        with self._life, interrupts.shielded:
+        with interrupts.shielded, self._alone():
             engine = self._open()
             if self._pool is None:
                 handler = self.handle_item
@@ -429,14 +430,8 @@ class QueueService:
                     "wait for it for ever; the queue goes on"
                 )
             pool.hurry(seconds)  # another thread may be about to stop it
-        with interrupts.shielded:
-            while not self._life.acquire(timeout=interrupts.PIECE_SECONDS):
-                if interrupts.shielded.interrupted:
-                    self._hurry()
-            try:
-                self._stop(seconds)
-            finally:
-                self._life.release()
+        with interrupts.shielded, self._alone():
+            self._stop(seconds)
 
     def __enter__(self) -> Self:
         ran = self._pool is not None
@@ -480,6 +475,18 @@ class QueueService:
             if not engine.database.forked:
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.changed()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Without a start or stop in any other thread. Ctrl-C ends the grace that is waited for."""
+        life = self._life
+        while not life.acquire(timeout=interrupts.PIECE_SECONDS):
+            if interrupts.shielded.interrupted:
+                self._hurry()
+        try:
+            yield
+        finally:
+            life.release()
 
     def _hurry(self) -> None:
         """Let the grace end of a stop that is under way in another thread."""

@@ -434,7 +434,7 @@ STOPPED_BY_ANOTHER = """
                 time.sleep(0.001)
 
     def interrupt():
-        while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "stop":
+        while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "_alone":
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -448,14 +448,16 @@ STOPPED_BY_ANOTHER = """
         time.sleep(0.001)
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        queue.stop()
+        getattr(queue, sys.argv[2])()
     except KeyboardInterrupt:
-        print(queue._engine, queue.get(job.id).status)
+        queue.stop(0)
+        print(*[move.event for move in queue.history(job.id)][:3])
 """
 
 
-def test_a_ctrl_c_ends_the_grace_of_a_stop_in_another_thread(database: Path) -> None:
-    assert said(STOPPED_BY_ANOTHER, database) == "None queued"
+@pytest.mark.parametrize("call", ["stop", "start"])
+def test_a_ctrl_c_ends_the_grace_of_a_stop_in_another_thread(database: Path, call: str) -> None:
+    assert said(STOPPED_BY_ANOTHER, database, call) == "enqueue start release"
     assert audit(database) == []
 
 
