@@ -480,7 +480,9 @@ class QueueService:
     def _alone(self) -> Iterator[None]:
         """Without a start or stop in any other thread. Ctrl-C ends the grace that is waited for."""
         life = self._life
-        while not life.acquire(timeout=interrupts.PIECE_SECONDS):
+        # Signals come to the main thread alone.
+        main = threading.current_thread() is threading.main_thread()
+        while not life.acquire(timeout=interrupts.PIECE_SECONDS if main else -1):
             if interrupts.shielded.interrupted:
                 self._hurry()
         try:
