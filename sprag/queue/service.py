@@ -22,8 +22,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -398,7 +397,7 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        with interrupts.shielded, self._alone():
+        with self._life, interrupts.shielded:
             engine = self._open()
             if self._pool is None:
                 handler = self.handle_item
@@ -430,7 +429,7 @@ class QueueService:
                     "wait for it for ever; the queue goes on"
                 )
             pool.hurry(seconds)  # another thread may be about to stop it
-        with interrupts.shielded, self._alone():
+        with self._life, interrupts.shielded:
             self._stop(seconds)
 
     def __enter__(self) -> Self:
@@ -475,20 +474,6 @@ class QueueService:
             if not engine.database.forked:
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.changed()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Without a start or stop in any other thread. Ctrl-C ends the grace that is waited for."""
-        life = self._life
-        # Signals come to the main thread alone.
-        main = threading.current_thread() is threading.main_thread()
-        while not life.acquire(timeout=interrupts.PIECE_SECONDS if main else -1):
-            if interrupts.shielded.interrupted:
-                self._hurry()
-        try:
-            yield
-        finally:
-            life.release()
 
     def _hurry(self) -> None:
         """Let the grace end of a stop that is under way in another thread."""

@@ -417,50 +417,6 @@ def test_a_ctrl_c_at_the_exit_ends_the_grace_and_all_leave_in_order(database: Pa
     assert audit(database) == []
 
 
-STOPPED_BY_ANOTHER = """
-    import faulthandler, os, signal, sys, threading, time
-    from sprag.queue import QueueService
-
-    faulthandler.dump_traceback_later(50, exit=True)
-
-    class Work(QueueService):
-        name = "work"
-        grace_seconds = 600
-
-        def handle_item(self, item):
-            begun.set()
-            while True:
-                self.check_cancelled()
-                time.sleep(0.001)
-
-    def interrupt():
-        while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "_alone":
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    begun = threading.Event()
-    queue = Work(database=sys.argv[1]).start()
-    tickets = queue._pool._tickets
-    job = queue.enqueue(1)
-    begun.wait()
-    threading.Thread(target=queue.stop).start()
-    while not all(ticket.stopping for ticket in tickets):
-        time.sleep(0.001)
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        getattr(queue, sys.argv[2])()
-    except KeyboardInterrupt:
-        queue.stop(0)
-        print(*[move.event for move in queue.history(job.id)][:3])
-"""
-
-
-@pytest.mark.parametrize("call", ["stop", "start"])
-def test_a_ctrl_c_ends_the_grace_of_a_stop_in_another_thread(database: Path, call: str) -> None:
-    assert said(STOPPED_BY_ANOTHER, database, call) == "enqueue start release"
-    assert audit(database) == []
-
-
 def test_a_block_that_cannot_begin_leaves_the_queue_as_it_was(make_queue: MakeQueue) -> None:
     producer: QueueService = make_queue(QueueService, name="work")
     job = producer.enqueue(1)
