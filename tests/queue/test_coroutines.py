@@ -22,7 +22,7 @@ from sprag.queue.coroutines import HandlerLoop
 from sprag.queue.execution import execute
 from sprag.queue.tickets import Run
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Seen, finished, wait, wait_until
+from tests.support import DEADLINE, Seen, finished, until_stopping, wait, wait_until
 
 
 class AsyncGate:
@@ -292,6 +292,7 @@ def test_an_async_handler_has_its_grace(make_queue: MakeQueue) -> None:
     gate.wait_held()
     stopping = threading.Thread(target=queue.stop, args=(DEADLINE,))
     stopping.start()
+    until_stopping(queue)
     gate.open()
     stopping.join(DEADLINE)
     assert not stopping.is_alive()
