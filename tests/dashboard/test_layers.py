@@ -10,7 +10,7 @@ import pytest
 from sprag.dashboard import app
 
 ORDER = (
-    "attempts", "sparing", "filters", "shapes", "overview", "files", "answers",
+    "attempts", "location", "sparing", "filters", "shapes", "overview", "files", "answers",
     "bodies", "pages", "access", "signing", "facts", "moves", "streams", "app", "__init__",
 )  # fmt: skip
 
