@@ -15,10 +15,10 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
-    "disk", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
-    "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
-    "engine", "pool", "backup", "service", "__init__",
+    "errors", "inside", "wakeup", "logs", "states", "backoff", "ids", "codec", "checks", "job",
+    "statements", "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader",
+    "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
+    "coroutines", "engine", "pool", "backup", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "backoff", "codec", "job")
