@@ -7,7 +7,6 @@ watch (checkpoints, the commits of other processes).
 from __future__ import annotations
 
 import ctypes
-import logging
 import math
 import os
 import threading
@@ -20,6 +19,7 @@ from typing import Any, Final, Literal
 import apsw
 
 from . import errors
+from .logs import Log
 from .mounts import network_filesystem
 from .statements import MIGRATIONS, SCHEMA
 
@@ -28,7 +28,7 @@ FORMAT: Final = 3
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 Durability = Literal["full", "normal"]
 

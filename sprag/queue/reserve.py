@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from .disk import sync
+from .logs import Log
 
 _BYTES: Final = 2 * 1024 * 1024
 NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 """What a disk that is full answers, or one of which no more may be used."""
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class Reserve:

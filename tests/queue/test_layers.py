@@ -15,7 +15,8 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "backoff", "ids", "classes", "times", "codec", "checks", "job",
+    "errors", "inside", "wakeup", "logs", "states", "backoff", "ids", "classes", "times", "codec",
+    "checks", "job",
     "statements", "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader",
     "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
     "coroutines", "engine", "pool", "backup", "service", "__init__",
