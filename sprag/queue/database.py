@@ -25,7 +25,7 @@ from .place import check_place, has_log, may_write, which
 from .statements import MIGRATIONS, SCHEMA
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
-FORMAT: Final = 2
+FORMAT: Final = 3
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,6 +29,8 @@ class Process:
     host: str | None = None
     started_at: float | None = None
     token: str | None = None
+    workers: dict[str, int] = field(default_factory=dict)
+    """How many it has for each queue that it runs."""
     reason: str = ""
     remedy: str = ""
 
@@ -42,12 +45,13 @@ def processes_of(journal: Reader, folder: Path) -> list[Process]:
     held = journal.held()
     gone = Counter(owner for _id, owner in journal.unowned(_MOST))
     found = []
-    for id_, token, pid, host, at in rows:
+    for id_, token, pid, host, at, workers in rows:
         if id_ in present:
             state, reason, remedy = states[id_]
             found.append(
-                Process(id_, state, held.get(id_, 0), pid, host, at, token, reason, remedy)
-            )
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, json.loads(workers),
+                        reason, remedy)
+            )  # fmt: skip
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
 
 
