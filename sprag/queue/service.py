@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from . import checks, errors, interrupts
 from .backoff import Backoff
 from .backup import backup
+from .checkpoints import Durability
 from .codec import encode, same
-from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
 from .inside import here, refuse_reentry
