@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from . import errors
 from .interrupts import PIECE_SECONDS
@@ -200,6 +200,13 @@ def merged(
     return both
 
 
+class Bell(Protocol):
+    """What wakes someone who waits: an Event, or its like of an event loop."""
+
+    def set(self) -> None:
+        """Wake. Cheap, does not raise, and safe from any thread."""
+
+
 class Observers:
     """The subscriptions and waiters of one open file."""
 
@@ -208,7 +215,7 @@ class Observers:
         self._mutex = threading.Lock()
         self._closed = False
         self._subscriptions: list[Subscription] = []
-        self._waiters: dict[str, list[threading.Event]] = {}
+        self._waiters: dict[str, list[Bell]] = {}
 
     @property
     def any(self) -> bool:
@@ -239,9 +246,9 @@ class Observers:
         if self._waiters:
             with self._mutex:
                 waiting = [tuple(self._waiters.get(id_, ())) for id_ in finished]
-            for events in waiting:
-                for event in events:
-                    event.set()
+            for bells in waiting:
+                for bell in bells:
+                    bell.set()
 
     def changed(self) -> None:
         """Something was committed, perhaps elsewhere: everyone looks."""
@@ -249,18 +256,16 @@ class Observers:
             finished = list(self._waiters)
         self.committed(finished)
 
-    def expect(self, id_: str) -> threading.Event:
-        """An event that is set when the job may have come to an end; give it to `unexpect`."""
-        event = threading.Event()
+    def expect(self, id_: str, bell: Bell) -> None:
+        """Set the bell whenever the job may have come to an end, until `unexpect`."""
         with self._mutex:
-            self._waiters.setdefault(id_, []).append(event)
-        return event
+            self._waiters.setdefault(id_, []).append(bell)
 
-    def unexpect(self, id_: str, event: threading.Event) -> None:
+    def unexpect(self, id_: str, bell: Bell) -> None:
         with self._mutex:
-            events = self._waiters[id_]
-            events.remove(event)
-            if not events:
+            bells = self._waiters[id_]
+            bells.remove(bell)
+            if not bells:
                 del self._waiters[id_]
 
     def check_open(self) -> None:

@@ -15,13 +15,14 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "backoff", "ids", "codec", "checks", "job", "statements", "mounts",
-    "disk", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
+    "errors", "states", "durations", "backoff", "ids", "codec", "checks", "job", "statements",
+    "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
     "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
-    "engine", "pool", "backup", "service", "__init__",
+    "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle", "waiting",
+    "enqueuing", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "backoff", "codec", "job")
+PURE = ("errors", "states", "durations", "backoff", "codec", "job")
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
