@@ -15,14 +15,14 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "durations", "backoff", "ids", "codec", "checks", "job", "statements",
-    "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader", "journal", "owners",
-    "processes", "recovery", "reserve", "observer", "running", "execution", "coroutines",
-    "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle", "waiting",
-    "enqueuing", "service", "__init__",
+    "errors", "states", "durations", "backoff", "ids", "classes", "times", "codec", "checks", "job",
+    "statements", "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader",
+    "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
+    "coroutines", "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle",
+    "waiting", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "durations", "backoff", "codec", "job")
+PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job")
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
