@@ -173,11 +173,12 @@ def _reads(cls: type, name: str) -> bool:
         for value in vars(kind).values():
             inner = value.fget if isinstance(value, property) else value
             inner = getattr(inner, "__func__", inner)  # of a staticmethod or classmethod
-            if isinstance(inner, FunctionType) and inner.__module__.partition(".")[0] != "sprag":
+            ours = str(getattr(inner, "__module__", "")).partition(".")[0] == "sprag"
+            if isinstance(inner, FunctionType) and not ours:
                 pending.append(inner.__code__)
     while pending:
         code = pending.pop()
-        if name in code.co_names:
+        if name in code.co_names or name in code.co_consts:
             return True
         pending += [const for const in code.co_consts if isinstance(const, CodeType)]
     return False

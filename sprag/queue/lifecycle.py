@@ -17,12 +17,11 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from . import errors, interrupts
+from . import errors, interrupts, rivals
 from .engine import Engine
 from .observer import CLOSE_SECONDS, Callback, Subscription
 from .options import Settings
 from .pool import WorkerPool
-from .rivals import Rival, rivals_of
 
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
@@ -137,29 +136,30 @@ class Lifecycle:
                 raise
 
     def _take_name(self, front: Front, engine: Engine) -> None:
-        """Become a runner of the queue's jobs in this process.
+        """Run the queue's jobs in this process from now on.
 
-        Raises ConfigurationError if another class already is. Instances of a class that was
-        defined anew since are stopped, with their grace.
+        Raises ConfigurationError if a different class does. A queue whose class was defined again
+        since is stopped first, with its grace.
         """
-        name = self.settings.name
+        name, kind = self.settings.name, type(front)
         while True:
             with _names:
                 beside = [
-                    Rival(type(other), other)
+                    (life, other)
                     for life, other in _started.items()
                     if life.engine is engine and life.settings.name == name
                 ]
-                outdated = rivals_of(type(front), beside, name, engine.path)
-                if not outdated:
+                kinds = [type(other) for _, other in beside]
+                old = rivals.outdated(kind, kinds, name, engine.path)
+                if not old:
                     _started[self] = front
                     return
-            for rival in outdated:
-                log.warning(
-                    "queue %r: %s was defined again, so the queue of its earlier definition is "
-                    "stopped now and its running jobs get their grace", name, rival.named,
-                )  # fmt: skip
-                rival.front.stop()
+            log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
+                        "running jobs get their grace", rivals.named(kind), name)  # fmt: skip
+            for life, other in beside:
+                if type(other) in old:
+                    other.stop()
+                    life.stop(0.0)  # where the author's `stop` does not
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
