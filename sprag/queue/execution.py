@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import running
-from .backoff import END_OF_TIME, Backoff
+from .backoff import Backoff
 from .codec import decode, encode
+from .durations import END_OF_TIME
 from .errors import ConfigurationError, JobCancelled, JobReleased, PayloadError
 from .job import JobError
 from .logs import Log
