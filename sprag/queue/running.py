@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from contextvars import ContextVar
+from numbers import Complex, Real
 from typing import Any, Final
 
 from .codec import decode
@@ -145,8 +146,10 @@ def _number(name: str, value: Any) -> int | float:
 
 def _like_a_number(name: str, value: Any) -> int | float | None:
     kind = type(value)
-    # numpy's own bool is not a bool; its text is one that float() would read.
+    # Of numpy's types, bool_ is not a bool, and float() would take its text and complex numbers.
     if isinstance(value, str | bytes) or kind.__name__ in ("bool", "bool_"):
+        return None
+    if isinstance(value, Complex) and not isinstance(value, Real):
         return None
     for method, convert in (("__index__", operator.index), ("__float__", float)):
         if hasattr(kind, method):
