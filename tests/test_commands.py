@@ -63,6 +63,7 @@ TOOLS = {
     "power.py": Short(
         ("--here", "--minutes", "0.02", "--points", "4", "--processes", "1", "--dir", "FOLDER")
     ),
+    "reference.py": Short(("--output", "FOLDER/reference.md")),
     "schedules.py": Short(("--here", "--match", "^cancel against retry$")),
     "soak.py": Short(("--here", "--minutes", "0.05", "--dir", "FOLDER")),
     "test.py": Short(("--only", "format")),
