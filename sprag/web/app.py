@@ -35,7 +35,8 @@ from ..queue import QueueService
 from ..queue import errors as queue_errors
 from ..queue.engine import Engine
 from ..queue.interrupts import shielded
-from ..queue.service import stop_together
+from ..queue.lifecycle import stop_together
+from ..queue.options import Settings, settings_of
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
 from .deferred import Deferred
@@ -318,12 +319,14 @@ class App:
 
     def _open(self) -> None:
         first = next(iter(self.queues.values()), None)
+        # What the first queue says holds for all of the file.
+        settings = Settings() if first is None else settings_of(first)
         self._engine = Engine.open(
             self.database,
-            "full" if first is None else first.durability,
-            vfs=None if first is None else first.vfs,
-            flags=0 if first is None else first.open_flags,
-            busy_seconds=10.0 if first is None else first.busy_seconds,
+            settings.durability,
+            vfs=settings.vfs,
+            flags=settings.open_flags,
+            busy_seconds=settings.busy_seconds,
         )
 
     def _drop_hub(self) -> None:
