@@ -4,7 +4,7 @@ import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { shortcut } from "./shell.js";
-import { badge, capital, duration, errorWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
+import { badge, capital, counted, duration, errorWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
 
 const SPANS = { 900: "15 min", 3600: "1 h", 86400: "24 h" };
 const span = new URLSearchParams(location.search).get("span") in SPANS
@@ -19,7 +19,9 @@ const refresher = new Refresher(async () => {
 });
 
 function render() {
-  show(by("totals"), data.counts, () => STATES.map((state) => sumOf(state, data.counts[state])));
+  const states = Object.keys(STATES).filter((state) => state !== "lost" || data.counts.lost);
+  show(by("totals"), [data.counts, data.at_least], () => states.map((state) =>
+    sumOf(state, data.counts[state], data.at_least.includes(state))));
   show(by("failures"), data.failures, failures);
   drawPace();
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
@@ -27,18 +29,18 @@ function render() {
   warn();
 }
 
-function sumOf(state, count) {
+function sumOf(state, count, atLeast) {
   return el(
     "li",
     { class: `${state} ${count ? "some" : "none"}` },
-    el("a", { href: address("jobs", { state }), "data-focus": state },
-      el("b", {}, number(count)), el("span", {}, capital(state))),
+    el("a", { href: address("jobs", { state }), "data-focus": state, title: STATES[state] },
+      el("b", {}, counted(count, atLeast)), el("span", {}, capital(state))),
   );
 }
 
 function failures() {
   if (data.failures.length === 0) {
-    return el("p", { class: "good" }, "No job has failed. What fails will stand here, with its error.");
+    return el("p", { class: "good" }, "No job has failed. Failures will be listed here, with their errors.");
   }
   const list = el("ol", { class: "failures" }, data.failures.map(failure));
   return [list, el("p", { class: "more" }, el("a", { href: address("jobs", { state: "failed" }), "data-focus": "all-failed" }, "All failed jobs"))];
@@ -88,13 +90,29 @@ function tile(queue) {
     { class: "panel queue", "aria-label": `Queue ${queue.name}` },
     el("h3", {}, el("a", { href: address("jobs", { queue: queue.name }), "data-focus": `q-${queue.name}` }, queue.name)),
     spark(data.pace, queue.name),
-    el("ul", { class: "counts" }, STATES.filter((s) => queue.counts[s] || ["queued", "running", "failed"].includes(s)).map((state) =>
+    el("ul", { class: "counts" }, Object.keys(STATES).filter((s) => queue.counts[s] || ["ready", "running", "failed"].includes(s)).map((state) =>
       el("li", { class: `${state} ${queue.counts[state] ? "some" : "none"}` },
         el("a", { href: address("jobs", { queue: queue.name, state }), "data-focus": `q-${queue.name}-${state}` },
-          el("b", {}, number(queue.counts[state])), ` ${state}`)))),
+          el("b", {}, counted(queue.counts[state], queue.at_least.includes(state))), ` ${state}`)))),
     el("p", { class: "quiet" }, pace),
+    queue.times ? times(queue.times) : null,
     waits ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
   );
+}
+
+/** How long the last runs took, and how long they waited for a worker. */
+function times({ runs, ran, waited }) {
+  const line = (name, { p50, p95 }, title) => el("tr", { title },
+    el("th", { scope: "row" }, name), el("td", {}, duration(p50)), el("td", {}, duration(p95)));
+  return el("table", { class: "times-table" },
+    el("caption", { class: "unseen" }, `The last ${jobs(runs)} that ended`),
+    el("thead", {}, el("tr", {},
+      el("th", { scope: "col", class: "quiet" }, runs === 1 ? "Last run" : `Last ${number(runs)} runs`),
+      el("th", { scope: "col", title: "Half of them took no longer" }, "p50"),
+      el("th", { scope: "col", title: "95 of 100 took no longer" }, "p95"))),
+    el("tbody", {},
+      line("Duration", ran, "From the start of a run to its end"),
+      line("Waiting", waited, "From when a job was ready until it started")));
 }
 
 function processes() {
