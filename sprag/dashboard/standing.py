@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ..queue.engine import Engine
@@ -9,10 +10,21 @@ from .owners import lost_of, owners_of
 
 
 def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:
-    """By queue: "counts" by state; "at_least" names the states that have more."""
+    """By queue: "counts" by state; "at_least" names the states that have more; "workers" of all
+    processes that run it."""
     now = engine.journal.clock()
-    tallies = engine.journal.statistics.tallies(lost_of(owners_of(engine).values()), now)
+    owners = owners_of(engine).values()
+    tallies = engine.journal.statistics.tallies(lost_of(owners), now)
+    workers: Counter[str] = Counter()
+    for process in owners:
+        # Of one that cannot be judged, it is better to believe that it works.
+        if process.state in ("alive", "unknown"):
+            workers.update(process.workers)
     return {
-        queue: {"counts": tally.counts, "at_least": sorted(tally.at_least)}
+        queue: {
+            "counts": tally.counts,
+            "at_least": sorted(tally.at_least),
+            "workers": workers[queue],
+        }
         for queue, tally in tallies.items()
     }

@@ -24,7 +24,7 @@ from .mounts import network_filesystem
 from .statements import MIGRATIONS, SCHEMA
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
-FORMAT: Final = 2
+FORMAT: Final = 3
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 

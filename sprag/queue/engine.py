@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -70,6 +71,8 @@ class Engine:
         self.dirty: set[RunningJob] = set()
         """Runs with progress that is not stored yet."""
         self._workers: list[Exchange] = []
+        self._employed: dict[str, int] = {}
+        """What the file says of `_workers`: how many there are of each queue."""
         self._lock: OwnerLock | None = None
         self._recovery = Recovery(self.journal, self.folder)
         self._reserve: Reserve | None = None
@@ -293,6 +296,7 @@ class Engine:
             self._store_progress()
         if self.owner is not None:
             self.journal.give_back(self.owner, self._workers)
+            self._employ(self.owner)
         version = self.database.version()
         if version != self._version:
             # Not the other way round: `admit` may ask for another look meanwhile.
@@ -326,6 +330,13 @@ class Engine:
             self._due[queue] = self.journal.next_due(queue)
         self._recovery.refresh()
         self.journal.nudge(self._workers)
+
+    def _employ(self, owner: int) -> None:
+        """Let the file say which queues this process runs, if that has changed."""
+        workers = dict(Counter(worker.queue for worker in self._workers))
+        if workers != self._employed:
+            self.journal.employ(owner, workers)
+            self._employed = workers
 
     def _pass_on_cancellations(self, owner: int) -> None:
         told = [self._interrupt(key, starts) for key, starts in self.journal.cancelling(owner)]

@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -216,6 +216,11 @@ class Journal(Reader):
             path = self.database.path
             raise errors.DatabaseRefused(f"{path} takes no owner: a trigger is in the way", path)
         return int(row[0])
+
+    def employ(self, owner: int, workers: Mapping[str, int]) -> None:
+        """Make known how many workers an owner has for each queue."""
+        text = _to_json(workers)
+        self._call(lambda connection, _now: row_of(connection, "employ", owner=owner, workers=text))
 
     def recover(self, owner: int) -> list[tuple[str, str, Event]]:
         """Take all jobs from a dead owner, and forget it for good; (id, queue, event) of each."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,6 +26,8 @@ class Process:
     host: str | None = None
     started_at: float | None = None
     token: str | None = None
+    workers: dict[str, int] = field(default_factory=dict)
+    """How many it has for each queue that it runs."""
 
 
 def processes_of(journal: Reader, folder: Path) -> list[Process]:
@@ -37,8 +40,8 @@ def processes_of(journal: Reader, folder: Path) -> list[Process]:
     held = journal.held()
     gone = Counter(owner for _id, owner in journal.unowned(_MOST))
     found = [
-        Process(id_, states[id_], held.get(id_, 0), pid, host, at, token)
-        for id_, token, pid, host, at in rows
+        Process(id_, states[id_], held.get(id_, 0), pid, host, at, token, json.loads(workers))
+        for id_, token, pid, host, at, workers in rows
         if id_ in present
     ]
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]

@@ -153,8 +153,9 @@ class Reader:
             ((due_at,),) = rows_of(reader, "next_due", queue=queue)
             return None if due_at is None else float(due_at)
 
-    def owners(self) -> list[tuple[int, str, int, str, float]]:
-        """(id, token, pid, host, started_at) of every process that is known to run jobs."""
+    def owners(self) -> list[tuple[int, str, int, str, float, str]]:
+        """(id, token, pid, host, started_at, workers) of every process that is known to run jobs;
+        `workers` is a JSON object: how many it has for each queue."""
         with self.database.reading() as reader:
             return rows_of(reader, "owners")
 

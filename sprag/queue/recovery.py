@@ -26,7 +26,7 @@ class Recovery:
         """Read anew who the owners are; for after a commit of another process."""
         self._others = [
             (owner, token, pid)
-            for owner, token, pid, _host, _since in self._journal.owners()
+            for owner, token, pid, *_ in self._journal.owners()
             if owner != self._me
         ]
 

@@ -15,14 +15,13 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "backoff", "ids", "codec", "checks", "job", "glances", "statements",
-    "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader", "search",
-    "statistics", "journal", "owners", "processes", "recovery", "reserve", "observer", "running",
-    "execution", "coroutines",
-    "engine", "pool", "backup", "service", "__init__",
+    "errors", "states", "backoff", "ids", "classes", "times", "codec", "checks", "job", "glances",
+    "statements", "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader",
+    "search", "statistics", "journal", "owners", "processes", "recovery", "reserve", "observer",
+    "running", "execution", "coroutines", "engine", "pool", "backup", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "backoff", "codec", "job", "glances")
+PURE = ("errors", "states", "backoff", "classes", "times", "codec", "job", "glances")
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}

@@ -7,7 +7,7 @@ import { offerPruning } from "./prune.js";
 import { row } from "./row.js";
 import { outcome, shortcut } from "./shell.js";
 import { offerTimes } from "./times.js";
-import { capital, counted, jobs, number, setClock, STATES } from "./words.js";
+import { capital, counted, idleWords, jobs, number, setClock, STATES } from "./words.js";
 
 const query = new URLSearchParams(location.search);
 const QUEUED = ["ready", "scheduled", "retrying"];
@@ -34,6 +34,7 @@ function render() {
   show(by("queue"), names, () => ["", ...names].map((name) =>
     el("option", { value: name, selected: name === (filter.queue ?? "") }, name || "All queues")));
   show(by("states"), data.queues, () => ["", ...Object.keys(STATES)].map(stateLink));
+  showIdle();
   renderRows();
   renderEmpty();
   show(by("looked"), [data.cut, data.looked], () => looked());
@@ -66,6 +67,15 @@ function renderRows() {
   shown.forEach((element, at) => {
     if (body.children[at] !== element) body.insertBefore(element, body.children[at] ?? null);
   });
+}
+
+function showIdle() {
+  const of = filter.queue ? data.queues[filter.queue] : null;
+  const idle = of ? [idleWords(of)].filter(Boolean) : Object.entries(data.queues)
+    .filter(([, queue]) => idleWords(queue))
+    .map(([name, queue]) => `${name}: ${idleWords(queue)}`);
+  show(by("idle"), idle, () => idle.slice(0, 5).map((text) => el("span", {}, `${text} `)));
+  by("idle").hidden = idle.length === 0;
 }
 
 function renderEmpty() {

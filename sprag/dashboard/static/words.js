@@ -41,6 +41,13 @@ export const number = (count) => count.toLocaleString("en");
 /** A count, with a plus if there are more. */
 export const counted = (count, atLeast) => number(count) + (atLeast ? "+" : "");
 
+/** What to say of a queue that has jobs and that nobody runs; null otherwise. */
+export function idleWords({ counts, workers }) {
+  const waiting = counts.ready + counts.scheduled + counts.retrying;
+  if (workers || !waiting) return null;
+  return `${jobs(waiting)} ${waiting === 1 ? "waits" : "wait"} and no process runs this queue.`;
+}
+
 /** "1 job", "2 jobs". */
 export const jobs = (count) => `${number(count)} ${count === 1 ? "job" : "jobs"}`;
 
