@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..queue.engine import Engine
-from ..queue.processes import processes_of
-from ..queue.reader import Glance
-from ..queue.states import STATUSES, Event
+from ..queue.glances import STATES, Glance
+from ..queue.states import Event
+from ..queue.statistics import percentile
+from .owners import owners_of
 from .shapes import glance_shape, process_shape
 from .sparing import Sparing
 
@@ -33,11 +34,16 @@ _SERIES: Final[dict[Event, str]] = {
 
 
 class Overview:
-    """Reads what the first page shows. Each part is read as often as it is cheap."""
+    """Reads what the first page shows. Each part is read as often as it is cheap; `standing` gives
+    how many jobs each queue has."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self, engine: Callable[[], Engine], standing: Callable[[], dict[str, dict[str, Any]]]
+    ) -> None:
         self._engine = engine
+        self._standing = standing
         self._now = Sparing(self._state)
+        self._times = Sparing(self._times_of)
         self._paces = {span: Sparing(self._pace_of(span)) for span in SPANS}
 
     def shape(self, span: int) -> dict[str, Any]:
@@ -47,45 +53,57 @@ class Overview:
     def _state(self) -> dict[str, Any]:
         engine = self._engine()
         journal = engine.journal
-        counts = journal.counts()
-        queues = []
+        standing, times = self._standing(), self._times()
         now = journal.clock()
-        for name, by_status in counts.items():
-            ready = journal.next_ready(name)
-            due = journal.next_due(name)
-            queues.append(
-                {
-                    "name": name,
-                    "counts": by_status,
-                    "wait": None if ready is None else max(now - ready, 0.0),
-                    "next_due": due,
-                }
-            )
+        queues = [
+            {
+                "name": name,
+                **of_queue,
+                "wait": None
+                if (ready := journal.next_ready(name)) is None
+                else max(now - ready, 0.0),
+                "next_due": journal.next_due(name),
+                "times": times.get(name),
+            }
+            for name, of_queue in standing.items()
+        ]
         return {
             "queues": queues,
-            "counts": {s: sum(by_status[s] for by_status in counts.values()) for s in STATUSES},
-            "failures": _kinds(journal.failures(_FAILURES)),
-            "processes": [
-                process_shape(process) for process in processes_of(engine.journal, engine.folder)
-            ],
+            "counts": {s: sum(of["counts"][s] for of in standing.values()) for s in STATES},
+            "at_least": sorted({state for of in standing.values() for state in of["at_least"]}),
+            "failures": _kinds(journal.search.failures(_FAILURES)),
+            "processes": [process_shape(process) for process in owners_of(engine).values()],
         }
+
+    def _times_of(self) -> dict[str, dict[str, Any]]:
+        """By queue: how long the last jobs ran, and waited since they were ready."""
+        found = {}
+        for queue, runs in self._engine().journal.statistics.runs().items():
+            ran, waited = [run.ran for run in runs], [run.waited for run in runs]
+            found[queue] = {
+                "runs": len(runs),
+                "ran": {"p50": percentile(ran, 0.5), "p95": percentile(ran, 0.95)},
+                "waited": {"p50": percentile(waited, 0.5), "p95": percentile(waited, 0.95)},
+            }
+        return found
 
     def _pace_of(self, span: int) -> Callable[[], dict[str, Any]]:
         return lambda: self._pace(span)
 
     def _pace(self, span: int) -> dict[str, Any]:
         journal = self._engine().journal
+        statistics = journal.statistics
         width = span / _SLOTS
         # Whole slots, so that a bar does not change its height when only time has passed.
         since = (journal.clock() // width + 1 - _SLOTS) * width
-        window, oldest = _FIRST_WINDOW, journal.window_start(_FIRST_WINDOW)
+        window, oldest = _FIRST_WINDOW, statistics.window_start(_FIRST_WINDOW)
         whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
         while not whole and window < _LAST_WINDOW:
             window *= 4
-            oldest = journal.window_start(window)
+            oldest = statistics.window_start(window)
             whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
         series: dict[str, dict[str, list[int]]] = {}
-        for slot, queue, event, moves in journal.pace(since, width, window):
+        for slot, queue, event, moves in statistics.pace(since, width, window):
             name = _SERIES.get(event)
             if name is not None and 0 <= slot < _SLOTS:
                 of_queue = series.setdefault(queue, {})

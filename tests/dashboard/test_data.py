@@ -111,7 +111,7 @@ def test_a_job_tells_its_error_its_moves_and_who_made_them(
     error = said["job"]["error"]
     assert (error["type"], error["message"]) == ("ValueError", "it <b>broke</b>")
     assert "Traceback" in error["traceback"]
-    assert said["job"]["can"] == ["requeue"]
+    assert said["job"]["can"] == ["requeue", "delete"]
     events = [move["event"] for move in said["moves"]]
     assert events == ["enqueue", "start", "retry", "start", "fail"]
     assert said["moves"][2]["error"]["message"] == "it <b>broke</b>"
