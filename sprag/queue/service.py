@@ -338,7 +338,7 @@ class QueueService:
         if after is not None:
             checks.whole("after", after, 0, 2**63 - 1)
         engine = self._open()
-        with interrupts.shielded:
+        with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.name, after)
             self._subscriptions.add(subscription)
             engine.keep_watch()
@@ -504,6 +504,8 @@ class QueueService:
         """The open file, for a call from outside of the queue."""
         if here.is_inside():
             raise errors.ReentrantCall
+        if interrupts.shielded.depth:
+            interrupts.shielded.lower()
         engine = self._engine
         if engine is None:
             return self._opened()
@@ -644,7 +646,7 @@ def stop_together(services: Collection[QueueService]) -> None:
     Ctrl-C ends the grace of all, and is raised once they have stopped. What goes wrong is logged.
     """
     refuse_reentry()
-    with here.inside, interrupts.shielded:
+    with interrupts.shielded.throughout():
         threads = [_stopping(service) for service in services]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:
@@ -672,7 +674,7 @@ def _stop_or_say(service: QueueService) -> None:
 
 def _stop_at_exit() -> None:
     # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
-    with interrupts.shielded:
+    with interrupts.shielded.throughout():
         for service in tuple(_started):
             _stop_or_say(service)
 

@@ -158,12 +158,15 @@ class Sweep:
         """Whether the outer call has come to this event."""
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         self.count += 1
+        if self.outer == self.queue.start:
+            self.queue.stop(5)
         at = At(event, self.in_hook if self.way == "hook" else None)
         try:
             sys.settrace(at)
             self.outer()
             sys.settrace(None)
-        except QueueError:
+        except (QueueError, RuntimeError):
+            # Python's own Thread.start() raises the latter where a signal's handler has torn it.
             sys.settrace(None)
         if here.is_inside():
             self.give_up(f"at {at.place} the mark was left behind")
