@@ -3,11 +3,12 @@
 That is what finalizers, signal handlers and trace functions do. Whatever the moment, the call that
 interrupts is carried out or refused, nothing hangs, and what was acknowledged is stored.
 
-    reentry_sweep.py FILE OUTER INNER WAY STRIDE
+    reentry_sweep.py FILE OUTER INNER,INNER,… WAY STRIDE
 
 WAY "hook" calls from a trace function, and catches what it raises; "signal" calls from a handler
 of a real signal, and lets it through into whatever was interrupted. Of the events every STRIDEth
-is tried. Prints how many inner calls were carried out and how many refused.
+is tried, each with the next of the inner calls. Prints how many inner calls were carried out and
+how many refused.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ class Sweep:
         self.refused_items: list[str] = []
         self.done = self.refused = 0
         self.count = 0
-        self.outer, self.inner = self.calls("outer")[outer], self.calls("inner")[inner]
+        self.outer = self.calls("outer")[outer]
+        self.inners = [self.calls("inner")[name] for name in inner.split(",")]
+        self.inner = self.inners[0]
         if way == "signal":
             signal.signal(signal.SIGINT, self.on_signal)
 
@@ -157,6 +160,7 @@ class Sweep:
     def once(self, event: int) -> bool:
         """Whether the outer call has come to this event."""
         faulthandler.dump_traceback_later(SECONDS, exit=True)
+        self.inner = self.inners[self.count % len(self.inners)]
         self.count += 1
         if self.outer == self.queue.start:
             self.queue.stop(5)
