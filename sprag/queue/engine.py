@@ -14,11 +14,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from . import errors
-from .database import Database, Durability, check_link
+from .beside import folder_of, tidy
+from .checkpoints import Durability
+from .database import Database
 from .execution import describe
 from .inside import here
 from .interrupts import shielded
@@ -26,6 +27,7 @@ from .journal import Journal
 from .logs import Log
 from .observer import Observers
 from .owners import OwnerLock
+from .place import check_link
 from .recovery import Recovery
 from .reserve import NO_ROOM, Reserve
 from .running import RunningJob
@@ -63,7 +65,7 @@ class Engine:
         self.database = Database(
             path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds, create=create
         )
-        self.folder = Path(f"{path}-sprag")
+        self.folder = folder_of(path)
         self.journal = Journal(self.database, time.time, self._committed)
         self.observers = Observers(self.journal)
         self.owner: int | None = None
@@ -139,7 +141,11 @@ class Engine:
                 self._lock.abandon()
             else:
                 self._lock.release()
+        tidy(self.folder, self._tokens)
         self.database.close()
+
+    def _tokens(self) -> set[str]:
+        return {token for _id, token, *_ in self.journal.owners()}
 
     # ------------------------------------------------------------ running jobs
 
@@ -155,7 +161,7 @@ class Engine:
                 except OSError as error:
                     full = error.errno in NO_ROOM
                     raise (errors.DatabaseFull if full else errors.DatabaseReadOnly)(
-                        f"{self.path} cannot be worked on: {self.folder}, where processes show "
+                        f"no jobs of {self.path} can be run: {self.folder}, where processes show "
                         f"that they are alive, cannot be written ({error.strerror})",
                         self.path,
                     ) from error
@@ -173,7 +179,7 @@ class Engine:
                     lock.release()
                     raise
                 self._recovery = Recovery(self.journal, self.folder, self.owner)
-                self._reserve = Reserve(self.folder / "reserve")
+                self._reserve = Reserve(self.folder, self.path)
                 self._restore_reserve(self._reserve)
             return self.owner
 

@@ -181,8 +181,13 @@ class DatabaseCorrupt(DatabaseError):
     """The file's content is damaged."""
 
 
+class ReadFailed(DatabaseError):
+    """The disk failed, or memory ran out, while the file was opened or read. The call that
+    raised this has changed nothing; it can simply be repeated."""
+
+
 class WriteUnknown(DatabaseError):
-    """The disk failed during a commit, so it is unknown whether it took place.
+    """The disk failed during a commit, so it is unknown whether the change was stored.
 
     Repeating `enqueue` with the same `job_id` is safe: a job is stored once.
     `job_ids` are those of the enqueue that failed, if it was one.

@@ -314,7 +314,7 @@ class Journal(Reader):
     def _fail(self, batch: list[_Any], error: Exception) -> None:
         told = error
         if isinstance(error, apsw.Error | UnicodeError):
-            told = self.database.error(error)
+            told = self.database.write_error(error)
         if told is not error:
             told.__cause__ = error
         for ticket in batch:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from sprag.queue import QueueService, ReentrantCall
+from sprag.queue.service import life_of
 from sprag.web import App
 
 faulthandler.dump_traceback_later(100, exit=True)
@@ -43,7 +44,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def interrupt() -> None:
-    pool = queue._pool
+    pool = life_of(queue).pool
     while pool is None or not all(ticket.stopping for ticket in pool._tickets):
         threading.Event().wait(0.01)
     signal.pthread_kill(main, signal.SIGUSR1)
