@@ -8,7 +8,6 @@ gets an exclusive one knows that nobody has anything there, and that nobody is j
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import stat
 import time
@@ -19,6 +18,7 @@ from typing import Final
 
 from . import errors
 from .disk import sync_folder
+from .logs import Log
 
 SUFFIX: Final = "-sprag"
 RESERVE: Final = "reserve"
@@ -28,7 +28,7 @@ _PATIENCE_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.002
 _ATTEMPTS: Final = 100
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 _told: Final[set[Path]] = set()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final, Literal
 
 import apsw
 
+from .logs import Log
 from .readers import readers
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 Durability = Literal["full", "normal"]
 

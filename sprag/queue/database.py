@@ -7,7 +7,6 @@ watch (checkpoints, the commits of other processes).
 from __future__ import annotations
 
 import ctypes
-import logging
 import math
 import threading
 import time
@@ -20,6 +19,7 @@ import apsw
 from . import errors
 from .beside import adopt
 from .checkpoints import PAGE_BYTES, Checkpoints, Durability
+from .logs import Log
 from .meaning import meaning
 from .place import check_place, has_log, may_write, which
 from .statements import MIGRATIONS, SCHEMA
@@ -29,7 +29,7 @@ FORMAT: Final = 3
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 _BUSY_SECONDS: Final = 10.0
 # How long a fork() waits for reads and writes of other threads to end.

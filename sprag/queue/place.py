@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Final, NoReturn
 
 from . import errors
 from .beside import folder_of
+from .logs import Log
 from .mounts import ground
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 # SQLite's unix VFS takes paths of 512 bytes; its longest suffix is "-journal".
 _PATH_BYTES: Final = 512 - len("-journal")

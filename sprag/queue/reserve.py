@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Final
 
 from .beside import RESERVE, adapt
 from .disk import sync
+from .logs import Log
 
 _BYTES: Final = 2 * 1024 * 1024
 NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 """The errors of a disk that is full, or of which this user may take no more."""
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class Reserve:
