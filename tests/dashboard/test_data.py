@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprag.dashboard.overview import SPANS
+from sprag.dashboard.pace import SPANS
 from sprag.dashboard.sparing import Sparing
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine

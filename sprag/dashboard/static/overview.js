@@ -27,6 +27,7 @@ function render() {
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
   show(by("processes"), data.processes, processes);
   warn();
+  if (data.pace.more) refresher.ask();
 }
 
 function sumOf(state, count, atLeast) {
