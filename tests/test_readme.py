@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from sprag.queue import QueueService
+from sprag.queue.options import OPTIONS
 from tests.support import DEADLINE, unmeasured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -177,7 +178,7 @@ with TestClient(app) as page:
 def test_the_table_of_options_is_that_of_the_class() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", README, re.MULTILINE)
     told = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
-    assert list(told) == list(QueueService._OPTIONS)
+    assert list(told) == list(OPTIONS)
     for name, default in told.items():
         if default not in ("required", "none"):
             assert default == f"`{_shown(getattr(QueueService, name))}`"

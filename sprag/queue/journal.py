@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import math
 import threading
 import time
@@ -23,7 +22,9 @@ import apsw
 from . import errors
 from .commit import GroupCommit
 from .database import Database
+from .inside import here
 from .job import JobError
+from .logs import Log
 from .reader import Reader, Row, row_of, rows_of
 from .search import Search
 from .statements import STATEMENTS
@@ -31,7 +32,7 @@ from .states import STATUSES, TERMINAL, Event, Status, sources
 from .statistics import Statistics
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 R = TypeVar("R")
 
@@ -106,7 +107,7 @@ class Journal(Reader):
 
     def dismiss(self, tickets: Iterable[Exchange]) -> None:
         """Give these workers no more runs, and wake those that wait for one."""
-        with self._parking:
+        with here.inside, self._parking:
             for ticket in tickets:
                 ticket.stopping = True
                 parked = self._parked.get(ticket.queue, [])
@@ -285,7 +286,7 @@ class Journal(Reader):
         nobody waits long."""
         boundary = 0
         if keep is not None:
-            with self.database.reading() as reader:
+            with here.inside, self.database.reading() as reader:
                 row = row_of(reader, "prune_boundary", queue=queue, keep=keep)
                 boundary = row[0] if row is not None else 0
         limits = {"before": -1.0 if before is None else before, "boundary": boundary}
@@ -349,7 +350,7 @@ class Journal(Reader):
     def _fail(self, batch: list[_Any], error: Exception) -> None:
         told = error
         if isinstance(error, apsw.Error | UnicodeError):
-            told = self.database.error(error)
+            told = self.database.write_error(error)
         if told is not error:
             told.__cause__ = error
         for ticket in batch:

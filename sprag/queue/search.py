@@ -15,6 +15,7 @@ import apsw
 from . import errors
 from .database import Database
 from .glances import STATES, WAITING, Glance, State, statuses_of
+from .inside import here
 from .job import Progress
 from .reader import Row, queue_names, row_of, rows_of, shown
 from .states import Status
@@ -72,7 +73,7 @@ class Search:
 
     def glance(self, id_: str, lost: Sequence[int], now: float) -> Glance:
         """One job as lists show it. Raises JobNotFound."""
-        with self._database.snapshot() as reader:
+        with here.inside, self._database.snapshot() as reader:
             found = _by_id(reader, Wanted(now, text=id_, lost=lost))
         if not found:
             raise errors.JobNotFound(id_, None)
@@ -94,7 +95,7 @@ class Search:
         "longest" sort what they find among 1,000 jobs, and have one page only.
         """
         deadline = time.monotonic() + seconds
-        with self._database.snapshot() as reader:
+        with here.inside, self._database.snapshot() as reader:
             if place is None and (named := _by_id(reader, wanted)):
                 return Found(tuple(named[:count]), None, len(named), False)
             if order in ("due", "longest"):
@@ -110,7 +111,7 @@ class Search:
         """The failed jobs that failed last, the latest first: of the `window` newest transitions,
         then, if there are not enough, of the newest failed jobs."""
         failed = Wanted(0.0, states=("failed",))
-        with self._database.snapshot() as reader:
+        with here.inside, self._database.snapshot() as reader:
             rows = rows_of(reader, "failures", count=2 * count, window=window)
             keys = [key for (key,) in rows]
             if len(set(keys)) < count:

@@ -12,6 +12,7 @@ import apsw
 
 from .database import Database
 from .glances import STATES, State
+from .inside import here
 from .reader import queue_names, row_of, rows_of
 from .states import TERMINAL, Event, Status
 
@@ -42,7 +43,7 @@ class Statistics:
         """Jobs by queue and state; of each no more than its queue's share of `most` are counted,
         and a fifth of that where jobs must be looked at. `lost` names the owners that are dead,
         `now` divides what is due from what waits."""
-        with self._database.snapshot() as reader:
+        with here.inside, self._database.snapshot() as reader:
             queues = queue_names(reader)
             share = _rounded(most // max(len(queues), 1))
             return {queue: _tally(reader, queue, set(lost), now, share) for queue in queues}
@@ -51,7 +52,7 @@ class Statistics:
         """The last `count` runs of each queue that completed or failed, the latest first, among
         the `window` newest transitions."""
         found: dict[str, list[Run]] = {}
-        with self._database.reading() as reader:
+        with here.inside, self._database.reading() as reader:
             for queue, waited, ran in rows_of(reader, "runs", window=window):
                 of_queue = found.setdefault(queue, [])
                 if len(of_queue) < count:
@@ -61,7 +62,7 @@ class Statistics:
     def rates(self, since: float, window: int = 100_000) -> dict[str, dict[Event, int]]:
         """Moves since `since`, by queue and event, among the `window` newest transitions."""
         found: dict[str, dict[Event, int]] = {}
-        with self._database.reading() as reader:
+        with here.inside, self._database.reading() as reader:
             for name, event, count in rows_of(reader, "rates", since=since, window=window):
                 found.setdefault(name, {})[event] = count
         return found
@@ -71,20 +72,20 @@ class Statistics:
     ) -> list[tuple[int, str, Event, int]]:
         """(n, queue, event, moves) of these events among the transitions after `after` up to
         `until`, by the `width` seconds in which they were made, numbered from the epoch."""
-        with self._database.reading() as reader:
+        with here.inside, self._database.reading() as reader:
             return rows_of(
                 reader, "moves", after=after, until=until, width=width, events=json.dumps(events)
             )
 
     def moved_at(self, seq: int) -> float | None:
         """When the first transition from `seq` on was made; None if there is none."""
-        with self._database.reading() as reader:
+        with here.inside, self._database.reading() as reader:
             row = row_of(reader, "moved_at", seq=seq)
             return None if row is None else float(row[0])
 
     def window_start(self, window: int = 100_000) -> float | None:
         """When the oldest of the `window` newest transitions was made; None without any."""
-        with self._database.reading() as reader:
+        with here.inside, self._database.reading() as reader:
             ((at,),) = rows_of(reader, "window_start", window=window)
             return None if at is None else float(at)
 
@@ -95,7 +96,7 @@ class Statistics:
         about `seconds`."""
         deadline = time.monotonic() + seconds
         count = 0
-        with self._database.snapshot() as reader:
+        with here.inside, self._database.snapshot() as reader:
             limits = {"before": -1.0 if before is None else before, "boundary": 0}
             if keep is not None:
                 row = row_of(reader, "prune_boundary", queue=queue, keep=keep)

@@ -10,6 +10,7 @@ import pytest
 from sprag.queue import QueueService
 from sprag.queue.journal import Journal
 from sprag.queue.search import Found, Wanted
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 
@@ -26,7 +27,7 @@ def queue(make_queue: MakeQueue) -> QueueService:
 
 
 def journal_of(queue: QueueService) -> Journal:
-    return queue._open().journal
+    return life_of(queue).open().journal
 
 
 def find(queue: QueueService, count: int, place: str | None = None, **options: Any) -> Found:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sprag.queue import Backoff, Job, QueueService, Signal
-from sprag.queue import database as database_module
+from sprag.queue import Backoff, Job, QueueService, Signal, checkpoints
 from sprag.queue import engine as engine_module
+from sprag.queue.service import life_of
 
 from .log import Durability
 from .recorder import RecordingVFS
@@ -22,7 +22,7 @@ DEADLINE = 60.0
 """Seconds after which something that must happen is taken for something that never will."""
 Tell = Callable[..., None]
 
-_LENGTHS = database_module._CHECKPOINT_PAGES
+_LENGTHS = checkpoints.LENGTHS
 
 
 class PowerQueue(QueueService):
@@ -91,7 +91,7 @@ class Process:
     @property
     def engine(self) -> engine_module.Engine:
         """What it has the file open with."""
-        return self.queue._open()
+        return life_of(self.queue).open()
 
     def stop(self) -> None:
         """Leave in order."""

@@ -16,6 +16,7 @@ from sprag.queue import (
     disk,
     engine,
     journal,
+    lifecycle,
     owners,
     pool,
     recovery,
@@ -136,6 +137,10 @@ class WorkerPool(Shared, pool.WorkerPool):
         super().__init__(*args)
 
 
+class Lifecycle(Shared, lifecycle.Lifecycle):
+    """The inside of a queue."""
+
+
 class Recovery(Shared, recovery.Recovery):
     """Who looks after the others."""
 
@@ -159,6 +164,7 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             {
                 "threading": threading, "Database": database, "Journal": Journal,
                 "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
+                "tidy": lambda folder, tokens: None,  # not what this is about
                 "_registry": engine._registry,  # another for each run, and this one afterwards
             },
         ),
@@ -168,11 +174,12 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             {
                 "liveness": step("probe an owner's lock", READ, owners.liveness),
                 "forget": step("remove an owner's lock", WRITE, owners.forget),
-                "is_missing": step("look for an owner's lock", READ, owners.is_missing),
+                "doubt": step("look for an owner's lock", READ, owners.doubt),
             },
         ),
         (disk, {"sync": lambda fd: None}),
-        (service, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
+        (lifecycle, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
+        (service, {"Lifecycle": Lifecycle}),
     ]  # fmt: skip
     with ExitStack() as stack:
         for module, names in changes:
