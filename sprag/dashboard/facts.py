@@ -14,8 +14,9 @@ from ..queue.engine import Engine
 from ..queue.ids import is_job_id
 from .answers import Json, refusal
 from .filters import Filter, Mistake, order_of
-from .overview import SPANS, Overview
+from .overview import Overview
 from .owners import lost_of, owners_of
+from .pace import SPANS
 from .shapes import glance_shape, job_shape, move_shape
 from .sparing import Sparing
 from .standing import standing_of

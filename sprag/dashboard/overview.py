@@ -8,29 +8,14 @@ from typing import Any, Final
 
 from ..queue.engine import Engine
 from ..queue.glances import STATES, Glance
-from ..queue.states import Event
 from ..queue.statistics import percentile
 from .owners import owners_of
+from .pace import Pace
 from .shapes import glance_shape, process_shape
 from .sparing import Sparing
 
-SPANS: Final = (900, 3600, 86400)
-"""The spans of time that a pace can be drawn over, in seconds."""
-
-_SLOTS: Final = 60
-_FIRST_WINDOW: Final = 1_000
-_LAST_WINDOW: Final = 256_000
-_SLACK: Final = 60.0  # times follow the journal's order, but not to the second
 _FAILURES: Final = 400
 _KINDS: Final = 6
-
-_SERIES: Final[dict[Event, str]] = {
-    "enqueue": "enqueued",
-    "requeue": "enqueued",
-    "complete": "completed",
-    "fail": "failed",
-    "lose": "failed",
-}
 
 
 class Overview:
@@ -44,11 +29,15 @@ class Overview:
         self._standing = standing
         self._now = Sparing(self._state)
         self._times = Sparing(self._times_of)
-        self._paces = {span: Sparing(self._pace_of(span)) for span in SPANS}
+        self._pace = Pace(engine)
 
     def shape(self, span: int) -> dict[str, Any]:
-        """Its JSON form; `span` is one of SPANS."""
-        return {**self._now(), "pace": self._paces[span](), "now": self._engine().journal.clock()}
+        """Its JSON form; `span` is one of `pace.SPANS`."""
+        return {
+            **self._now(),
+            "pace": self._pace.shape(span),
+            "now": self._engine().journal.clock(),
+        }
 
     def _state(self) -> dict[str, Any]:
         engine = self._engine()
@@ -86,35 +75,6 @@ class Overview:
                 "waited": {"p50": percentile(waited, 0.5), "p95": percentile(waited, 0.95)},
             }
         return found
-
-    def _pace_of(self, span: int) -> Callable[[], dict[str, Any]]:
-        return lambda: self._pace(span)
-
-    def _pace(self, span: int) -> dict[str, Any]:
-        journal = self._engine().journal
-        statistics = journal.statistics
-        width = span / _SLOTS
-        # Whole slots, so that a bar does not change its height when only time has passed.
-        since = (journal.clock() // width + 1 - _SLOTS) * width
-        window, oldest = _FIRST_WINDOW, statistics.window_start(_FIRST_WINDOW)
-        whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
-        while not whole and window < _LAST_WINDOW:
-            window *= 4
-            oldest = statistics.window_start(window)
-            whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
-        series: dict[str, dict[str, list[int]]] = {}
-        for slot, queue, event, moves in statistics.pace(since, width, window):
-            name = _SERIES.get(event)
-            if name is not None and 0 <= slot < _SLOTS:
-                of_queue = series.setdefault(queue, {})
-                of_queue.setdefault(name, [0] * _SLOTS)[slot] += moves
-        return {
-            "span": span,
-            "width": width,
-            "since": since,
-            "known_since": since if whole else oldest,
-            "queues": series,
-        }
 
 
 def _kinds(failures: list[Glance]) -> list[dict[str, Any]]:

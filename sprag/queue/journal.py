@@ -180,7 +180,7 @@ class Journal(Reader):
             return True
         status = self.job(id_, queue).status
         if status != "queued":
-            raise errors.IllegalMove(id_, status, "run now", ("queued",))
+            raise errors.IllegalMove(id_, status, "start", ("queued",))
         return False
 
     def run_now_many(self, ids: Sequence[str], queue: str | None = None) -> list[str]:

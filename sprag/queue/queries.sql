@@ -439,15 +439,18 @@ WHERE transition.seq > (
     SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
 
--- name: pace
--- How many moves of each kind and queue were made in each :width seconds from :since on, numbered
--- from 0, among the :window newest transitions.
-SELECT CAST((transition.at - :since) / :width AS INTEGER) AS slot, job.queue, transition.event,
-       count(*)
+-- name: moves
+-- How many moves of the kinds in :events (a JSON array) each queue made in each :width seconds,
+-- numbered from the epoch, among the transitions after :after up to :until.
+SELECT CAST(transition.at / :width AS INTEGER) AS slot, job.queue, transition.event, count(*)
 FROM transition CROSS JOIN job ON job.key = transition.job
-WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
-  AND transition.at >= :since
+WHERE transition.seq > :after AND transition.seq <= :until
+  AND transition.event IN (SELECT value FROM json_each(:events))
 GROUP BY slot, job.queue, transition.event;
+
+-- name: moved_at
+-- When the first transition from :seq on was made.
+SELECT at FROM transition WHERE seq >= :seq ORDER BY seq LIMIT 1;
 
 -- name: window_start
 -- When the oldest of the :window newest transitions was made; NULL if there is none.

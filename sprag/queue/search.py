@@ -28,10 +28,10 @@ _CUT: Final = 400
 _CHUNK: Final = 200
 _BY_ID: Final = 50
 _SHORTEST_PREFIX: Final = 4
-_FEW: Final = 20_000
-_SORTED: Final = 5_000
-# Keys follow the times of acceptance, but for clocks that were set back.
-_SLACK: Final = 3600.0
+_FEW: Final = 2_000
+_SORTED: Final = 1_000
+# Keys follow the times of acceptance, unless a clock was set back.
+_SLACK: Final = 1.0
 
 
 class Wanted(NamedTuple):
@@ -92,7 +92,7 @@ class Search:
         """The first `count` matches in this order, from `place` on, the `next` of the page before.
 
         Looks no longer than about `seconds` and at `most` jobs. "due" and
-        "longest" sort what they find among 5,000 jobs, and have one page only.
+        "longest" sort what they find among 1,000 jobs, and have one page only.
         """
         deadline = time.monotonic() + seconds
         with here.inside, self._database.snapshot() as reader:

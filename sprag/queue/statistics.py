@@ -3,6 +3,7 @@ read in bounded time."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -38,18 +39,16 @@ class Statistics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tallies(
-        self, lost: Sequence[int], now: float, most: int = 100_000, most_waiting: int = 10_000
-    ) -> dict[str, Tally]:
-        """Jobs by queue and state, counted up to `most` each; of what waits, `most_waiting` jobs
-        are looked at. `lost` names the owners that are dead, `now` divides due from waiting."""
+    def tallies(self, lost: Sequence[int], now: float, most: int = 30_000) -> dict[str, Tally]:
+        """Jobs by queue and state; of each no more than its queue's share of `most` are counted,
+        and a fifth of that where jobs must be looked at. `lost` names the owners that are dead,
+        `now` divides what is due from what waits."""
         with here.inside, self._database.snapshot() as reader:
-            return {
-                queue: _tally(reader, queue, set(lost), now, most, most_waiting)
-                for queue in queue_names(reader)
-            }
+            queues = queue_names(reader)
+            share = _rounded(most // max(len(queues), 1))
+            return {queue: _tally(reader, queue, set(lost), now, share) for queue in queues}
 
-    def runs(self, window: int = 20_000, count: int = 1_000) -> dict[str, list[Run]]:
+    def runs(self, window: int = 10_000, count: int = 1_000) -> dict[str, list[Run]]:
         """The last `count` runs of each queue that completed or failed, the latest first, among
         the `window` newest transitions."""
         found: dict[str, list[Run]] = {}
@@ -68,13 +67,21 @@ class Statistics:
                 found.setdefault(name, {})[event] = count
         return found
 
-    def pace(
-        self, since: float, width: float, window: int = 100_000
+    def moves(
+        self, after: int, until: int, events: Sequence[Event], width: float
     ) -> list[tuple[int, str, Event, int]]:
-        """(n, queue, event, moves) for each `width` seconds from `since` on, the first n is 0,
-        among the `window` newest transitions."""
+        """(n, queue, event, moves) of these events among the transitions after `after` up to
+        `until`, by the `width` seconds in which they were made, numbered from the epoch."""
         with here.inside, self._database.reading() as reader:
-            return rows_of(reader, "pace", since=since, width=width, window=window)
+            return rows_of(
+                reader, "moves", after=after, until=until, width=width, events=json.dumps(events)
+            )
+
+    def moved_at(self, seq: int) -> float | None:
+        """When the first transition from `seq` on was made; None if there is none."""
+        with here.inside, self._database.reading() as reader:
+            row = row_of(reader, "moved_at", seq=seq)
+            return None if row is None else float(row[0])
 
     def window_start(self, window: int = 100_000) -> float | None:
         """When the oldest of the `window` newest transitions was made; None without any."""
@@ -115,13 +122,18 @@ def percentile(values: Iterable[float], share: float) -> float | None:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def _tally(
-    reader: apsw.Connection, queue: str, lost: set[int], now: float, most: int, most_waiting: int
-) -> Tally:
+def _rounded(count: int) -> int:
+    """The largest number of one digit and zeros that is not above `count`; at least 5."""
+    first, rest = str(count)[0], str(count)[1:]
+    return max(int(first + "0" * len(rest)), 5)
+
+
+def _tally(reader: apsw.Connection, queue: str, lost: set[int], now: float, most: int) -> Tally:
     counts = dict.fromkeys(STATES, 0)
     at_least: set[State] = set()
     ((ready, overdue),) = rows_of(reader, "count_ready", queue=queue, now=now, most=most)
     counts["ready"] = ready + overdue
+    most_waiting = max(most // 5, 1)
     ((looked, retrying),) = rows_of(
         reader, "count_waiting", queue=queue, now=now, most=most_waiting
     )

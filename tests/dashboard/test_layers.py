@@ -10,7 +10,7 @@ import pytest
 from sprag.dashboard import app
 
 ORDER = (
-    "attempts", "location", "sparing", "filters", "verbs", "owners", "standing", "shapes",
+    "attempts", "location", "sparing", "filters", "verbs", "owners", "standing", "shapes", "pace",
     "overview", "files", "answers", "bodies", "pages", "access", "signing", "facts", "moves",
     "pruning", "streams", "app", "__init__",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from sprag.queue.statements import SCHEMA, STATEMENTS
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
-    "counts", "rates", "pace", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
+    "counts", "rates", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
     "kinds_of_moves", "misfits", "misfolds", "structure",
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 
 from sprag.queue import QueueService
 from sprag.queue.service import life_of
+from sprag.queue.states import Event
 from sprag.queue.statistics import Statistics, percentile
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, sql
@@ -37,12 +38,22 @@ def test_moves_are_counted_by_time(queue: QueueService) -> None:
     good, bad = add(queue), add(queue, fail="no")
     queue.start()
     finished(queue, good, bad)
+    statistics = statistics_of(queue)
+    events: tuple[Event, ...] = ("enqueue", "complete", "fail")
+    head, _tick = life_of(queue).open().journal.head()
+    # A slot of the epoch's first century has them all.
+    counted = statistics.moves(0, head, events, 3e9)
+    assert counted == [
+        (0, "work", "complete", 1),
+        (0, "work", "enqueue", 2),
+        (0, "work", "fail", 1),
+    ]
+    assert sum(moves for *_, moves in statistics.moves(0, 1, events, 3e9)) == 1
+    assert statistics.moves(head, head + 9, events, 3e9) == []
     at = queue.get(good).created_at
-    counted = {(n, event): moves for n, _, event, moves in statistics_of(queue).pace(at - 90, 60)}
-    assert counted[1, "enqueue"] == 2
-    assert counted[1, "complete"] == counted[1, "fail"] == 1
-    assert statistics_of(queue).pace(at + 3600, 60) == []
-    assert sum(moves for *_, moves in statistics_of(queue).pace(0, at, window=2)) == 2
+    assert {int(at // 60), int(at // 60) + 1} >= {n for n, *_ in statistics.moves(0, 2, events, 60)}
+    assert statistics.moved_at(1) == at
+    assert statistics.moved_at(head + 1) is None
 
 
 def test_queued_jobs_are_counted_by_why_they_are_queued(
@@ -81,11 +92,11 @@ def test_a_job_that_waits_for_its_next_attempt_is_retrying(make_queue: MakeQueue
 
 def test_a_count_stops_at_its_bound_and_says_so(queue: QueueService) -> None:
     now = life_of(queue).open().journal.clock()
-    for _ in range(4):
+    for _ in range(11):
         add(queue)
         add(queue, delay=3600)
-    tally = statistics_of(queue).tallies((), now + 60, most=3, most_waiting=2)["work"]
-    assert (tally.counts["ready"], tally.counts["scheduled"]) == (3, 2)
+    tally = statistics_of(queue).tallies((), now + 60, most=12)["work"]
+    assert (tally.counts["ready"], tally.counts["scheduled"]) == (10, 2)
     assert tally.at_least == {"ready", "scheduled", "retrying"}
     assert statistics_of(queue).tallies((), now + 60)["work"].at_least == frozenset()
 

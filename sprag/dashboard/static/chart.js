@@ -35,7 +35,9 @@ export function legend(pace) {
     el("li", { class: name }, el("b", {}, number(total(series[name]))), ` ${name}`),
   );
   const known = pace.known_since > pace.since
-    ? el("p", { class: "quiet" }, `Busy: only moves since ${clockTime(pace.known_since, 0)} are counted.`)
+    ? el("p", { class: "quiet" }, pace.more
+      ? `Counted back to ${clockTime(pace.known_since, 0)} so far…`
+      : `Only what happened since ${clockTime(pace.known_since, 0)} is counted.`)
     : null;
   return [el("ul", { class: "legend" }, entries), known];
 }

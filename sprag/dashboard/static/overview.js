@@ -27,6 +27,7 @@ function render() {
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
   show(by("processes"), data.processes, processes);
   warn();
+  if (data.pace.more) refresher.ask();
 }
 
 function sumOf(state, count, atLeast) {
@@ -133,7 +134,8 @@ function processes() {
 /** Why nobody can tell whether a process lives, and what to do then. */
 function doubt({ state, reason, remedy }) {
   if (state === "gone") return el("p", { class: "quiet" }, "Jobs name it, and the file does not know it: see `sprag check`.");
-  return reason ? el("p", { class: "quiet" }, [reason, remedy].filter(Boolean).join(" ")) : null;
+  const said = [reason, remedy].filter(Boolean).map((text) => `${capital(text)}.`);
+  return said.length ? el("p", { class: "quiet" }, said.join(" ")) : null;
 }
 
 /** How many workers are busy, and which queues they are for. */
@@ -154,7 +156,7 @@ function warn() {
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is unknown whether a process is alive, so its jobs are left alone: see the processes below.");
   by("warning").hidden = texts.length === 0;
-  if (by("warning").textContent !== texts.join(" ")) by("warning").textContent = texts.join(" ");
+  show(by("warning"), texts, () => texts.map((text) => el("p", {}, text)));
 }
 
 const named = (names) => names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : "");

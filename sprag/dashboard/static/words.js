@@ -114,7 +114,7 @@ export function zone(at) {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(at * 1000);
   const offset = parts.find(({ type }) => type === "timeZoneName").value;
-  return offset === timeZone ? timeZone : `${timeZone} (${offset})`;
+  return timeZone === "UTC" ? timeZone : `${timeZone} (${offset})`;
 }
 
 /** A <time> that says how long ago it was, kept up to date by the timer below. */
