@@ -8,11 +8,12 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from .errors import ConfigurationError, shown
 
 # Seconds that are a time as well.
-_END_OF_TIME = 1e11
+END_OF_TIME: Final = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Backoff:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigurationError(f"Backoff.{name}: expected a number, got {shown(value)}")
-        if not 0 <= self.first <= self.limit < _END_OF_TIME:
+        if not 0 <= self.first <= self.limit < END_OF_TIME:
             raise ConfigurationError(
-                f"Backoff: expected 0 <= first <= limit, both finite and below {_END_OF_TIME:g}, "
+                f"Backoff: expected 0 <= first <= limit, both finite and below {END_OF_TIME:g}, "
                 f"got first={shown(self.first)}, "
                 f"limit={shown(self.limit)}"
             )

@@ -5,7 +5,8 @@ datetime, date, time, timedelta, Decimal, UUID, Path, a dict with keys that are
 not text, or a dataclass becomes an object with one key that starts with "$":
 `{"$tuple": [800, 600]}`. A dict that has such a key itself is stored as
 `{"$dict": [[key, value], …]}`, so no data from outside can be taken for a tag.
-Anything else is refused with the path of the offending value. Never pickle.
+Anything else is refused with the path of the offending value, subclasses of these
+types too: they would come back as something else. Never pickle.
 
 A dataclass is looked up in the modules that are imported already: stored data
 never makes Python import anything.
@@ -19,15 +20,17 @@ import functools
 import inspect
 import json
 import math
-import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from enum import Enum
+from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final
 from uuid import UUID
 
+from .classes import found, name_of
 from .errors import PayloadError, PayloadTooLarge, shown
+from .times import read_datetime, read_time, written
 
 MAX_DEPTH: Final = 100
 
@@ -62,7 +65,7 @@ def encode(value: object, limit: int, root: str = "item") -> str:
             # Valid text is the common case, so what is wrong, and where, is found only now.
             path = _surrogate_path(value, root)
             raise PayloadError(
-                f"{path} cannot be stored: it has a lone surrogate, which is no valid text", path
+                f"{path} cannot be stored: it has a lone surrogate, which is not valid text", path
             ) from None
     if size > limit:
         raise PayloadTooLarge(root, size, limit)
@@ -72,24 +75,25 @@ def encode(value: object, limit: int, root: str = "item") -> str:
 def decode(text: str | bytes) -> Any:
     """The value that `encode` was given; as bytes, the text is UTF-8.
 
-    Raises PayloadError when the text is not JSON, or names a dataclass that is
-    not imported or has changed beyond what its defaults can fill in.
+    Raises PayloadError if the text is not JSON, if it names a dataclass that is not
+    imported or has changed beyond what its defaults can fill in, or a time zone that
+    this machine does not know.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode()
         value = _from_json(text) if text != "null" else None
     except (ValueError, RecursionError) as error:
-        raise PayloadError(f"stored payload is not JSON: {error}", "") from error
+        raise PayloadError(f"the stored payload is not JSON: {error}", "") from error
     try:
         # Only tagged objects need work, and they cannot hide: a tag is text with a "$".
         return _restored(value, "payload") if '"$' in text else value
     except RecursionError as error:
-        raise PayloadError(f"stored payload is nested too deeply: {error}", "") from error
+        raise PayloadError(f"the stored payload is nested too deeply: {error}", "") from error
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts that `encode` made are of the same value; keys have no order."""
+    """Whether two texts that `encode` made hold the same value; the order of keys is ignored."""
     try:
         return one == other or _sorted(one) == _sorted(other)
     except (ValueError, RecursionError):  # another program's: too deep, or too long a number
@@ -104,7 +108,7 @@ def _sorted(text: str) -> str:
 
 
 def _is_plain(value: object, depth: int) -> bool:
-    """Whether the C encoder alone stores `value` faithfully: exact JSON types, text keys."""
+    """Whether the C encoder stores `value` faithfully by itself: exact JSON types, text keys."""
     kind = type(value)
     if kind in _ATOMS:
         return True
@@ -145,21 +149,33 @@ def _tagged(value: object, path: str, depth: int) -> object:
     writer = _WRITERS.get(kind)
     if writer is not None:
         tag, write = writer
-        content = write(value)
+        try:
+            content = write(value)
+        except ValueError as error:
+            raise PayloadError(f"{path} cannot be stored: {error}", path) from error
         if isinstance(content, list):
             content = [_tagged(x, f"{path}[{n}]", depth - 1) for n, x in enumerate(content)]
             if writer is _WRITERS[set] or writer is _WRITERS[frozenset]:
                 # By what is stored: what a set inside of it looks like changes from run to run.
                 content.sort(key=json.dumps)
         return {tag: content}
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and not isinstance(value, _WHOLE):
         return _tagged_dataclass(value, path, depth)
     raise PayloadError(
         f"{path} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored: "
         "expected JSON types, tuple, set, bytes, datetime, date, time, timedelta, Decimal, UUID, "
-        "Path or a dataclass",
+        f"Path or a dataclass{_remedy(value)}",
         path,
     )
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, Enum):
+        return ". Store its .name or .value"
+    base = next((base for base in _WHOLE if isinstance(value, base)), None)
+    if base is None:
+        return ""
+    return f". It would come back as a plain {base.__name__}: convert it to one first"
 
 
 def _tagged_dict(value: dict[Any, Any], path: str, depth: int) -> object:
@@ -178,23 +194,14 @@ def _tagged_dict(value: dict[Any, Any], path: str, depth: int) -> object:
 
 def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
     kind = type(value)
-    name = f"{kind.__module__}:{kind.__qualname__}"
     try:
-        found: object = _dataclass(name)
-    except LookupError:
-        found = None
-    if found is not kind:
+        name = name_of(kind)
+    except ValueError as error:
         raise PayloadError(
-            f"{path} is of dataclass {name}, which cannot be found again under that name: "
-            "define it at the top level of a module",
+            f"{path} is of dataclass {kind.__module__}:{kind.__qualname__}, which cannot be found "
+            f"again: {error}",
             path,
-        )
-    if demands := _demands(kind):  # type: ignore[arg-type]  # mypy doubts that classes have hashes
-        raise PayloadError(
-            f"{path} could not be made a {name} again: its constructor demands what no field "
-            f"holds, {', '.join(demands)}",
-            path,
-        )
+        ) from error
     fields = {}
     for field in dataclasses.fields(value):
         where = f"{path}.{field.name}"
@@ -205,26 +212,35 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
                 f"{where} was never set, or cannot be read: {error}", where
             ) from error
         fields[field.name] = _tagged(entry, where, depth - 1)
-    return {"$dataclass": name, "fields": fields}
+    tagged = {"$dataclass": name, "fields": fields}
+    if not _takes_its_fields(kind):  # type: ignore[arg-type]  # mypy doubts that classes have hashes
+        # Whether its constructor takes what it made of them itself is seen now, by making one.
+        _restored_dataclass(tagged, path)
+    return tagged
 
 
 @functools.cache
-def _demands(kind: Any) -> tuple[str, ...]:
-    """The arguments without a default that a dataclass's constructor takes beyond its fields."""
-    fields = {field.name for field in dataclasses.fields(kind)}
-    return tuple(
-        name
-        for name, parameter in inspect.signature(kind).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and name not in fields
-    )
+def _takes_its_fields(kind: Any) -> bool:
+    """Whether a dataclass's constructor takes its fields, and nothing else, and only keeps them."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    if (
+        hasattr(kind, "__post_init__")
+        or type(kind) is not type
+        or any(isinstance(inspect.getattr_static(kind, name, None), property) for name in names)
+    ):
+        return False
+    try:
+        taken = inspect.signature(kind).parameters.keys()
+    except (TypeError, ValueError):
+        return False
+    return taken == {field.name for field in dataclasses.fields(kind) if field.init}
 
 
 def _surrogate_path(value: object, path: str) -> str:
-    """Where the text with a lone surrogate is, as far as plain containers lead to it."""
+    """The path of the text with a lone surrogate, as far as it can be followed."""
 
     def bad(text: object) -> bool:
+        text = str(text) if isinstance(text, PurePath) else text
         return isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text)
 
     entries: list[tuple[str, object]] = []
@@ -235,6 +251,11 @@ def _surrogate_path(value: object, path: str) -> str:
             entries.append((f"{path}[{shown(key)}]", entry))
     elif isinstance(value, list | tuple):
         entries = [(f"{path}[{n}]", entry) for n, entry in enumerate(value)]
+    elif dataclasses.is_dataclass(value):
+        entries = [
+            (f"{path}.{field.name}", getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        ]
     for where, entry in entries:
         if bad(entry):
             return where
@@ -242,15 +263,6 @@ def _surrogate_path(value: object, path: str) -> str:
         if deeper != where:
             return deeper
     return path
-
-
-def _iso_text(value: Any) -> str:
-    offset = value.utcoffset()
-    if offset and abs(offset) < timedelta(seconds=1):
-        # Python reads it as UTC itself: the value would come back as another one.
-        raise ValueError("its offset from UTC is less than a second")
-    text: str = value.isoformat()
-    return text
 
 
 def _bytes_text(value: Any) -> str:
@@ -262,9 +274,9 @@ _WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
     set: ("$set", list),
     frozenset: ("$frozenset", list),
     bytes: ("$bytes", _bytes_text),
-    datetime: ("$datetime", _iso_text),
+    datetime: ("$datetime", written),
     date: ("$date", date.isoformat),
-    time: ("$time", _iso_text),
+    time: ("$time", written),
     timedelta: ("$timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
     Decimal: ("$decimal", str),
     UUID: ("$uuid", str),
@@ -273,6 +285,12 @@ _WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
     PurePosixPath: ("$posixpath", str),
     PureWindowsPath: ("$windowspath", str),
 }
+
+# Types with content of their own, which the fields of a dataclass derived from one do not hold.
+_WHOLE: Final = (
+    Enum, str, bool, int, float, complex, bytes, bytearray, list, tuple, dict, set, frozenset,
+    datetime, date, time, timedelta, Decimal, UUID, PurePath,
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- decoding
@@ -283,9 +301,9 @@ _READERS: Final[dict[str, Callable[[Any], object]]] = {
     "$set": set,
     "$frozenset": frozenset,
     "$bytes": lambda text: base64.b64decode(text, validate=True),
-    "$datetime": datetime.fromisoformat,
+    "$datetime": read_datetime,
     "$date": date.fromisoformat,
-    "$time": time.fromisoformat,
+    "$time": read_time,
     "$timedelta": lambda parts: timedelta(*parts),
     "$decimal": Decimal,
     "$uuid": UUID,
@@ -314,15 +332,15 @@ def _restored(value: Any, path: str) -> Any:
     try:
         return reader(_restored(value[tag], path))
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        raise PayloadError(f"{path} holds no valid {tag[1:]}: {error}", path) from error
+        raise PayloadError(f"{path} cannot be made a {tag[1:]} again: {error}", path) from error
 
 
 def _restored_dataclass(value: dict[str, Any], path: str) -> object:
     name, fields = value["$dataclass"], value.get("fields", {})
     if not (isinstance(name, str) and isinstance(fields, dict)):
-        raise PayloadError(f"{path} holds no valid dataclass", path)
+        raise PayloadError(f"{path} is not a valid dataclass", path)
     try:
-        kind = _dataclass(name)
+        kind = found(name)
     except LookupError as error:
         raise PayloadError(
             f"{path} is of dataclass {name}, which is not imported in this process: import its "
@@ -334,27 +352,19 @@ def _restored_dataclass(value: dict[str, Any], path: str) -> object:
     unknown = sorted(stored.keys() - known.keys())
     if unknown:
         raise PayloadError(
-            f"{path} was stored with fields that dataclass {name} has no more: "
+            f"{path} was stored with fields that dataclass {name} no longer has: "
             + ", ".join(unknown),
             path,
         )
+    # A constructor that is more than that may change what it is given, such as a list.
+    given = stored if _takes_its_fields(kind) else _restored(fields, path)
     try:
-        made = kind(**{key: entry for key, entry in stored.items() if known[key].init})
+        made = kind(**{key: entry for key, entry in given.items() if known[key].init})
         for key, entry in stored.items():
             # Past a frozen class's guard: the value comes back as it went in.
             object.__setattr__(made, key, entry)
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise PayloadError(f"{path} cannot be made a {name} again: {error}", path) from error
+    except Exception as error:  # a constructor may raise anything
+        raise PayloadError(f"{path} cannot be made a {name} again: {shown(error)}", path) from error
+    if type(made) is not kind:
+        raise PayloadError(f"{path} cannot be made a {name} again: it became {type(made)}", path)
     return made
-
-
-def _dataclass(name: str) -> Any:
-    """The dataclass called "module:qualified.name"; LookupError where there is none."""
-    module_name, _, qualname = name.partition(":")
-    found: Any = sys.modules.get(module_name)
-    for part in qualname.split("."):
-        # Not getattr, which may run a module's __getattr__, and that import something.
-        found = getattr(found, "__dict__", {}).get(part)
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise LookupError(name)
-    return found

@@ -17,3 +17,8 @@ CREATE TRIGGER job_identity BEFORE UPDATE OF key, id, queue, item, created_at, a
 BEGIN
     SELECT RAISE(ABORT, 'a job keeps its id, queue, item, audience and time of creation');
 END;
+
+-- name: 3
+-- A process says which queues it runs.
+ALTER TABLE owner ADD COLUMN workers TEXT NOT NULL DEFAULT '{}'
+    CHECK (json_valid(workers) AND json_type(workers) = 'object');

@@ -107,7 +107,11 @@ SELECT min(due_at) FROM job WHERE queue = :queue AND status = 'queued' AND waiti
 INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
 
 -- name: owners
-SELECT id, token, pid, host, started_at FROM owner ORDER BY id;
+SELECT id, token, pid, host, started_at, workers FROM owner ORDER BY id;
+
+-- name: employ
+-- What an owner runs now. :workers is a JSON object of queues with their number of workers.
+UPDATE owner SET workers = :workers WHERE id = :owner;
 
 -- name: remove_owner
 DELETE FROM owner WHERE id = :owner;

@@ -1,4 +1,4 @@
--- Format 2 of a sprag database. docs/design.md tells the story; this is the law.
+-- Format 3 of a sprag database. docs/design.md tells the story; this is the law.
 -- Every writer keeps it, this package, another language and the sqlite3 shell alike.
 -- Times are unix seconds, by default from julianday: many a sqlite3 is older than
 -- unixepoch('subsec'). Another program enqueues with
@@ -11,7 +11,9 @@ CREATE TABLE owner (
     token       TEXT NOT NULL UNIQUE,
     pid         INTEGER NOT NULL,
     host        TEXT NOT NULL,
-    started_at  REAL NOT NULL
+    started_at  REAL NOT NULL,
+    workers     TEXT NOT NULL DEFAULT '{}'                 -- how many of each queue: {"mail": 4}
+                CHECK (json_valid(workers) AND json_type(workers) = 'object')
 ) STRICT;
 
 -- One row a job: the fold of its transitions. A move sets status and event together, and

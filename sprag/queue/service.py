@@ -16,7 +16,6 @@ from __future__ import annotations
 import atexit
 import importlib
 import inspect
-import logging
 import math
 import os
 import threading
@@ -31,11 +30,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from . import checks, errors, interrupts
 from .backoff import Backoff
 from .backup import backup
+from .checkpoints import Durability
 from .codec import encode, same
-from .database import Durability
 from .engine import Engine
 from .ids import is_job_id, new_ids
+from .inside import here, refuse_reentry
 from .job import Job, Page, Transition
+from .logs import Log, settle
 from .observer import CLOSE_SECONDS, Callback, Subscription
 from .pool import WorkerPool
 from .running import RunningJob, running_job
@@ -45,7 +46,7 @@ from .tickets import Options
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 MAX_WORKERS: Final = 1000
 _PRIORITY: Final = 2**31
@@ -366,7 +367,9 @@ class QueueService:
         drops SQLite's locks. Jobs that run now are queued in the copy. Of a damaged file there is
         none: DatabaseCorrupt."""
         checks.file_path("backup", path)
-        backup(self._open().database, str(Path(path).absolute()))
+        engine = self._open()
+        with here.inside:
+            backup(engine.database, str(Path(path).absolute()))
 
     # ------------------------------------------------------------ start and stop
 
@@ -378,7 +381,8 @@ class QueueService:
         checks.file_path(f"{type(self).__name__}.database", database)
         if "database" in vars(self) or type(self).database is not QueueService.database:
             return
-        with self._mutex:
+        refuse_reentry()
+        with here.inside, self._mutex:
             if self._engine is not None:
                 raise errors.ConfigurationError(
                     f"queue {self.name!r} is open on {self._path} and cannot be placed in "
@@ -397,8 +401,9 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        with self._life, interrupts.shielded:
-            engine = self._open()
+        refuse_reentry()
+        with here.inside, self._life, interrupts.shielded:
+            engine = self._opened()
             if self._pool is None:
                 handler = self.handle_item
                 if inspect.iscoroutinefunction(handler):
@@ -410,6 +415,7 @@ class QueueService:
                     self.max_payload_bytes,
                 )  # fmt: skip
                 _started.add(self)
+        settle()
         return self
 
     def stop(self, grace: float | None = None) -> None:
@@ -422,15 +428,22 @@ class QueueService:
         """
         seconds = checks.seconds("grace", self.grace_seconds if grace is None else grace)
         pool = self._pool
-        if pool is not None:
-            if pool.runs_here():
-                raise errors.StopInsideHandler(
-                    f"stop() of queue {self.name!r} was called inside its own handler and would "
-                    "wait for it for ever; the queue goes on"
-                )
-            pool.hurry(seconds)  # another thread may be about to stop it
-        with self._life, interrupts.shielded:
-            self._stop(seconds)
+        if pool is not None and pool.runs_here():
+            raise errors.StopInsideHandler(
+                f"stop() of queue {self.name!r} was called inside its own handler and would wait "
+                "for it for ever; the queue goes on"
+            )
+        refuse_reentry()
+        me = object()
+        try:
+            if pool is not None:
+                pool.hurry(seconds, me)  # another thread may be about to stop it
+            with here.inside, self._life, interrupts.shielded:
+                self._stop(seconds)
+        finally:
+            if pool is not None:
+                pool.forget(me)
+        settle()
 
     def __enter__(self) -> Self:
         ran = self._pool is not None
@@ -479,7 +492,7 @@ class QueueService:
         """Let the grace end of a stop that is under way in another thread."""
         pool = self._pool
         if pool is not None:
-            pool.hurry(0.0)
+            pool.hurry(0.0, None)
 
     def _make_locks(self) -> None:
         self._life = threading.RLock()
@@ -488,15 +501,23 @@ class QueueService:
         """Held while the file is opened."""
 
     def _open(self) -> Engine:
+        """The open file, for a call from outside of the queue."""
+        if here.is_inside():
+            raise errors.ReentrantCall
         engine = self._engine
         if engine is None:
-            with self._mutex, interrupts.shielded:
-                engine = self._engine
-                if engine is None:
-                    engine = self._engine = Engine.open(
-                        self._path, self.durability, vfs=self.vfs, flags=self.open_flags,
-                        busy_seconds=self.busy_seconds,
-                    )  # fmt: skip
+            return self._opened()
+        engine.database.check_open()
+        return engine
+
+    def _opened(self) -> Engine:
+        with here.inside, self._mutex, interrupts.shielded:
+            engine = self._engine
+            if engine is None:
+                engine = self._engine = Engine.open(
+                    self._path, self.durability, vfs=self.vfs, flags=self.open_flags,
+                    busy_seconds=self.busy_seconds,
+                )  # fmt: skip
         engine.database.check_open()
         return engine
 
@@ -612,7 +633,7 @@ def _close(
                 loop.close()
             for subscription in tuple(subscriptions):
                 # A callback that does not return must not keep the queue from stopping.
-                subscription.close(CLOSE_SECONDS)
+                subscription.end(CLOSE_SECONDS)
         finally:  # whatever a signal handler raises: nobody else would ever close it
             engine.close()
 
@@ -622,7 +643,8 @@ def stop_together(services: Collection[QueueService]) -> None:
 
     Ctrl-C ends the grace of all, and is raised once they have stopped. What goes wrong is logged.
     """
-    with interrupts.shielded:
+    refuse_reentry()
+    with here.inside, interrupts.shielded:
         threads = [_stopping(service) for service in services]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:

@@ -187,6 +187,17 @@ def test_a_value_comes_back_as_it_went_in(sqlite: apsw.Connection, value: Any) -
     assert sqlite.execute("SELECT json_valid(?)", (text,)).get == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "-NaN", "NaN123", "sNaN", "-sNaN7", "Infinity", "-Infinity", "-0", "0E-1999999999999",
+     "1E+999999999999999999", "0.10", "1E+2"],
+)  # fmt: skip
+def test_a_decimal_comes_back_with_its_sign_its_zeros_and_its_payload(text: str) -> None:
+    value = Decimal(text)
+    back = decode(encode({"a": value}, LIMIT))["a"]
+    assert (type(back), str(back), back.as_tuple()) == (Decimal, text, value.as_tuple())
+
+
 def test_sets_of_sets_are_stored_in_one_order_however_they_were_made() -> None:
     # Their own order follows that in which they were filled, where hashes collide.
     inner = [0, 2**61 - 1, 2 * (2**61 - 1)]
@@ -346,6 +357,25 @@ def test_a_refusal_says_what_is_expected() -> None:
         encode(float("nan"), LIMIT)
     with pytest.raises(PayloadError, match="lone surrogate"):
         encode(LONE, LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (Color.RED, "Store its .name or .value"),
+        (IntColor.RED, "Store its .name or .value"),
+        (MyText("x"), "It would come back as a plain str: convert it to one first"),
+        (MyDict(), "It would come back as a plain dict: convert it to one first"),
+        (Point(1, 2), "It would come back as a plain tuple: convert it to one first"),
+        (MyDatetime(2026, 1, 1, tzinfo=UTC), "a plain datetime: convert it to one first"),
+        (object(), "Path or a dataclass"),
+    ],
+    ids=named,
+)
+def test_a_refusal_says_what_to_do(value: Any, remedy: str) -> None:
+    with pytest.raises(PayloadError) as refusal:
+        encode({"a": value}, LIMIT)
+    assert str(refusal.value).endswith(remedy)
 
 
 def test_an_int_of_too_many_digits_is_refused() -> None:
@@ -543,7 +573,7 @@ def test_a_new_field_with_a_default_is_filled_in() -> None:
 
 def test_a_field_that_is_gone_is_named() -> None:
     text = f'[{{"$dataclass": "{__name__}:Frozen", "fields": {{"size": 1, "b": 2, "a": 3}}}}]'
-    with pytest.raises(PayloadError, match="has no more: a, b") as refusal:
+    with pytest.raises(PayloadError, match="no longer has: a, b") as refusal:
         decode(text)
     assert refusal.value.path == "payload[0]"
 

@@ -291,9 +291,9 @@ class Pass:
     def _shorten(self) -> None:
         """Make checkpoints come early, beside the writer and by the writer."""
         if self._queue._engine is not None:
-            database = self._queue._engine.database
-            database._beside_pages = _PAGES
-            database._most_pages = database._wait_pages = 2 * _PAGES
+            checkpoints = self._queue._engine.database.checkpoints
+            checkpoints.beside_pages = _PAGES
+            checkpoints.most_pages = checkpoints.wait_pages = 2 * _PAGES
 
     def _backup(self) -> None:
         copy = self._path.with_name("copy.db")
