@@ -3,6 +3,7 @@
 Run it after a change of a public name or its docstring. Makes its own environment on the first run.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -17,9 +18,14 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 
 
 def main() -> int:
-    """Write the file; the exit code."""
-    TARGET.write_text(document.render(), encoding="utf-8")
-    print(f"{TARGET}: {TARGET.stat().st_size:,} bytes")
+    """Write the file that the command line asks for; the exit code."""
+    parser = argparse.ArgumentParser(prog="tools/reference.py", description=__doc__)
+    parser.add_argument(
+        "--output", type=Path, default=TARGET, metavar="FILE", help="default: docs/reference.md"
+    )
+    target: Path = parser.parse_args().output
+    target.write_text(document.render(), encoding="utf-8")
+    print(f"{target}: {target.stat().st_size:,} bytes")
     return 0
 
 

@@ -10,15 +10,13 @@ from typing import Any, Final, TypeVar
 import click
 
 from ..queue import STATUSES
+from ..queue.durations import parsed
 from ..queue.states import Status
 from .settings import DEFAULT_DATABASE, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 _REFERENCE: Final = re.compile(r"[0-9a-f]{4,32}", re.ASCII)
 # 20300101 is a date, not a moment of August 1970.
 _FIRST_TIME: Final = 100_000_000
@@ -26,11 +24,9 @@ _FIRST_TIME: Final = 100_000_000
 
 def span(text: str) -> float:
     """Return a duration in seconds: 90s, 15m, 12h, 7d, 2w, 1h30m, or a number of seconds."""
-    given = text.strip().lower()
-    if _SPAN.fullmatch(given):
-        return sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(given))
-    if _NUMBER.fullmatch(given):
-        return float(given)
+    seconds = parsed(text)
+    if seconds is not None:
+        return seconds
     raise click.BadParameter(
         f"expected a duration such as 90s, 15m, 12h, 7d or 1h30m, got {text!r}"
     )

@@ -73,8 +73,10 @@ class Settings:
             sys.stdout.write(text[start : start + _PIECE])
 
     def say(self, message: str) -> None:
-        """Print a remark on standard error, unless the output is JSON."""
+        """Print a remark on standard error, unless the output is JSON. It comes after the output
+        so far, and only if that could be printed."""
         if not self.as_json:
+            sys.stdout.flush()
             sys.stderr.write(lines(message) + "\n")
 
     def confirm(self, question: str, *, yes: bool) -> None:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from . import errors
 from .inside import here, refuse_reentry
@@ -210,6 +210,13 @@ def merged(
     return both
 
 
+class Bell(Protocol):
+    """What wakes someone who waits: an Event, or its like of an event loop."""
+
+    def set(self) -> None:
+        """Wake. Cheap, does not raise, and safe from any thread."""
+
+
 class Observers:
     """The subscriptions and waiters of one open file."""
 
@@ -218,7 +225,7 @@ class Observers:
         self._mutex = threading.Lock()
         self._closed = False
         self._subscriptions: list[Subscription] = []
-        self._waiters: dict[str, list[Wakeup]] = {}
+        self._waiters: dict[str, list[Bell]] = {}
 
     @property
     def any(self) -> bool:
@@ -249,9 +256,9 @@ class Observers:
         if self._waiters:
             with here.inside, self._mutex:
                 waiting = [tuple(self._waiters.get(id_, ())) for id_ in finished]
-            for wakeups in waiting:
-                for wakeup in wakeups:
-                    wakeup.set()
+            for bells in waiting:
+                for bell in bells:
+                    bell.set()
 
     def changed(self) -> None:
         """Something was committed, perhaps elsewhere: everyone looks."""
@@ -259,18 +266,16 @@ class Observers:
             finished = list(self._waiters)
         self.committed(finished)
 
-    def expect(self, id_: str) -> Wakeup:
-        """What is set when the job may have come to an end; give it to `unexpect`."""
-        wakeup = Wakeup()
+    def expect(self, id_: str, bell: Bell) -> None:
+        """Set the bell whenever the job may have come to an end, until `unexpect`."""
         with here.inside, self._mutex:
-            self._waiters.setdefault(id_, []).append(wakeup)
-        return wakeup
+            self._waiters.setdefault(id_, []).append(bell)
 
-    def unexpect(self, id_: str, wakeup: Wakeup) -> None:
+    def unexpect(self, id_: str, bell: Bell) -> None:
         with here.inside, self._mutex:
-            wakeups = self._waiters[id_]
-            wakeups.remove(wakeup)
-            if not wakeups:
+            bells = self._waiters[id_]
+            bells.remove(bell)
+            if not bells:
                 del self._waiters[id_]
 
     def check_open(self) -> None:

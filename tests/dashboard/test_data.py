@@ -11,6 +11,7 @@ from sprag.dashboard.overview import SPANS
 from sprag.dashboard.sparing import Sparing
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient, handle
 from tests.support import Gate, finished, sql
@@ -133,7 +134,7 @@ def test_progress_is_told_while_a_job_runs(client: TestClient, make_queue: MakeQ
     job = queue.enqueue(1)
     queue.start()
     gate.wait_held()
-    queue._open()._store_progress()
+    life_of(queue).open()._store_progress()
     said = get(client, f"jobs/{job.id}")["job"]
     assert (said["progress"]["current"], said["message"]) == (1, "first of four")
     assert get(client, "jobs")["jobs"][0]["progress"]["total"] == 4

@@ -15,15 +15,15 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "inside", "wakeup", "logs", "states", "backoff", "ids", "classes", "times", "codec",
-    "checks", "job",
-    "statements", "mounts", "disk", "beside", "place", "meaning", "readers", "checkpoints",
-    "interrupts", "commit", "tickets", "database", "reader", "journal", "owners", "processes",
-    "recovery", "reserve", "observer", "running", "execution", "coroutines", "engine", "pool",
-    "backup", "service", "__init__",
+    "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
+    "times", "codec", "checks", "job", "statements", "mounts", "disk", "beside", "place",
+    "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database", "reader",
+    "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
+    "coroutines", "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle",
+    "waiting", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "backoff", "classes", "times", "codec", "job")
+PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job")
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}

@@ -9,6 +9,7 @@ import pytest
 
 from sprag.queue import STATUSES, QueueService
 from sprag.queue.journal import Journal
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 
@@ -25,7 +26,7 @@ def queue(make_queue: MakeQueue) -> QueueService:
 
 
 def journal_of(queue: QueueService) -> Journal:
-    return queue._open().journal
+    return life_of(queue).open().journal
 
 
 def found(queue: QueueService, text: str, **options: Any) -> list[str]:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import itertools
+import re
 import textwrap
 import typing
 from collections.abc import Callable
@@ -99,9 +100,17 @@ def _attributes(kind: type) -> list[tuple[str, str]]:
         if name is None or name.startswith("_") or f"{kind.__name__}.{name}" in INTERNAL:
             continue
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            declared = ast.get_source_segment(source, node) if node in body else name
-            found.append((declared or name, " ".join(str(following.value.value).split())))
+            declared = _declared(kind, node, name) if node in body else name
+            found.append((declared, " ".join(str(following.value.value).split())))
     return found
+
+
+def _declared(kind: type, node: ast.stmt, name: str) -> str:
+    """The attribute with its type and its value."""
+    text = name
+    if isinstance(node, ast.AnnAssign):
+        text += f": {ast.unparse(node.annotation)}"
+    return f"{text} = {_shown(getattr(kind, name))}" if hasattr(kind, name) else text
 
 
 def _described(node: ast.stmt) -> str | None:
@@ -149,10 +158,14 @@ def _signature(function: Callable[..., Any]) -> str:
     star = False
     shown = [p for n, p in signature.parameters.items() if n not in ("self", "cls")]
     for place, parameter in enumerate(shown):
-        if parameter.kind is kinds.KEYWORD_ONLY and not star:
+        if parameter.annotation == "Never":
+            continue  # it only tells a type checker that there are no others
+        named = _unpacked(function, parameter)
+        if (parameter.kind is kinds.KEYWORD_ONLY or named) and not star:
             parts.append("*")
         star = star or parameter.kind in (kinds.KEYWORD_ONLY, kinds.VAR_POSITIONAL)
-        parts.append(_parameter(parameter))
+        star = star or bool(named)
+        parts += named or [_parameter(parameter)]
         after = shown[place + 1].kind if place + 1 < len(shown) else None
         if parameter.kind is kinds.POSITIONAL_ONLY and after is not kinds.POSITIONAL_ONLY:
             parts.append("/")
@@ -167,6 +180,15 @@ def _signature(function: Callable[..., Any]) -> str:
         return line
     listed = "".join(f"    {part},\n" for part in parts)
     return f"(\n{listed}){arrow}"
+
+
+def _unpacked(function: Callable[..., Any], parameter: inspect.Parameter) -> list[str]:
+    """The keyword arguments that a `**options: Unpack[…]` stands for, none of them required."""
+    found = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
+    if found is None:
+        return []
+    options = function.__globals__[found[1]].__annotations__
+    return [f"{name}: {_annotation(annotation)} = ..." for name, annotation in options.items()]
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
@@ -193,6 +215,8 @@ def _annotation(annotation: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    if type(value).__name__ == "_Unset":
+        return "..."
     if isinstance(value, str):
         return '"' + value.replace('"', '\\"') + '"'
     if typing.get_origin(value) is None and callable(value) and hasattr(value, "__name__"):
