@@ -18,7 +18,7 @@ class Owner(Process):
     def shape(self) -> dict[str, Any]:
         """Its JSON form."""
         facts = asdict(self)
-        del facts["token"]
+        del facts["token"], facts["remedy"]
         return {**facts, "advice": self.advice}
 
     @property
@@ -42,10 +42,7 @@ class Owner(Process):
             case "dead":
                 return f"its jobs are taken over when a worker runs or starts, or by `{command}`"
             case "unknown":
-                return (
-                    "its lock file is missing, so its jobs are left alone; if the process is gone "
-                    f"for certain, run `{command}`"
-                )
+                return self.remedy
             case "gone":
                 return f"nobody looks after its jobs any more; run `{command}`"
             case _:

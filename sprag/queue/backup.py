@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from .beside import adapt
 from .database import Database
 from .disk import sync, sync_folder
 from .errors import DatabaseCorrupt, DatabaseError, DatabaseRefused
@@ -13,11 +14,11 @@ from .journal import Journal
 
 
 def backup(database: Database, target: str) -> None:
-    """Write the state of one instant to the new file `target`; appears there only when whole.
+    """Write the state of one instant to the new file `target`, which appears only when complete.
 
-    No process of the original runs jobs in the copy, so what was running is
-    given back to its queue there, without costing an attempt. Raises
-    DatabaseCorrupt where the pages of the original are damaged.
+    It has the mode of the original, and its group if this user may give it that. No process of
+    the original runs jobs in the copy, so what was running is given back to its queue there,
+    without costing an attempt. Raises DatabaseCorrupt if pages of the original are damaged.
     """
     if os.path.lexists(target):
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
@@ -26,16 +27,18 @@ def backup(database: Database, target: str) -> None:
     # A name of its own: what is cleaned up below is never another's.
     partial = f"{target}.{os.urandom(4).hex()}.partial"
     try:
+        # SQLite takes an empty file for a new one: this one was never anyone else's to read.
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         database.backup(partial)
         copy = Database(partial, "full", vfs=database.vfs)
         try:
             journal = Journal(copy)
             damage = journal.damage()
             if damage is not None:
-                # To write to it would make it worse, and to keep it would hide what is the matter.
+                # Writing to it would make it worse, and keeping it would hide the damage.
                 raise DatabaseCorrupt(
-                    f"{database.path} is damaged ({damage}), so a copy would be as well: none was "
-                    "made. `sprag check` tells more",
+                    f"{database.path} is damaged ({damage}), so a copy would be too, and none "
+                    "was made. `sprag check` says more",
                     database.path,
                 )
             for owner, *_ in journal.owners():
@@ -43,6 +46,7 @@ def backup(database: Database, target: str) -> None:
         finally:
             copy.close()
         with Path(partial).open("rb") as file:
+            adapt(file.fileno(), database.path)
             sync(file.fileno())
         os.link(partial, target)
         sync_folder(Path(target).parent)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
 
+from .inside import here
 from .interrupts import shielded
 
 
@@ -90,10 +91,13 @@ class GroupCommit(Generic[T]):
         Raises RecursionError, before anything is done, where the stack might not suffice.
         """
         _check_stack()
-        ticket.done = False
-        while ticket._wake.qsize():
-            ticket._wake.get()
+        inside = here.inside
         try:
+            # From its posting on, others may wait for this thread: it is inside all the while.
+            inside.acquire()
+            ticket.done = False
+            while ticket._wake.qsize():
+                ticket._wake.get()
             # A Ctrl-C may end the sleep, but tear nothing apart.
             with shielded:
                 lingers = self._post(ticket)
@@ -110,6 +114,8 @@ class GroupCommit(Generic[T]):
         except BaseException:
             self._withdraw(ticket)
             raise
+        finally:
+            inside.release()
         if ticket.error is not None:
             raise ticket.error
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import Any, Final
 
 from . import running
 from .errors import JobReleased
+from .logs import Log
 from .running import RunningJob, running_job
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class HandlerLoop:
@@ -80,10 +80,10 @@ class HandlerLoop:
     def _ran_to_its_stop(self) -> bool:
         try:
             self._loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
+        except (SystemExit, KeyboardInterrupt) as error:
             # asyncio lets these out of a handler's own tasks; whoever awaits such a task has them
             # too, and the other jobs go on.
-            log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=True)
+            log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=error)
             return False
         if not self._closing:
             log.warning("a handler stopped the event loop of its queue; it goes on")

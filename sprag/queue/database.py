@@ -7,20 +7,21 @@ watch (checkpoints, the commits of other processes).
 from __future__ import annotations
 
 import ctypes
-import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import apsw
 
 from . import errors
-from .mounts import network_filesystem
+from .beside import adopt
+from .checkpoints import PAGE_BYTES, Checkpoints, Durability
+from .logs import Log
+from .meaning import meaning
+from .place import check_place, has_log, may_write, which
 from .statements import MIGRATIONS, SCHEMA
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
@@ -28,29 +29,12 @@ FORMAT: Final = 3
 # Older ones can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 
-log = logging.getLogger("sprag.queue")
-
-Durability = Literal["full", "normal"]
+log: Final = Log("sprag.queue")
 
 _BUSY_SECONDS: Final = 10.0
 # How long a fork() waits for reads and writes of other threads to end.
 _REST_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.05
-# Small pages: a commit touches half a dozen of them for some hundred bytes, and the WAL takes
-# them whole. Measured: a third more commits a second than with 4 KiB, and half the writing.
-PAGE_BYTES: Final = 2048
-# Pages in the WAL: from the first number on, checkpoints run beside the writer; at the second
-# the writer waits for one, and its next commit begins the WAL anew. With "full" that is soon:
-# a sync takes half as long again where it also has to record that the file has grown. With
-# "normal" only checkpoints sync, so they are few.
-_CHECKPOINT_PAGES: Final[dict[Durability, tuple[int, int]]] = {
-    "full": (2_000, 2_000),
-    "normal": (4_000, 16_000),
-}
-_AGAIN_PAGES: Final = 1_000
-# How long a checkpoint with the writers kept out waits for one of them, and for readers.
-_ALONE_MILLISECONDS: Final = 100
-_WARN_PAGES: Final = 64_000
 
 
 class Database:
@@ -80,12 +64,7 @@ class Database:
             self._flags |= apsw.SQLITE_OPEN_CREATE
         self._busy_seconds = busy_seconds
         _check_sqlite(path)
-        try:
-            _check_place(path, create)
-        except (OSError, UnicodeEncodeError) as error:
-            raise errors.DatabaseReadOnly(
-                f"{path} or its folder cannot be looked at ({error})", path
-            ) from error
+        check_place(path, create=create, system=vfs is None)
         _close_inherited(path)
         self._idle_readers: list[apsw.Connection] = []
         self._all: list[apsw.Connection] = []
@@ -103,28 +82,25 @@ class Database:
         self.forked = False
         self._file: tuple[int, int] | None = None
         self._looked_at = 0.0
-        self.wal_pages = 0
-        self._checkpointed = 0
-        self._beside_pages, self._most_pages = _CHECKPOINT_PAGES[durability]
-        self._wait_pages = self._most_pages
-        self._warn_pages = _WARN_PAGES
+        self.checkpoints = Checkpoints(path, durability, busy_seconds)
         self._lasting = durability == "full"
         try:
             with self.translated():
                 self.writer = self._connect(ours=False)
                 # A file that may be another application's: not even its log may be copied into
                 # it when this connection turns out to be the only one, and closes.
-                self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_log(path)))
+                self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log(path)))
                 self._prepare_file(self.writer)
                 self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
                 _keep_log(self.writer)
                 self._pragmas(self.writer)
                 self._check_shared_memory()
-                self.writer.set_wal_hook(self._count_pages)
+                self.writer.set_wal_hook(self.checkpoints.count)
                 self.watch = self._reader()
             if vfs is None:
+                adopt(path)
                 with suppress(OSError):
-                    self._file = _which(path)
+                    self._file = which(path)
         except BaseException:
             self.close()
             raise
@@ -162,7 +138,7 @@ class Database:
         writer = self._connect(create=False)
         with self._or_disconnected(writer):
             self._pragmas(writer)
-        writer.set_wal_hook(self._count_pages)
+        writer.set_wal_hook(self.checkpoints.count)
         old, self.writer = self.writer, writer
         self._disconnect(old)
 
@@ -227,63 +203,18 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn apsw's errors into `DatabaseError`s."""
+        """Turn the apsw errors of what is read into `DatabaseError`s."""
         try:
             yield
         except (apsw.Error, UnicodeError) as error:
-            raise self.error(error) from error
+            raise self._error(error, writing=False) from error
 
-    def error(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
-        """What an error of SQLite means for a user of this file."""
-        path = self.path
-        match error:
-            case UnicodeDecodeError():
-                # SQLite stores what it is given; another program may have given it no UTF-8.
-                return errors.DatabaseCorrupt(
-                    f"{path} holds text that is not valid UTF-8 ({error})", path
-                )
-            case UnicodeError():
-                return errors.ConfigurationError(
-                    f"expected valid text, got some with a lone surrogate ({error})"
-                )
-            case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
-                return errors.DatabaseLocked(
-                    f"{path} is locked by another writer that did not let go within "
-                    f"{self._busy_seconds:g} s; nothing was stored",
-                    path,
-                )
-            case apsw.FullError():
-                return errors.DatabaseFull(f"the disk of {path} is full; nothing was stored", path)
-            case apsw.ReadOnlyError() | apsw.PermissionsError():
-                return errors.DatabaseReadOnly(f"{path} or its folder is read-only", path)
-            case apsw.CantOpenError():
-                return errors.DatabaseReadOnly(
-                    f"{path} cannot be opened: check that the folder can be written, the file be "
-                    f"read, and that this process may open more files ({error})",
-                    path,
-                )
-            case apsw.NotADBError():
-                return errors.DatabaseRefused(
-                    f"{path} is not a SQLite database; it is left untouched", path
-                )
-            case apsw.CorruptError():
-                return errors.DatabaseCorrupt(
-                    f"{path} is damaged ({error}): run `sprag check`, and restore a backup", path
-                )
-            case apsw.NoMemError():
-                return errors.WriteUnknown(
-                    f"there was no memory left to use {path}; whether the last change was stored "
-                    "is unknown, repeating it with the same job id is safe",
-                    path,
-                )
-            case apsw.IOError():
-                return errors.WriteUnknown(
-                    f"the disk failed under {path} ({error}); whether the last change was stored "
-                    "is unknown, repeating it with the same job id is safe",
-                    path,
-                )
-            case _:
-                return errors.DatabaseError(f"{path}: {error}", path)
+    def write_error(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
+        """What an error of SQLite means for a user who wanted something stored."""
+        return self._error(error, writing=True)
+
+    def _error(self, error: apsw.Error | UnicodeError, *, writing: bool) -> errors.QueueError:
+        return meaning(error, self.path, busy_seconds=self._busy_seconds, writing=writing)
 
     # ------------------------------------------------------------ maintenance
 
@@ -293,56 +224,14 @@ class Database:
             return int(self.watch.execute("PRAGMA data_version").get)
 
     def checkpoint(self) -> None:
-        """Copy the WAL into the database file once it has some length, beside the writer.
-
-        A commit that comes in between keeps the WAL from beginning anew; `bound_wal` sees to
-        that if it never pauses.
-        """
-        if self.wal_pages >= self._beside_pages and self.wal_pages != self._checkpointed:
-            self._checkpointed = self.wal_pages
+        """Copy the log into the file once it has some length, beside the writer."""
+        if self.checkpoints.due():
             with self._in_use():
-                self._checkpoint(self.watch)
+                self.checkpoints.beside(self.watch)
 
     def bound_wal(self) -> None:
-        """To be called by the writer after a commit: with a WAL that has become long, copy the
-        rest of it now, so that the next commit begins it anew."""
-        if self.wal_pages < self._wait_pages:
-            return
-        pages, done = self._checkpoint(self.writer)
-        if self.wal_pages >= 2 * self._most_pages:
-            # Other processes have always added something by then: keep them out for once.
-            pages, done = self._checkpoint_alone()
-        # A reader in the midst of something keeps the WAL from beginning anew; one that never
-        # ends keeps it growing.
-        self._wait_pages = self.wal_pages + _AGAIN_PAGES
-        if pages != done and pages >= self._warn_pages:
-            self._warn_pages = 2 * pages
-            log.warning(
-                "%s: the write-ahead log has grown to %d MB because some connection keeps reading "
-                "an old state of the file; it shrinks when that one ends",
-                self.path,
-                pages * PAGE_BYTES // 1_000_000,
-            )
-
-    def _checkpoint_alone(self) -> tuple[int, int]:
-        self.writer.set_busy_timeout(_ALONE_MILLISECONDS)
-        try:
-            return self._checkpoint(self.writer, apsw.SQLITE_CHECKPOINT_RESTART)
-        finally:
-            self.writer.set_busy_timeout(round(self._busy_seconds * 1000))
-
-    def _checkpoint(
-        self, connection: apsw.Connection, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE
-    ) -> tuple[int, int]:
-        """(pages in the WAL, pages of them that are in the database file now)."""
-        try:
-            return connection.wal_checkpoint(mode=mode)
-        except apsw.BusyError:
-            return self.wal_pages, self.wal_pages  # another process is at it
-        except apsw.Error:
-            # The commits are safe in the WAL; only its length suffers.
-            log.exception("%s: a checkpoint failed; it is tried again", self.path)
-            return self.wal_pages, self.wal_pages
+        """To be called by the writer after a commit: see to it that the log stays short."""
+        self.checkpoints.bound(self.writer)
 
     def backup(self, target: str) -> None:
         """Write a compact copy, of one instant, to the new file `target`."""
@@ -352,7 +241,7 @@ class Database:
             try:
                 connection.execute("VACUUM INTO ?", (target,))
             except apsw.Error as error:
-                raise type(self.error(error))(
+                raise type(self._error(error, writing=False))(
                     f"{self.path} cannot be copied to {target}: {error}", target
                 ) from error
             finally:
@@ -451,7 +340,7 @@ class Database:
         if self._file is None or now < self._looked_at + _LOOK_SECONDS:
             return
         try:
-            there = _which(self.path)
+            there = which(self.path)
         except OSError:
             return  # what cannot be looked at may be in place: the disk itself will tell
         if there != self._file:
@@ -548,7 +437,7 @@ class Database:
         except apsw.BusyError:
             pass  # someone else writes, and nothing was found to be in the way
         except apsw.ReadOnlyError:
-            if not self.writer.readonly("main") and _may_write(self.path):
+            if not self.writer.readonly("main") and may_write(self.path):
                 raise
         finally:
             self.writer.set_busy_timeout(round(self._busy_seconds * 1000))
@@ -611,26 +500,12 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
 
-    def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        if pages < self.wal_pages:
-            self._wait_pages = self._most_pages
-            self._warn_pages = _WARN_PAGES
-        self.wal_pages = pages
-        return apsw.SQLITE_OK
-
 
 def _keep_log(connection: apsw.Connection) -> None:
     # The last one to close leaves the WAL file in place: creating and deleting it costs
     # syncs of the folder, and a deletion is a write that can go wrong.
     persist = ctypes.c_int(1)
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
-
-
-def _has_log(path: str) -> bool:
-    try:
-        return Path(f"{path}-wal").stat().st_size > 0
-    except OSError:
-        return False
 
 
 # In a forked child: (path, whether it was at rest, connections) of what the parent had open.
@@ -668,62 +543,3 @@ def _check_sqlite(path: str) -> None:
             "a write-ahead log; upgrade apsw",
             path,
         )
-
-
-def _check_place(path: str, create: bool) -> None:
-    folder = Path(path).parent
-    if Path(path).is_dir():
-        raise errors.DatabaseRefused(f"{path} is a folder, expected a file", path)
-    if Path(path).exists() and not Path(path).is_file():
-        raise errors.DatabaseRefused(f"{path} is a device or the like, expected a file", path)
-    if Path(path).is_file():
-        found = Path(path).stat()
-        if 0 < found.st_size < 512:
-            # Too short for a first page: SQLite takes some such files for empty ones.
-            raise errors.DatabaseRefused(
-                f"{path} is not a SQLite database; it is left untouched", path
-            )
-        if found.st_nlink > 1:
-            raise errors.DatabaseRefused(
-                f"{path} has other names (hard links): opened by two of them, it would lose jobs. "
-                "Leave it one name, or copy it",
-                path,
-            )
-    if not create and not os.path.lexists(path):
-        raise errors.DatabaseRefused(f"{path} does not exist", path)
-    if not folder.is_dir():
-        wrong = "is no folder" if os.path.lexists(folder) else "does not exist"
-        raise errors.DatabaseRefused(f"{path} cannot be made: the folder {folder} {wrong}", path)
-    kind = network_filesystem(path)
-    if kind is not None:
-        raise errors.DatabaseRefused(
-            f"{path} is on a network file system ({kind}), where SQLite's locks do not hold; "
-            "use a local disk",
-            path,
-        )
-    check_link(path)
-
-
-def _may_write(path: str) -> bool:
-    """Whether the system lets this process write beside the file, and its shared memory."""
-    memory = Path(f"{path}-shm")
-    return memory.is_file() and all(os.access(each, os.W_OK) for each in (memory, memory.parent))
-
-
-def _which(path: str) -> tuple[int, int] | None:
-    """Which file this is, whatever its name; None where there is none."""
-    try:
-        found = Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
-
-
-def check_link(path: str) -> None:
-    """Raise DatabaseRefused for a link that leads nowhere."""
-    try:
-        nowhere = os.path.lexists(path) and not Path(path).exists()
-    except OSError:
-        return  # whoever opens it will tell
-    if nowhere:
-        raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)

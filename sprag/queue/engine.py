@@ -8,29 +8,32 @@ whether they died, lets waiting jobs become due and copies the WAL.
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from . import errors
-from .database import Database, Durability, check_link
+from .beside import folder_of, tidy
+from .checkpoints import Durability
+from .database import Database
 from .execution import describe
+from .inside import here
 from .interrupts import shielded
 from .journal import Journal
+from .logs import Log
 from .observer import Observers
 from .owners import OwnerLock
+from .place import check_link
 from .recovery import Recovery
 from .reserve import NO_ROOM, Reserve
 from .running import RunningJob
 from .tickets import Exchange, Outcome, Run
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 R = TypeVar("R")
 
@@ -62,7 +65,7 @@ class Engine:
         self.database = Database(
             path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds, create=create
         )
-        self.folder = Path(f"{path}-sprag")
+        self.folder = folder_of(path)
         self.journal = Journal(self.database, time.time, self._committed)
         self.observers = Observers(self.journal)
         self.owner: int | None = None
@@ -103,7 +106,7 @@ class Engine:
         """
         check_link(path)
         path = os.path.realpath(path)
-        with _registry, shielded:
+        with here.inside, _registry, shielded:
             engine = _engines.get(path)
             if engine is None:
                 engine = _engines[path] = cls(path, durability, vfs, flags, busy_seconds, create)
@@ -114,7 +117,7 @@ class Engine:
 
     def close(self) -> None:
         """One user less; the last one closes the file."""
-        with _registry, shielded:
+        with here.inside, _registry, shielded:
             self.users -= 1
             if self.users or self.database.closed:
                 return
@@ -124,7 +127,7 @@ class Engine:
     def _close(self) -> None:
         self._closing.set()
         self.observers.close()
-        with self._mutex:  # or it may be started, but not known yet
+        with here.inside, self._mutex:  # or it may be started, but not known yet
             keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
@@ -138,13 +141,17 @@ class Engine:
                 self._lock.abandon()
             else:
                 self._lock.release()
+        tidy(self.folder, self._tokens)
         self.database.close()
+
+    def _tokens(self) -> set[str]:
+        return {token for _id, token, *_ in self.journal.owners()}
 
     # ------------------------------------------------------------ running jobs
 
     def own(self) -> int:
         """Become an owner of jobs; the jobs of dead ones are recovered first. The owner's id."""
-        with self._mutex:
+        with here.inside, self._mutex:
             if self.owner is None:
                 self._recovery.refresh()
                 self._recovery.sweep()
@@ -154,7 +161,7 @@ class Engine:
                 except OSError as error:
                     full = error.errno in NO_ROOM
                     raise (errors.DatabaseFull if full else errors.DatabaseReadOnly)(
-                        f"{self.path} cannot be worked on: {self.folder}, where processes show "
+                        f"no jobs of {self.path} can be run: {self.folder}, where processes show "
                         f"that they are alive, cannot be written ({error.strerror})",
                         self.path,
                     ) from error
@@ -172,13 +179,13 @@ class Engine:
                     lock.release()
                     raise
                 self._recovery = Recovery(self.journal, self.folder, self.owner)
-                self._reserve = Reserve(self.folder / "reserve")
+                self._reserve = Reserve(self.folder, self.path)
                 self._restore_reserve(self._reserve)
             return self.owner
 
     def admit(self, workers: list[Exchange], queue: str) -> None:
         """Take these workers of a queue into account."""
-        with self._mutex:
+        with here.inside, self._mutex:
             self._workers += workers
             self._due.setdefault(queue, None)
             self._version = -1  # look for due jobs at the next tick
@@ -189,7 +196,7 @@ class Engine:
 
     def discharge(self, workers: list[Exchange]) -> None:
         """Forget these workers; what they still run is released already."""
-        with self._mutex:
+        with here.inside, self._mutex:
             self._workers = [worker for worker in self._workers if worker not in workers]
 
     def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
@@ -215,9 +222,11 @@ class Engine:
                         continue
                 elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
-                              ticket.queue, str(error) or repr(error))  # fmt: skip
+                              ticket.queue, errors.told(error))  # fmt: skip
                 tries += 1
-                if self._closing.wait(wait):
+                with here.inside:
+                    closing = self._closing.wait(wait)
+                if closing:
                     raise errors.QueueClosed(f"{self.path} is closed") from error
                 wait = min(wait * 2, most)
             else:
@@ -249,7 +258,7 @@ class Engine:
 
     def keep_watch(self) -> None:
         """Start the keeper, unless it runs."""
-        with self._mutex, shielded:
+        with here.inside, self._mutex, shielded:
             if self._keeper is None:
                 keeper = threading.Thread(target=self._keep, name="sprag-keeper", daemon=True)
                 keeper.start()  # which fails where the system has no more threads
@@ -278,17 +287,19 @@ class Engine:
 
     def _keep(self) -> None:
         failing = False
-        while not self._closing.wait(TICK_SECONDS):
-            try:
-                self._look()
-                failing = False
-            except errors.QueueClosed:
-                return
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
-                if not failing and self._every("complaint", _COMPLAINT_SECONDS):
-                    told = str(error) or repr(error)
-                    log.error("%s cannot be watched, and is tried again: %s", self.path, told)
-                failing = True
+        # Inside for all its life: what interrupts it must not keep it waiting.
+        with here.inside:
+            while not self._closing.wait(TICK_SECONDS):
+                try:
+                    self._look()
+                    failing = False
+                except errors.QueueClosed:
+                    return
+                except BaseException as error:  # noqa: BLE001  # the next look may succeed
+                    if not failing and self._every("complaint", _COMPLAINT_SECONDS):
+                        log.error("%s cannot be watched, and is tried again: %s",
+                                  self.path, errors.told(error))  # fmt: skip
+                    failing = True
 
     def _look(self) -> None:
         self.database.check_in_place()
@@ -388,6 +399,7 @@ class Engine:
         self.database.abandon()
         if self._lock is not None:
             self._lock.abandon()
+        self._closing = threading.Event()  # a thread that is not in this process may hold its lock
         self._closing.set()
 
 

@@ -19,6 +19,15 @@ def shown(value: object, most: int = 250) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
+def told(error: BaseException) -> str:
+    """The text of an exception for a log line: its type alone if it has none, or cannot say it."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001  # it may be anybody's
+        text = ""
+    return text or type(error).__name__
+
+
 class QueueError(Exception):
     """Something `sprag.queue` refuses to do, or could not do."""
 
@@ -115,6 +124,19 @@ class StopInsideHandler(QueueError):
     """A handler asked its own queue to stop, which would wait for that handler."""
 
 
+class ReentrantCall(QueueError):
+    """A finalizer or a signal handler called the queue while the thread that it interrupted was
+    inside the queue. The call changed nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this call was refused and changed nothing: it came from a finalizer, a signal "
+            "handler or a trace function that interrupted this thread inside the queue, so it "
+            "would wait for itself for ever. Set an event there, or put the work into a "
+            "queue.SimpleQueue, and let another thread call the queue"
+        )
+
+
 class WaitTimeout(QueueError, TimeoutError):
     """The job was not finished in time; it goes on regardless. `status` is its last one."""
 
@@ -159,8 +181,13 @@ class DatabaseCorrupt(DatabaseError):
     """The file's content is damaged."""
 
 
+class ReadFailed(DatabaseError):
+    """The disk failed, or memory ran out, while the file was opened or read. The call that
+    raised this has changed nothing; it can simply be repeated."""
+
+
 class WriteUnknown(DatabaseError):
-    """The disk failed during a commit, so it is unknown whether it took place.
+    """The disk failed during a commit, so it is unknown whether the change was stored.
 
     Repeating `enqueue` with the same `job_id` is safe: a job is stored once.
     `job_ids` are those of the enqueue that failed, if it was one.

@@ -4,7 +4,6 @@ raises."""
 from __future__ import annotations
 
 import inspect
-import logging
 import time
 import traceback
 from collections.abc import Callable
@@ -13,12 +12,14 @@ from typing import Any, Final
 from . import running
 from .backoff import Backoff
 from .codec import decode, encode
+from .durations import END_OF_TIME
 from .errors import ConfigurationError, JobCancelled, JobReleased, PayloadError
 from .job import JobError
+from .logs import Log
 from .running import RunningJob
 from .tickets import Outcome
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 _TRACEBACK_CHARS: Final = 16_000
 _MESSAGE_CHARS: Final = 4_000
@@ -48,6 +49,9 @@ def execute(
             return _outcome_of(error, job, backoff, clock)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
             told = JobError(type(error).__name__, f"(it cannot be told: {type(second).__name__})")
+            if job.run.attempt < job.run.max_attempts:
+                due_at = clock() + Backoff().delay(job.run.attempt)
+                return Outcome(job.run, "retry", error=told, due_at=due_at, report=job.report())
             return Outcome(job.run, "fail", error=told, report=job.report())
     else:
         return Outcome(job.run, "complete", result=text, report=job.report())
@@ -70,7 +74,7 @@ def _outcome_of(
     if final:
         _log_failure(error, job, told)
         return Outcome(run, "fail", error=told, report=job.report())
-    wait = _backoff_of(job, backoff).delay(run.attempt)
+    wait = _wait(job, _backoff_of(job, backoff))
     log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
                 run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
                 told.message)  # fmt: skip
@@ -79,16 +83,25 @@ def _outcome_of(
 
 def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
     run = job.run
+    log.error(
+        "job %s of %s failed at attempt %d of %d: %s: %s",
+        run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
+        exc_info=error,
+    )  # fmt: skip
+
+
+def _wait(job: RunningJob, backoff: Backoff) -> float:
+    """Seconds to wait, also where a subclass's own `delay` raises or gives nonsense."""
     try:
-        log.error(
-            "job %s of %s failed at attempt %d of %d: %s: %s",
-            run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
-            exc_info=error,
-        )  # fmt: skip
-    except Exception as second:  # noqa: BLE001  # a log must not keep the outcome from being stored
-        # As for an exception that cannot be shown: exception groups in a thousand of their like.
-        log.error("job %s of %s failed: %s: %s (its traceback cannot be logged: %s)",
-                  run.id, job.queue, told.type, told.message, type(second).__name__)  # fmt: skip
+        wait = float(backoff.delay(job.run.attempt))
+        if 0 <= wait < END_OF_TIME:
+            return wait
+        problem = f"gave {wait}"
+    except BaseException as error:  # noqa: BLE001  # anybody's code
+        problem = f"raised {type(error).__name__}"
+    log.error("%s.delay() %s, expected seconds, 0 or more; job %s of %s waits as a plain Backoff() "
+              "says", type(backoff).__name__, problem, job.id, job.queue)  # fmt: skip
+    return Backoff().delay(job.run.attempt)
 
 
 def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:

@@ -13,6 +13,9 @@ import threading
 import time
 from typing import Final
 
+from .errors import ReentrantCall
+from .inside import here
+
 _RANDOM_DIGITS: Final = 19
 _SHAPE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -29,14 +32,21 @@ _tails: list[str] = []
 def new_ids(count: int) -> list[str]:
     """`count` fresh ids, in growing order."""
     global _last  # noqa: PLW0603  # one clock a process: ids grow across all queues
-    with _lock:
-        first = time.time_ns() // 1000
-        # A clock that is out of its mind, or goes back, must not spoil the shape or the order.
-        first = max(first if first < _END_OF_TIME else 0, _last + 1)
-        _last = first + count - 1
-        if len(_tails) < count:
-            _tails.extend(_random_tails(max(count, _POOL)))
-        return [f"{first + n:013x}{_tails.pop()}" for n in range(count)]
+    if here.is_inside():
+        raise ReentrantCall
+    inside = here.inside
+    try:
+        inside.acquire()
+        with _lock:
+            first = time.time_ns() // 1000
+            # A clock that is out of its mind, or goes back, must not spoil the shape or the order.
+            first = max(first if first < _END_OF_TIME else 0, _last + 1)
+            _last = first + count - 1
+            if len(_tails) < count:
+                _tails.extend(_random_tails(max(count, _POOL)))
+            return [f"{first + n:013x}{_tails.pop()}" for n in range(count)]
+    finally:
+        inside.release()
 
 
 def _random_tails(count: int) -> list[str]:

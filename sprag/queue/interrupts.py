@@ -24,6 +24,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Final
 
+from .wakeup import Wakeup
+
 # To ask for the handler takes longer than all else here.
 _LOOK_SECONDS: Final = 0.05
 
@@ -94,14 +96,12 @@ def _install() -> None:
 # ---------------------------------------------------------------- waiting
 
 
-def wait(event: threading.Event, seconds: float) -> None:
-    """Wait until the event is set, or so many seconds. Ctrl-C ends it."""
+def wait(wakeup: Wakeup, seconds: float) -> None:
+    """Wait until somebody wakes this thread, or so many seconds. Ctrl-C ends it."""
     deadline = time.monotonic() + seconds
-    # Shielded: an event is itself written in Python, and could be torn.
-    with shielded:
-        while not shielded.interrupted and (left := deadline - time.monotonic()) > 0:
-            if event.wait(min(left, PIECE_SECONDS)):
-                return
+    while (left := deadline - time.monotonic()) > 0:
+        if wakeup.wait(min(left, PIECE_SECONDS)):
+            return
 
 
 # ---------------------------------------------------------------- SIGTERM in `with queue:`

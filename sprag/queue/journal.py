@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,13 +21,15 @@ import apsw
 from . import errors
 from .commit import GroupCommit
 from .database import Database
+from .inside import here
 from .job import JobError
+from .logs import Log
 from .reader import Reader, Row, row_of, rows_of
 from .statements import STATEMENTS
 from .states import STATUSES, TERMINAL, Event, Status, sources
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 R = TypeVar("R")
 
@@ -101,7 +102,7 @@ class Journal(Reader):
 
     def dismiss(self, tickets: Iterable[Exchange]) -> None:
         """Give these workers no more runs, and wake those that wait for one."""
-        with self._parking:
+        with here.inside, self._parking:
             for ticket in tickets:
                 ticket.stopping = True
                 parked = self._parked.get(ticket.queue, [])
@@ -258,7 +259,7 @@ class Journal(Reader):
         newest `keep`; how many. In transactions of some hundred rows, so nobody waits long."""
         boundary = 0
         if keep is not None:
-            with self.database.reading() as reader:
+            with here.inside, self.database.reading() as reader:
                 row = row_of(reader, "prune_boundary", queue=queue, keep=keep)
                 boundary = row[0] if row is not None else 0
         limits = {"before": -1.0 if before is None else before, "boundary": boundary}
@@ -312,7 +313,7 @@ class Journal(Reader):
     def _fail(self, batch: list[_Any], error: Exception) -> None:
         told = error
         if isinstance(error, apsw.Error | UnicodeError):
-            told = self.database.error(error)
+            told = self.database.write_error(error)
         if told is not error:
             told.__cause__ = error
         for ticket in batch:

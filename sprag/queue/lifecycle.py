@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import importlib
 import inspect
-import logging
 import os
 import threading
 import weakref
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import errors, interrupts, rivals
 from .engine import Engine
+from .inside import here, refuse_reentry
+from .logs import Log, settle
 from .observer import CLOSE_SECONDS, Callback, Subscription
 from .options import Settings
 from .pool import WorkerPool
@@ -26,7 +27,7 @@ from .pool import WorkerPool
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class Front(Protocol):
@@ -69,7 +70,8 @@ class Lifecycle:
 
     def change(self, who: str, option: str, value: object) -> None:
         """Take another value for an option, which was assigned to the object."""
-        with self._mutex:
+        refuse_reentry()
+        with here.inside, self._mutex:
             settings = self.settings.changed(who, option, value)
             if self.engine is not None:
                 raise errors.ConfigurationError(
@@ -86,7 +88,8 @@ class Lifecycle:
         """Use this file, unless one was named already."""
         if self.placed:
             return
-        with self._mutex:
+        refuse_reentry()
+        with here.inside, self._mutex:
             if self.engine is not None:
                 raise errors.ConfigurationError(
                     f"queue {self.settings.name!r} is open on {self.path} and cannot be "
@@ -97,17 +100,27 @@ class Lifecycle:
     # ------------------------------------------------------------ open
 
     def open(self) -> Engine:
-        """The open file, opened if need be. Raises QueueClosed for one from before a fork."""
+        """The open file, for a call from outside of the queue; opened if need be.
+
+        Raises QueueClosed for one from before a fork, and ReentrantCall.
+        """
+        if here.is_inside():
+            raise errors.ReentrantCall
         engine = self.engine
         if engine is None:
-            with self._mutex, interrupts.shielded:
-                engine = self.engine
-                if engine is None:
-                    settings = self.settings
-                    engine = self.engine = Engine.open(
-                        self.path, settings.durability, vfs=settings.vfs,
-                        flags=settings.open_flags, busy_seconds=settings.busy_seconds,
-                    )  # fmt: skip
+            return self._opened()
+        engine.database.check_open()
+        return engine
+
+    def _opened(self) -> Engine:
+        with here.inside, self._mutex, interrupts.shielded:
+            engine = self.engine
+            if engine is None:
+                settings = self.settings
+                engine = self.engine = Engine.open(
+                    self.path, settings.durability, vfs=settings.vfs, flags=settings.open_flags,
+                    busy_seconds=settings.busy_seconds,
+                )  # fmt: skip
         engine.database.check_open()
         return engine
 
@@ -123,43 +136,49 @@ class Lifecycle:
     # ------------------------------------------------------------ start
 
     def start(self, front: Front) -> None:
-        """Open the file, recover the jobs of dead processes and start the workers."""
-        with self._life, interrupts.shielded:
-            engine = self.open()
+        """Open the file, recover the jobs of dead processes and start the workers.
+
+        Raises ConfigurationError if a different class runs the queue in this process. Queues whose
+        class was defined again since are stopped first, with their grace.
+        """
+        refuse_reentry()
+        while outdated := self._start(front):
+            log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
+                        "running jobs get their grace",
+                        rivals.named(type(front)), self.settings.name)  # fmt: skip
+            for life, other in outdated:
+                other.stop()
+                life.stop(0.0)  # where the author's `stop` does not
+        settle()
+
+    def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
+        """Start; or return the queues that have to stop before."""
+        with here.inside, self._life, interrupts.shielded:
+            engine = self._opened()
             if self.pool is not None:
-                return
-            self._take_name(front, engine)
+                return []
+            with here.inside, _names:
+                outdated = self._outdated_by(front, engine)
+                if outdated:
+                    return outdated
+                _started[self] = front
             try:
                 self._start_workers(front, engine)
             except BaseException:
                 _started.pop(self, None)
                 raise
+            return []
 
-    def _take_name(self, front: Front, engine: Engine) -> None:
-        """Run the queue's jobs in this process from now on.
-
-        Raises ConfigurationError if a different class does. A queue whose class was defined again
-        since is stopped first, with its grace.
-        """
-        name, kind = self.settings.name, type(front)
-        while True:
-            with _names:
-                beside = [
-                    (life, other)
-                    for life, other in _started.items()
-                    if life.engine is engine and life.settings.name == name
-                ]
-                kinds = [type(other) for _, other in beside]
-                old = rivals.outdated(kind, kinds, name, engine.path)
-                if not old:
-                    _started[self] = front
-                    return
-            log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
-                        "running jobs get their grace", rivals.named(kind), name)  # fmt: skip
-            for life, other in beside:
-                if type(other) in old:
-                    other.stop()
-                    life.stop(0.0)  # where the author's `stop` does not
+    def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
+        name = self.settings.name
+        beside = [
+            (life, other)
+            for life, other in _started.items()
+            if life.engine is engine and life.settings.name == name
+        ]
+        kinds = [type(other) for _, other in beside]
+        old = rivals.outdated(type(front), kinds, name, engine.path)
+        return [(life, other) for life, other in beside if type(other) in old]
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
@@ -178,28 +197,38 @@ class Lifecycle:
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""
         pool = self.pool
-        if pool is not None:
-            if pool.runs_here():
-                raise errors.StopInsideHandler(
-                    f"stop() of queue {self.settings.name!r} was called inside its own handler "
-                    "and would wait for that handler for ever; the queue goes on"
-                )
-            pool.hurry(grace_seconds)  # another thread may be about to stop it
-        with self._life, interrupts.shielded:
-            engine = self.engine
-            _started.pop(self, None)
-            if engine is None:
-                return
-            try:
-                if not engine.database.forked:
-                    self._close(engine, grace_seconds)
-            finally:
-                # Not before: handlers in their grace and subscribers still use it, and must not
-                # have to wait for this thread, which waits for them.
-                self.engine = self.pool = self.loop = None
-                if not engine.database.forked:
-                    # Others may keep the file open: whoever waits for a job here looks up.
-                    engine.observers.changed()
+        if pool is not None and pool.runs_here():
+            raise errors.StopInsideHandler(
+                f"stop() of queue {self.settings.name!r} was called inside its own handler and "
+                "would wait for that handler for ever; the queue goes on"
+            )
+        refuse_reentry()
+        me = object()
+        try:
+            if pool is not None:
+                pool.hurry(grace_seconds, me)  # another thread may be about to stop it
+            with here.inside, self._life, interrupts.shielded:
+                self._stop(grace_seconds)
+        finally:
+            if pool is not None:
+                pool.forget(me)
+        settle()
+
+    def _stop(self, grace_seconds: float) -> None:
+        engine = self.engine
+        _started.pop(self, None)
+        if engine is None:
+            return
+        try:
+            if not engine.database.forked:
+                self._close(engine, grace_seconds)
+        finally:
+            # Not before: handlers in their grace and subscribers still use it, and must not
+            # have to wait for this thread, which waits for them.
+            self.engine = self.pool = self.loop = None
+            if not engine.database.forked:
+                # Others may keep the file open: whoever waits for a job here looks up.
+                engine.observers.changed()
 
     def _close(self, engine: Engine, grace_seconds: float) -> None:
         try:
@@ -211,7 +240,7 @@ class Lifecycle:
                     self.loop.close()
                 for subscription in tuple(self._subscriptions):
                     # A callback that does not return must not keep the queue from stopping.
-                    subscription.close(CLOSE_SECONDS)
+                    subscription.end(CLOSE_SECONDS)
             finally:  # whatever a signal handler raises: nobody else would ever close it
                 engine.close()
 
@@ -219,7 +248,7 @@ class Lifecycle:
         """End the grace of a stop that is under way in another thread."""
         pool = self.pool
         if pool is not None:
-            pool.hurry(0.0)
+            pool.hurry(0.0, None)
 
     # ------------------------------------------------------------ SIGTERM
 
@@ -260,15 +289,17 @@ def stop_together(fronts: Iterable[Front]) -> None:
 
     Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
     """
+    refuse_reentry()
+    fronts = tuple(fronts)
+    started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
     with interrupts.shielded:
-        fronts = tuple(fronts)
-        started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
         threads = [_stopping(front) for front in fronts]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:
                 for life in started:
                     life.hurry()
-            threads[0].join(interrupts.PIECE_SECONDS)
+            with here.inside:
+                threads[0].join(interrupts.PIECE_SECONDS)
 
 
 def _has(fronts: Collection[Front], front: Front) -> bool:
@@ -280,7 +311,8 @@ def _stopping(front: Front) -> threading.Thread:
     """A thread that stops the queue; one that never ran where the system has no more."""
     thread = threading.Thread(target=_stop_or_say, args=(front,), name="sprag-stop")
     try:
-        thread.start()
+        with here.inside:
+            thread.start()
     except RuntimeError:
         _stop_or_say(front)
     return thread

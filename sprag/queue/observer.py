@@ -9,7 +9,6 @@ these threads; they read what is there, whichever process wrote it.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import threading
 import time
@@ -18,11 +17,14 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from . import errors
+from .inside import here, refuse_reentry
 from .interrupts import PIECE_SECONDS
 from .job import Notice, Progress, Reported, Transition
 from .journal import Journal
+from .logs import Log, write_here
+from .wakeup import Wakeup
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 SIGNAL: Final = "sprag:queue.job.changed"
 Signal = dict[str, Any]
@@ -60,7 +62,7 @@ class Subscription:
         """The newest transition that was handed over: where to resume with `after=`."""
         self._tick = tick if after is None else 0
         self._notice = journal.last_notice() if notices else None
-        self._news = threading.Event()
+        self._news = Wakeup()
         self._closed = threading.Event()
         self._news.set()
         self._thread = threading.Thread(target=self._run, name="sprag-subscriber", daemon=True)
@@ -74,8 +76,13 @@ class Subscription:
             self._news.set()
 
     def close(self, timeout: float | None = None) -> None:
-        """Call back no more. Returns when a call that is under way has ended, or after `timeout`
+        """Stop calling back. Returns when a call that is under way has ended, or after `timeout`
         seconds; at once inside the callback itself."""
+        refuse_reentry()
+        self.end(timeout)
+
+    def end(self, timeout: float | None = None) -> None:
+        """Like `close`, but for the queue itself, which may be inside."""
         if not self._closed.is_set():
             self._closed.set()
             self._news.set()
@@ -96,10 +103,12 @@ class Subscription:
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-            self._thread.join(min(left, PIECE_SECONDS))
+        with here.inside:  # a join within a join may wait for ever
+            while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+                self._thread.join(min(left, PIECE_SECONDS))
 
     def _run(self) -> None:
+        write_here()
         while not self._closed.is_set():
             self._news.wait()
             self._news.clear()
@@ -112,7 +121,8 @@ class Subscription:
             except Exception:
                 log.exception("a subscriber cannot read the journal; it goes on after seq %d",
                               self.seq)  # fmt: skip
-                self._closed.wait(_RETRY_SECONDS)
+                with here.inside:
+                    self._closed.wait(_RETRY_SECONDS)
                 self._news.set()
 
     def _read_on(self) -> bool:
@@ -201,10 +211,10 @@ def merged(
 
 
 class Bell(Protocol):
-    """What wakes someone who waits: an Event, or its like of an event loop."""
+    """What wakes someone who waits: a Wakeup, or its like of an event loop."""
 
     def set(self) -> None:
-        """Wake. Cheap, does not raise, and safe from any thread."""
+        """Wake. Cheap, does not raise, and safe at any moment in any thread."""
 
 
 class Observers:
@@ -233,7 +243,7 @@ class Observers:
         subscription = Subscription(
             self._journal, callback, queue, after, self._forget, notices=notices
         )
-        with self._mutex:
+        with here.inside, self._mutex:
             self._subscriptions.append(subscription)
         subscription.start()
         return subscription
@@ -244,7 +254,7 @@ class Observers:
             for subscription in tuple(self._subscriptions):
                 subscription.wake()
         if self._waiters:
-            with self._mutex:
+            with here.inside, self._mutex:
                 waiting = [tuple(self._waiters.get(id_, ())) for id_ in finished]
             for bells in waiting:
                 for bell in bells:
@@ -252,17 +262,17 @@ class Observers:
 
     def changed(self) -> None:
         """Something was committed, perhaps elsewhere: everyone looks."""
-        with self._mutex:
+        with here.inside, self._mutex:
             finished = list(self._waiters)
         self.committed(finished)
 
     def expect(self, id_: str, bell: Bell) -> None:
         """Set the bell whenever the job may have come to an end, until `unexpect`."""
-        with self._mutex:
+        with here.inside, self._mutex:
             self._waiters.setdefault(id_, []).append(bell)
 
     def unexpect(self, id_: str, bell: Bell) -> None:
-        with self._mutex:
+        with here.inside, self._mutex:
             bells = self._waiters[id_]
             bells.remove(bell)
             if not bells:
@@ -277,10 +287,10 @@ class Observers:
         """End all subscriptions and wake all who wait."""
         self._closed = True
         for subscription in tuple(self._subscriptions):
-            subscription.close(CLOSE_SECONDS)
+            subscription.end(CLOSE_SECONDS)
         self.changed()
 
     def _forget(self, subscription: Subscription) -> None:
-        with self._mutex:
+        with here.inside, self._mutex:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)

@@ -12,8 +12,8 @@ from typing import Any, Final, TypedDict
 
 from . import checks
 from .backoff import Backoff
+from .checkpoints import Durability
 from .checks import Check
-from .database import Durability
 from .durations import Duration
 from .durations import seconds as duration
 from .errors import ConfigurationError

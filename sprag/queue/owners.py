@@ -1,18 +1,21 @@
-"""Who is alive: each process that runs jobs locks a file of its own, and the kernel lets go
-of the lock when the process dies. There is no heartbeat and no time-out.
+"""Who is alive: each process that runs jobs locks a file of its own, and the kernel releases the
+lock when the process dies. There is no heartbeat and no time-out.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import shlex
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from .disk import make_folder, sync_folder
+from .beside import LOCK_SUFFIX, Folder
+from .disk import sync_folder
 
 _TOKEN: Final = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 
@@ -28,12 +31,11 @@ class OwnerLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        make_folder(folder)
         self.token = os.urandom(16).hex()
-        self._path = _file(folder, self.token)
-        # Python opens with close-on-exec, so a program started from here does not inherit it.
-        self._fd: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._fd: int | None = None
+        self._folder = Folder(folder)
         try:
+            self._fd = self._folder.create(_name(self.token))
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             sync_folder(folder)
         except BaseException:
@@ -43,23 +45,31 @@ class OwnerLock:
     def release(self) -> None:
         """Remove the file and let go; for after the owner's row is gone for good."""
         if self._fd is not None:
-            forget(self._path.parent, self.token)
-            os.close(self._fd)
-            self._fd = None
+            forget(self._folder.path, self.token)
+        self.abandon()
 
     def abandon(self) -> None:
-        """Close a forked child's copy. The parent's lock stays: only unlocking would end it."""
+        """Close the file and leave it where it is. In a forked child this closes a copy: the
+        parent's lock stays, since only unlocking would end it."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+        self._folder.close()
+
+
+class Doubt(NamedTuple):
+    """Why nobody can tell whether an owner lives, and what to do about it."""
+
+    reason: str
+    remedy: str
 
 
 def liveness(folder: Path, token: str) -> Liveness:
-    """Whether the owner with this token lives. Without its file nobody can tell."""
+    """Say whether the owner with this token lives. Why that is unknown is told by `doubt`."""
     if not _is_ours(token):
-        return "unknown"  # none of ours: it must not lead anywhere else
+        return "unknown"  # another program's: it must not lead anywhere else
     try:
-        # A named pipe in its place would keep us waiting.
+        # Without O_NONBLOCK, a named pipe in its place would keep us waiting.
         fd = os.open(_file(folder, token), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return "unknown"
@@ -78,21 +88,61 @@ def liveness(folder: Path, token: str) -> Liveness:
 
 
 def forget(folder: Path, token: str) -> None:
-    """Remove the file of an owner whose row is gone for good. One that cannot be removed is
-    nobody's, and does no harm."""
+    """Remove the file of an owner whose row is gone for good. If it cannot be removed, it belongs
+    to nobody and does no harm."""
     if _is_ours(token):
         with suppress(OSError):
             _file(folder, token).unlink()
 
 
-def is_missing(folder: Path, token: str) -> bool:
-    """Whether there is no such file; not where it only cannot be opened just now."""
-    return not (_is_ours(token) and os.path.lexists(_file(folder, token)))
+def doubt(folder: Path, token: str, owner: int) -> Doubt | None:
+    """Why `liveness` cannot tell whether this owner lives; None if it can after all."""
+    by_hand = f"if the process is certainly gone, run `sprag recover --owner {owner}`"
+    if not _is_ours(token):
+        return Doubt("its row does not name a lock file", by_hand)
+    file = _file(folder, token)
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return Doubt(f"its lock file {file} is missing", by_hand)
+    except PermissionError:
+        return Doubt(f"this user may not read its lock file {file}{_rights(file)}",
+                     f"let this user read it (for instance `chmod g+r {shlex.quote(str(file))}`), "
+                     f"or run the workers as one user; {by_hand}")  # fmt: skip
+    except OSError as error:
+        remedy = by_hand
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            remedy = "it is looked at again as soon as this process can open more files"
+        return Doubt(f"its lock file {file} cannot be opened ({error.strerror})", remedy)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return Doubt(f"its lock file {file} is not a regular file", by_hand)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        return Doubt(f"its lock file {file} cannot be locked ({error.strerror})",
+                     f"keep the database on a local disk; {by_hand}")  # fmt: skip
+    finally:
+        os.close(fd)
+    return None
+
+
+def _rights(file: Path) -> str:
+    try:
+        found = file.stat()
+    except OSError:
+        return ""  # not even the folder may be entered
+    return f" (mode {found.st_mode & 0o777:04o}, user {found.st_uid}, group {found.st_gid})"
 
 
 def _is_ours(token: object) -> bool:
     return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
+def _name(token: str) -> str:
+    return f"{token}{LOCK_SUFFIX}"
+
+
 def _file(folder: Path, token: str) -> Path:
-    return folder / f"{token}.lock"
+    return folder / _name(token)

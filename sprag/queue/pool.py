@@ -6,8 +6,6 @@ pool knows threads; what becomes of a job is decided in `execution`.
 
 from __future__ import annotations
 
-import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,10 +17,11 @@ from .engine import Engine
 from .errors import DatabaseError, JobReleased, QueueClosed
 from .execution import execute
 from .interrupts import PIECE_SECONDS, shielded
+from .logs import Log, write_here
 from .running import RunningJob
 from .tickets import Exchange, Outcome
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 # After the grace: how long a handler that looks has to give way before its job is taken from it.
 _YIELD_SECONDS: Final = 0.5
@@ -48,7 +47,7 @@ class WorkerPool:
         owner = engine.own()
         self._tickets = [Exchange(queue, owner) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
-        self._deadline = math.inf
+        self._graces: dict[object, float] = {}
         engine.admit(self._tickets, queue)
         self._threads = [
             threading.Thread(
@@ -70,9 +69,15 @@ class WorkerPool:
         job = running.current()
         return job is not None and job in tuple(self._jobs.values())
 
-    def hurry(self, grace_seconds: float) -> None:
-        """Let the grace of a stop end after so many seconds, if it lasts longer."""
-        self._deadline = min(self._deadline, time.monotonic() + grace_seconds)
+    def hurry(self, grace_seconds: float, who: object) -> None:
+        """End the grace of the stop that is under way, or of the next, after so many seconds, if
+        it would last longer. `who` is whatever tells apart those who ask, until they
+        `forget` it."""
+        self._graces[who] = time.monotonic() + grace_seconds
+
+    def forget(self, who: object) -> None:
+        """Take back what `who` asked for by `hurry`."""
+        self._graces.pop(who, None)
 
     def stop(self, grace_seconds: float) -> list[str]:
         """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
@@ -83,7 +88,7 @@ class WorkerPool:
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
-        self.hurry(grace_seconds)
+        self.hurry(grace_seconds, self)
         begun = time.monotonic()
         try:
             self._engine.dismiss(self._tickets)
@@ -115,7 +120,7 @@ class WorkerPool:
     def _spend_grace(self) -> None:
         for thread in self._threads:
             while thread.is_alive() and not shielded.interrupted:
-                left = self._deadline - time.monotonic()
+                left = min(tuple(self._graces.values())) - time.monotonic()
                 if left <= 0:
                     return
                 thread.join(min(left, PIECE_SECONDS))
@@ -126,6 +131,7 @@ class WorkerPool:
             thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _work(self, ticket: Exchange) -> None:
+        write_here()
         engine = self._engine
         outcome: Outcome | None = None
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from .owners import liveness
+from .owners import Liveness, doubt, liveness
 from .reader import Reader
 
 _MOST: Final = 1_000_000
@@ -16,8 +16,11 @@ _MOST: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One owner of jobs. "unknown": its lock file is missing; "gone": even its row is, and
-    `pid`, `host` and `started_at` with it."""
+    """One owner of jobs.
+
+    "unknown": nobody can tell whether it is alive; `reason` says why, `remedy` what to do.
+    "gone": even its row is gone, and `pid`, `host` and `started_at` with it.
+    """
 
     id: int
     state: Literal["alive", "dead", "unknown", "gone"]
@@ -28,20 +31,33 @@ class Process:
     token: str | None = None
     workers: dict[str, int] = field(default_factory=dict)
     """How many it has for each queue that it runs."""
+    reason: str = ""
+    remedy: str = ""
 
 
 def processes_of(journal: Reader, folder: Path) -> list[Process]:
-    """Every owner that is known, or that a job names. `folder` has the lock files."""
+    """Every owner that has a row, or that a job names. `folder` has the lock files."""
     rows = journal.owners()
-    states = {id_: liveness(folder, token) for id_, token, *_ in rows}
-    # Whoever leaves removes its row first and its lock file then: only what is still known
-    # now is unknown. The same holds for what no row explains, so that is one statement.
+    states = {id_: _judged(folder, token, id_) for id_, token, *_ in rows}
+    # An owner that leaves removes its row first and its lock file then: only what still has a row
+    # now is unknown. The same holds for jobs without a known owner, so that is one statement.
     present = {row[0] for row in journal.owners()}
     held = journal.held()
     gone = Counter(owner for _id, owner in journal.unowned(_MOST))
-    found = [
-        Process(id_, states[id_], held.get(id_, 0), pid, host, at, token, json.loads(workers))
-        for id_, token, pid, host, at, workers in rows
-        if id_ in present
-    ]
+    found = []
+    for id_, token, pid, host, at, workers in rows:
+        if id_ in present:
+            state, reason, remedy = states[id_]
+            found.append(
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, json.loads(workers),
+                        reason, remedy)
+            )  # fmt: skip
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
+
+
+def _judged(folder: Path, token: str, owner: int) -> tuple[Liveness, str, str]:
+    state = liveness(folder, token)
+    why = doubt(folder, token, owner) if state == "unknown" else None
+    if state == "unknown" and why is None:
+        state = liveness(folder, token)  # it could be looked at meanwhile
+    return (state, *(why or ("", "")))

@@ -16,6 +16,7 @@ import apsw
 
 from . import errors
 from .database import Database
+from .inside import here
 from .job import Job, JobError, Notice, Page, Progress, Reported, Transition
 from .statements import STATEMENTS
 from .states import MOVES, STATUSES, TERMINAL, Event, Status
@@ -74,7 +75,7 @@ class Reader:
 
     def job(self, id_: str, queue: str | None = None) -> Job:
         """One job. Raises JobNotFound, also where it is another queue's."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             row = row_of(reader, "job", id=id_)
         if row is None or (queue is not None and row[2] != queue):
             raise errors.JobNotFound(id_, queue)
@@ -89,7 +90,7 @@ class Reader:
     ) -> Page:
         """The `count` newest jobs of these queues (none given: of all) and statuses."""
         rows: list[Row] = []
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             for queue in queues or _queues(reader):
                 for status in statuses:
                     rows += rows_of(
@@ -101,7 +102,7 @@ class Reader:
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
         """Like `page`, of one queue's jobs that are for `audience`, in all states."""
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             rows = rows_of(
                 reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
                 before=before if before is not None else _LATEST,
@@ -129,7 +130,7 @@ class Reader:
         chunk = _CHUNK if text else count + 1
         found: list[Glance] = []
         looked = 0
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             named = _matching(_by_id(reader, text), queues, statuses) if before is None else ()
             if named:
                 return Found(named[:count], None, len(named), False)
@@ -147,7 +148,7 @@ class Reader:
     def failures(self, count: int, window: int = 20_000) -> list[Glance]:
         """The failed jobs that failed last, the latest first: of the `window` newest transitions,
         then, if there are not enough, of the newest failed jobs."""
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             rows = rows_of(reader, "failures", count=2 * count, window=window)
             keys = [key for (key,) in rows]
             if len(set(keys)) < count:
@@ -159,12 +160,12 @@ class Reader:
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return [id_ for (id_,) in rows_of(reader, "ids", prefix=prefix, count=count)]
 
     def history(self, id_: str, queue: str | None = None) -> list[Transition]:
         """Every transition of a job, in order. Raises JobNotFound."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             rows = rows_of(reader, "history", id=id_)
         if not rows or (queue is not None and rows[0][2] != queue):
             raise errors.JobNotFound(id_, queue)
@@ -173,7 +174,7 @@ class Reader:
     def news(self, after: int, tick: int, count: int) -> tuple[list[Transition], list[Reported]]:
         """What happened after `after`: the next `count` transitions, and all progress stored
         since `tick`, of one instant."""
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             rows = rows_of(reader, "transitions", after=after, count=count)
             reports = rows_of(reader, "progress_since", after=after, tick=tick)
         return list(map(self._transition, rows)), list(map(_reported, reports))
@@ -185,7 +186,7 @@ class Reader:
         if not audiences:
             return [], []
         wanted = apsw.carray(tuple(audiences))
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             ((seq, latest),) = rows_of(reader, "head")
             if seq - after <= count and latest - tick <= count:
                 # No more than `count` is new, whoever it is for: an audience may have a million
@@ -206,30 +207,30 @@ class Reader:
 
     def head(self) -> tuple[int, int]:
         """The newest seq and progress tick; 0 where there is none."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             ((seq, tick),) = rows_of(reader, "head")
             return seq, tick
 
     def notices(self, after: int, count: int) -> list[Notice]:
         """The next `count` notices after `after`."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return [Notice(*row) for row in rows_of(reader, "notices", after=after, count=count)]
 
     def last_notice(self) -> int:
         """The id of the newest notice there ever was; 0 where there was none."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             ((id_,),) = rows_of(reader, "last_notice")
             return int(id_)
 
     def queues(self) -> list[str]:
         """The names of all queues that have a job."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return _queues(reader)
 
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
         found: dict[str, dict[Status, int]] = {}
-        with self.database.snapshot() as reader:
+        with here.inside, self.database.snapshot() as reader:
             for name in _queues(reader) if queue is None else [queue]:
                 found[name] = dict.fromkeys(STATUSES, 0)
                 found[name].update(rows_of(reader, "counts", queue=name))
@@ -238,7 +239,7 @@ class Reader:
     def rates(self, since: float, window: int = 100_000) -> dict[str, dict[Event, int]]:
         """Moves since `since`, by queue and event, among the `window` newest transitions."""
         found: dict[str, dict[Event, int]] = {}
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             for name, event, count in rows_of(reader, "rates", since=since, window=window):
                 found.setdefault(name, {})[event] = count
         return found
@@ -248,41 +249,41 @@ class Reader:
     ) -> list[tuple[int, str, Event, int]]:
         """(n, queue, event, moves) for each `width` seconds from `since` on, the first n is 0,
         among the `window` newest transitions."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "pace", since=since, width=width, window=window)
 
     def window_start(self, window: int = 100_000) -> float | None:
         """When the oldest of the `window` newest transitions was made; None without any."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             ((at,),) = rows_of(reader, "window_start", window=window)
             return None if at is None else float(at)
 
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             row = row_of(reader, "next_ready", queue=queue)
             return None if row is None else float(row[0])
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             ((due_at,),) = rows_of(reader, "next_due", queue=queue)
             return None if due_at is None else float(due_at)
 
     def owners(self) -> list[tuple[int, str, int, str, float, str]]:
         """(id, token, pid, host, started_at, workers) of every process that is known to run jobs;
         `workers` is a JSON object: how many it has for each queue."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "owners")
 
     def cancelling(self, owner: int) -> list[tuple[int, int]]:
         """(key, starts) of the owner's runs that were asked to cancel."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "cancelling", owner=owner)
 
     def held(self) -> dict[int, int]:
         """How many jobs each owner runs that runs any."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return dict(rows_of(reader, "held"))
 
     # ------------------------------------------------------------ records
@@ -346,7 +347,7 @@ class Reader:
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with the file; at most 100 lines, none for a sound one."""
         lines: list[str] = []
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             try:
                 for (text,) in reader.execute(STATEMENTS["integrity"]):
                     lines += str(text).removeprefix("*** in database main ***\n").split("\n")
@@ -358,7 +359,7 @@ class Reader:
 
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file's pages, if anything; rows are not looked at."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             try:
                 ((text,),) = rows_of(reader, "structure")
             except apsw.CorruptError as error:
@@ -369,47 +370,47 @@ class Reader:
     def strays(self, count: int) -> list[Row]:
         """(id, status, event, status and event of its newest transition) of jobs that are not
         the fold of their transitions."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "strays", count=count)
 
     def broken_chains(self, count: int) -> list[Row]:
         """(seq, id, from_status, where the job was) of transitions that begin elsewhere."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "broken_chains", count=count)
 
     def misfolds(self, count: int) -> list[Row]:
         """(id, newest seq) of jobs whose counts, owner or error are not what their transitions
         add up to."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "misfolds", count=count)
 
     def illegal_moves(self) -> list[Row]:
         """(event, from, to, seq of the first one) of transitions that no job can make."""
         legal = {(move.event, move.source, move.target) for move in MOVES}
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             rows = rows_of(reader, "kinds_of_moves")
         return [row for row in rows if row[:3] not in legal]
 
     def misfits(self, count: int) -> list[Row]:
         """(seq, id) of transitions whose attempt, owner or error do not follow from those
         before."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "misfits", count=count)
 
     def untimely_progress(self, count: int) -> list[Row]:
         """(id or None, key) of progress that is of no job, or of no time of the job."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "untimely_progress", count=count)
 
     def orphans(self, count: int) -> list[int]:
         """The seq of transitions of no job."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return [seq for (seq,) in rows_of(reader, "orphans", count=count)]
 
     def missing(self) -> int | None:
         """How many transitions are gone that were not pruned; negative if there are too many,
         None if nobody counted those that were pruned."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             ((newest, present, pruned, oldest),) = rows_of(reader, "gaps")
             if pruned is None:
                 return None
@@ -417,7 +418,7 @@ class Reader:
 
     def unowned(self, count: int) -> list[Row]:
         """(id, owner) of running jobs whose owner is not known."""
-        with self.database.reading() as reader:
+        with here.inside, self.database.reading() as reader:
             return rows_of(reader, "unowned", count=count)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from .journal import Journal
-from .owners import forget, is_missing, liveness
+from .logs import Log
+from .owners import doubt, forget, liveness
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class Recovery:
@@ -20,7 +21,7 @@ class Recovery:
         self._folder = folder
         self._me = me
         self._others: list[tuple[int, str, int]] = []
-        self._named: set[int] = set()
+        self._named: set[tuple[int, str]] = set()
 
     def refresh(self) -> None:
         """Read anew who the owners are; for after a commit of another process."""
@@ -35,24 +36,29 @@ class Recovery:
         for each owner that lives."""
         recovered = 0
         for owner, token, pid in tuple(self._others):
-            match liveness(self._folder, token):
-                case "dead":
-                    moved = self._journal.recover(owner)
-                    forget(self._folder, token)
-                    self._others.remove((owner, token, pid))
-                    recovered += len(moved)
-                    log.warning("process %d died; jobs recovered from it: %s", pid, _summary(moved))
-                case "unknown" if owner not in self._named and is_missing(self._folder, token):
-                    # It may have left this very moment: then its row is gone as well.
-                    if any(row[0] == owner for row in self._journal.owners()):
-                        self._named.add(owner)
-                        log.error(
-                            "the lock file of owner %d (process %d) is missing from %s, so its "
-                            "jobs are left alone; if that process is gone for certain, run "
-                            "`sprag recover --owner %d`",
-                            owner, pid, self._folder, owner,
-                        )  # fmt: skip
+            state = liveness(self._folder, token)
+            if state == "dead":
+                moved = self._journal.recover(owner)
+                forget(self._folder, token)
+                self._others.remove((owner, token, pid))
+                recovered += len(moved)
+                log.warning("process %d died; jobs recovered from it: %s", pid, _summary(moved))
+            elif state == "unknown":
+                self._tell_doubt(owner, token, pid)
         return recovered
+
+    def _tell_doubt(self, owner: int, token: str, pid: int) -> None:
+        """Say in the log, once for each reason, that nobody can tell whether the owner lives."""
+        why = doubt(self._folder, token, owner)
+        if why is None or (owner, why.reason) in self._named:
+            return
+        # It may have left this very moment: then its row is gone as well.
+        if any(row[0] == owner for row in self._journal.owners()):
+            self._named.add((owner, why.reason))
+            log.error(
+                "nobody can tell whether owner %d (process %d) is alive, so its jobs are left "
+                "alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
+            )  # fmt: skip
 
 
 def _summary(moved: Sequence[tuple[str, str, str]]) -> str:

@@ -1,39 +1,42 @@
-"""Room set aside on the disk, so that what runs can be brought to its end when it is full."""
+"""Room set aside on the disk, so that running jobs can be brought to their end when it is full."""
 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from .beside import RESERVE, adapt
 from .disk import sync
+from .logs import Log
 
 _BYTES: Final = 2 * 1024 * 1024
 NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-"""What a disk that is full answers, or one of which no more may be used."""
+"""The errors of a disk that is full, or of which this user may take no more."""
 
-log = logging.getLogger("sprag.queue")
+log: Final = Log("sprag.queue")
 
 
 class Reserve:
     """A file of two megabytes that is deleted when a write finds no room.
 
-    From then on `spent` is true: its room is for outcomes, cancellations and
-    recovery, until `restore` has got it back from the disk.
+    From then on `spent` is true: the room is used for outcomes, cancellations and recovery, until
+    `restore` has set it aside again.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, database: str) -> None:
+        self._path = folder / RESERVE
+        self._database = database
         self.spent = False
 
     def restore(self) -> bool:
         """Set the room aside again; false if there is not enough."""
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = self._opened()
             try:
+                adapt(fd, self._database)
                 if os.fstat(fd).st_size < _BYTES:
                     _allocate(fd)
                     sync(fd)
@@ -45,10 +48,19 @@ class Reserve:
             # What fails for another reason is done without: it says nothing of the room there is.
             self.spent = error.errno in NO_ROOM
             if not self.spent:
-                log.error("no room can be set aside for a full disk: %s", error)
+                log.error("no room can be set aside for the time when the disk is full: %s", error)
         else:
             self.spent = False
         return not self.spent
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT
+        try:
+            return os.open(self._path, flags, 0o600)
+        except PermissionError:
+            # Another user's, of a time when the database was that user's alone.
+            self._path.unlink()
+            return os.open(self._path, flags, 0o600)
 
     def spend(self) -> bool:
         """Give the room back to the disk; whether there was any."""

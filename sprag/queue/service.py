@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack, overload
 from . import checks, definition, durations, enqueuing, errors, waiting
 from .backoff import Backoff
 from .backup import backup
-from .database import Durability
+from .checkpoints import Durability
 from .durations import Duration
 from .ids import new_ids
+from .inside import here
 from .job import Job, Page, Transition
 from .lifecycle import Lifecycle
 from .observer import Callback, Subscription
@@ -325,7 +326,9 @@ class QueueService:
         drops SQLite's locks. Jobs that run now are queued in the copy. A damaged file is not
         copied: DatabaseCorrupt."""
         checks.file_path("backup", path)
-        backup(self.__life.open().database, str(Path(path).absolute()))
+        engine = self.__life.open()
+        with here.inside:
+            backup(engine.database, str(Path(path).absolute()))
 
     # ------------------------------------------------------------ start and stop
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from types import TracebackType
 from typing import Self
@@ -12,6 +11,7 @@ from . import checks, durations, errors, interrupts
 from .job import Job
 from .lifecycle import Lifecycle
 from .observer import Bell
+from .wakeup import Wakeup
 
 
 class Waiting:
@@ -71,7 +71,7 @@ class Waiting:
 
 def wait(life: Lifecycle, job_id: str, timeout: durations.Duration | None) -> Job:
     """The job once it has ended. Blocks the calling thread; Ctrl-C ends it."""
-    bell = threading.Event()
+    bell = Wakeup()
     with Waiting(life, job_id, timeout, bell) as waiting:
         while True:
             bell.clear()

@@ -19,6 +19,7 @@ from _power import workload
 from _power.log import Durability, Log
 from _power.search import Failure, Search
 from _power.workload import Scene, record
+from sprag.queue.checkpoints import Checkpoints
 from sprag.queue.database import Database
 from sprag.queue.journal import Journal
 from sprag.queue.observer import Observers, Subscription
@@ -120,16 +121,18 @@ def test_commits_that_are_not_synced(
 
 
 def test_checkpoints_that_are_not_synced(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = Database._checkpoint
+    copy = Checkpoints.copy
 
-    def planted(self: Database, connection: apsw.Connection, *mode: int) -> tuple[int, int]:
+    def planted(
+        self: Checkpoints, connection: apsw.Connection, *mode: int
+    ) -> tuple[int, int] | None:
         connection.execute("PRAGMA synchronous = OFF")
         try:
-            return checkpoint(self, connection, *mode)
+            return copy(self, connection, *mode)
         finally:
             connection.execute("PRAGMA synchronous = FULL")
 
-    monkeypatch.setattr(Database, "_checkpoint", planted)
+    monkeypatch.setattr(Checkpoints, "copy", planted)
     assert found(burst, f"{GONE}|{DAMAGED}")
 
 

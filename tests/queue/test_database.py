@@ -30,10 +30,11 @@ from sprag.queue import (
     QueueService,
     WriteUnknown,
     new_job_id,
+    place,
 )
-from sprag.queue import database as database_module
 from sprag.queue.database import APPLICATION_ID, FORMAT, Database
 from sprag.queue.journal import Journal
+from sprag.queue.mounts import Ground
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -210,7 +211,7 @@ def test_a_sqlite_that_is_too_old_is_refused(
 def test_a_network_file_system_is_refused(
     make_queue: MakeQueue, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "network_filesystem", lambda path: "nfs4")
+    monkeypatch.setattr(place, "ground", lambda path: Ground("nfs4", "network"))
     refuses(make_queue(), DatabaseRefused, r"on a network file system \(nfs4\)")
     assert not database.exists()
 
@@ -229,7 +230,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     make_queue: MakeQueue, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    refuses(make_queue(database=tmp_path / "file" / "jobs.db"), DatabaseRefused, "is no folder")
+    refuses(make_queue(database=tmp_path / "file" / "jobs.db"), DatabaseRefused, "is not a folder")
 
 
 def test_a_dangling_link_is_refused_and_nothing_made_behind_it(
@@ -242,7 +243,7 @@ def test_a_dangling_link_is_refused_and_nothing_made_behind_it(
     assert not gone.exists()
     loop = tmp_path / "loop.db"
     loop.symlink_to(loop)
-    with pytest.raises(DatabaseRefused, match="is a link to a file that does not exist"):
+    with pytest.raises(DatabaseRefused, match="links that lead back to themselves"):
         make_queue(database=loop).counts()
 
 

@@ -40,7 +40,8 @@ def test_text_is_read_as_seconds(text: str, expected: float) -> None:
 @pytest.mark.parametrize(
     "value",
     ["", "5 minutes", "m", "5x", "-5m", "1h-30m", "5m!", "٣m", "1e3", "nan", "inf", "9" * 1000,
-     "1d\n5", -1, math.nan, math.inf, True, None, b"5m", [5], timedelta(seconds=-1), 1e12, "9999999w"],
+     "1d\n5", -1, math.nan, math.inf, True, None, b"5m", [5], timedelta(seconds=-1), 1e12,
+     "9999999w"],
     ids=named,
 )  # fmt: skip
 def test_what_is_no_duration_is_refused_with_what_is(value: Any) -> None:

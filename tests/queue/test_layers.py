@@ -15,8 +15,9 @@ from sprag.queue import statements
 from tests.support import said
 
 ORDER = (
-    "errors", "states", "durations", "backoff", "ids", "classes", "times", "codec", "checks", "job",
-    "statements", "mounts", "disk", "interrupts", "commit", "tickets", "database", "reader",
+    "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
+    "times", "codec", "checks", "job", "statements", "mounts", "disk", "beside", "place",
+    "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database", "reader",
     "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
     "coroutines", "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle",
     "waiting", "enqueuing", "service", "__init__",
@@ -85,7 +86,7 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_database(module: str) -> 
 def test_only_these_modules_know_sqlite() -> None:
     using = {module for module in TREES if ("apsw", False) in imports(module)}
     # `tickets` only names the type of a connection.
-    assert using == {"database", "reader", "journal", "tickets"}
+    assert using == {"meaning", "checkpoints", "database", "reader", "journal", "tickets"}
 
 
 def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sprag.queue import mounts
-from sprag.queue.mounts import network_filesystem
+from sprag.queue.mounts import ground
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of its mounts")
 
@@ -39,20 +39,65 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/jobs.db", None),
-        ("/home/me/jobs.db", None),
+        ("/jobs.db", "overlay"),
+        ("/home/me/jobs.db", "ext4"),
         ("/home/me/net/jobs.db", "nfs4"),
         ("/home/me/net", "nfs4"),
-        ("/home/me/network/jobs.db", None),
-        ("/home/me/net/local/jobs.db", None),
+        ("/home/me/network/jobs.db", "ext4"),
+        ("/home/me/net/local/jobs.db", "tmpfs"),
         ("/mnt/with space\ttab/jobs.db", "cifs"),
         ("/mnt/fuse/jobs.db", "fuse.sshfs"),
-        ("/mnt/fuseblk/jobs.db", None),
-        ("/mnt/twice/jobs.db", None),
+        ("/mnt/fuseblk/jobs.db", "fuseblk"),
+        ("/mnt/twice/jobs.db", "ext4"),
     ],
 )
 def test_the_innermost_and_latest_mount_decides(path: str, kind: str | None) -> None:
-    assert network_filesystem(path) == kind
+    assert ground(path).kind == kind
+
+
+SORTS = {
+    "local": ["ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "fuseblk", "fuse.fuse-overlayfs"],
+    "network": ["nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.sshfs", "fuse.rclone", "lustre"],
+    "shared": [
+        "virtiofs", "9p", "vboxsf", "fakeowner", "fuse.grpcfuse", "fuse.osxfs", "drvfs",
+        "fuse.vmhgfs-fuse", "vmhgfs", "prl_fs", "fuse.virtiofs",
+    ],
+    "served": ["fuse", "fuse.shfs", "fuse.mergerfs", "fuse.never-heard-of"],
+}  # fmt: skip
+
+
+@linux
+@pytest.mark.parametrize(
+    ("sort", "kind"), [(s, kind) for s, kinds in SORTS.items() for kind in kinds]
+)
+def test_a_file_system_is_of_one_sort(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str, kind: str
+) -> None:
+    file = tmp_path / "mountinfo"
+    file.write_text(f"21 1 0:20 / / rw - ext4 /dev/sda rw\n22 21 0:21 / /app rw - {kind} it rw\n")
+    monkeypatch.setattr(mounts, "Path", lambda path: file)
+    assert ground("/app/data/jobs.db") == (kind, sort, False)
+    assert ground("/elsewhere/jobs.db").sort == "local"
+
+
+@linux
+def test_a_file_that_is_itself_a_mount_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = tmp_path / "my app"
+    app.mkdir()
+    (app / "jobs.db").touch()
+    (app / "link.db").symlink_to("jobs.db")
+    escaped = str(app / "jobs.db").replace(" ", "\\040")
+    file = tmp_path / "mountinfo"
+    file.write_text(
+        "21 1 0:20 / / rw,relatime - overlay overlay rw,lowerdir=/a\n"
+        f"99 21 8:1 /home/me/jobs.db {escaped} rw,relatime - ext4 /dev/sda1 rw\n"
+    )
+    monkeypatch.setattr(mounts, "Path", lambda path: file)
+    assert ground(str(app / "jobs.db")) == ("ext4", "local", True)
+    assert ground(str(app / "link.db")).alone
+    assert not ground(str(app / "other.db")).alone
 
 
 @linux
@@ -68,14 +113,14 @@ def test_the_type_is_the_field_after_the_dash() -> None:
 def test_the_machine_s_own_mounts_can_be_read() -> None:
     if sys.platform == "linux":
         assert "/" in dict(mounts._mounts())
-    assert mounts._kind("/", mounts._mounts()) is not None
+    assert ground("/").kind is not None
 
 
 def test_a_temporary_folder_of_the_tests_is_local(tmp_path: Path) -> None:
-    assert network_filesystem(str(tmp_path / "jobs.db")) is None
+    assert ground(str(tmp_path / "jobs.db")).sort == "local"
 
 
 @linux
 def test_where_nothing_is_told_a_path_counts_as_local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "Path", lambda path: Path("/no/such/file"))
-    assert network_filesystem("/home/jobs.db") is None
+    assert ground("/home/jobs.db") == (None, "local", False)

@@ -18,7 +18,7 @@ from typing import cast
 import apsw
 
 from sprag.queue import STATUSES
-from sprag.queue.database import Durability
+from sprag.queue.checkpoints import Durability
 from sprag.queue.statements import STATEMENTS
 
 from . import raw

@@ -293,9 +293,9 @@ class Pass:
         """Make checkpoints come early, beside the writer and by the writer."""
         engine = life_of(self._queue).engine
         if engine is not None:
-            database = engine.database
-            database._beside_pages = _PAGES
-            database._most_pages = database._wait_pages = 2 * _PAGES
+            checkpoints = engine.database.checkpoints
+            checkpoints.beside_pages = _PAGES
+            checkpoints.most_pages = checkpoints.wait_pages = 2 * _PAGES
 
     def _backup(self) -> None:
         copy = self._path.with_name("copy.db")

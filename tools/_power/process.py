@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sprag.queue import Backoff, Job, QueueService, Signal
-from sprag.queue import database as database_module
+from sprag.queue import Backoff, Job, QueueService, Signal, checkpoints
 from sprag.queue import engine as engine_module
 from sprag.queue.service import life_of
 
@@ -23,7 +22,7 @@ DEADLINE = 60.0
 """Seconds after which something that must happen is taken for something that never will."""
 Tell = Callable[..., None]
 
-_LENGTHS = database_module._CHECKPOINT_PAGES
+_LENGTHS = checkpoints.LENGTHS
 
 
 class PowerQueue(QueueService):

@@ -140,13 +140,14 @@ class _System:
         self._root = Path(os.path.realpath(folder))
         self._log = log
         self._held = log.mutex if log is not None else nullcontext()
-        self._open, self._mkdir, self._link, self._unlink = os.open, os.mkdir, os.link, os.unlink
+        self._open, self._link, self._unlink = os.open, os.link, os.unlink
+        self._mkdir, self._rmdir = os.mkdir, os.rmdir
 
     def open(self, path: Any, flags: int, *more: Any, **options: Any) -> int:
         with self._held:
             fd = self._open(path, flags, *more, **options)
             # Not the room that is set aside: nothing is said of that after power loss.
-            if flags & os.O_CREAT and Path(path).suffix == ".lock":
+            if flags & os.O_CREAT and Path(path).suffix in (".lock", ".partial"):
                 self._add("create", self._name(path))
         return fd
 
@@ -164,6 +165,11 @@ class _System:
         with self._held:
             self._unlink(path, **options)
             self._add("delete", self._name(path))
+
+    def rmdir(self, path: Any, **options: Any) -> None:
+        with self._held:
+            self._rmdir(path, **options)
+            self._add("delete", f"{self._name(path)}/")
 
     def fsync(self, fd: int) -> None:
         if self._log is None:
@@ -192,7 +198,7 @@ def system_recorded(folder: Path, log: Log | None) -> Iterator[None]:
     """While this lasts, also log what becomes of lock files and backups below `folder`; and no
     fsync() of this process takes any time."""
     system = _System(folder, log)
-    calls = ("open", "mkdir", "link", "unlink", "fsync")
+    calls = ("open", "mkdir", "rmdir", "link", "unlink", "fsync")
     before = {call: getattr(os, call) for call in calls}
     for call in calls:
         setattr(os, call, getattr(system, call))

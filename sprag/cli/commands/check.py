@@ -45,7 +45,8 @@ def command(settings: Settings) -> int:
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id", "state": "alive", "dead", "unknown" or "gone",
-    "jobs": how many it runs, "pid", "host", "started_at", "advice"}, …]}.
+    "jobs": how many it runs, "pid", "host", "started_at", "reason": why its
+    state is unknown, "advice"}, …]}.
     """
     owners: list[Owner] = []
     try:
