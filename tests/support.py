@@ -17,6 +17,7 @@ from typing import Any
 import apsw
 
 from sprag.queue import Job, QueueService, Signal
+from sprag.queue.service import life_of
 
 DEADLINE = 60.0
 """Seconds after which a test gives up on what should long have happened."""
@@ -62,7 +63,7 @@ def finished(queue: QueueService, *jobs: Job | str) -> list[Job]:
 
 def until_stopping(queue: QueueService) -> None:
     """Return when a stop of a queue that was started has begun, and waits for its handlers."""
-    pool = queue._pool
+    pool = life_of(queue).pool
     assert pool is not None
     wait_until(lambda: all(ticket.stopping for ticket in pool._tickets))
 

@@ -6,22 +6,25 @@ import hashlib
 import hmac
 import ipaddress
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import anyio
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..queue import ConfigurationError
-from .answers import path_of, refusal, wants_page
+from .answers import base_of, path_of, refusal, wants_page
 from .attempts import Attempts
+from .location import stay_here
 from .pages import Pages
 
-COOKIE: Final = "sprag_dashboard"
 SIGNED_IN_SECONDS: Final = 12 * 3600
 WRONG_SECONDS: Final = 0.5
 """How long the answer to a wrong token takes."""
 
+RETRY_SECONDS: Final = "60"
 _SHORTEST: Final = 16
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # A proxy on this machine would make everyone a local client.
@@ -60,6 +63,9 @@ class Door:
         # Another token ends all sessions that the previous one began.
         salt = hashlib.sha256(b"sprag.dashboard " + (self._token or b"")).hexdigest()
         self._cookies = URLSafeTimedSerializer(str(secret), salt)
+        # Browsers send the cookies of a host to all its ports, so each dashboard needs its own.
+        named = hashlib.sha256(f"sprag.dashboard.cookie {secret} {salt}".encode()).hexdigest()
+        self.cookie_name = f"sprag_dashboard_{named[:8]}"
         self.attempts = Attempts()
 
     @property
@@ -95,7 +101,12 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = stay_here(scope, send)
         request = Request(scope, receive)
+        if "token" in request.query_params:  # an address is kept in logs and histories
+            base = base_of(scope) + quote(path_of(scope).lstrip("/"))
+            await RedirectResponse(base, 303)(scope, receive, send)
+            return
         refused = foreign(request)
         if refused is None:
             door = self._door
@@ -108,6 +119,8 @@ class Access:
             answer = refusal(request, *refused)
             if refused.status == 401:
                 answer.headers["WWW-Authenticate"] = "Bearer"
+            elif refused.status == 429:
+                answer.headers["Retry-After"] = RETRY_SECONDS
             await answer(scope, receive, send)
 
 
@@ -116,14 +129,17 @@ async def _by_token(request: Request, door: Door) -> Refused | None:
         return None
     given = bearer(request)
     if given is None:
-        if door.knows(request.cookies.get(COOKIE, "")):
+        if door.knows(request.cookies.get(door.cookie_name, "")):
             return None
         return Refused(401, "signed_out", "Sign in first.")
+    return None if door.opens(given) else await wrong_token(request, door)
+
+
+async def wrong_token(request: Request, door: Door) -> Refused:
+    """The refusal of a wrong token: at first after a pause. Only wrong ones are counted: a
+    stranger, who may share a proxy's address with an operator, must not lock out the right one."""
     if not door.attempts.take(client_of(request)):
         return TOO_MANY
-    if door.opens(given):
-        door.attempts.forgive(client_of(request))
-        return None
     await anyio.sleep(WRONG_SECONDS)
     return WRONG
 

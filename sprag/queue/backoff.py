@@ -8,20 +8,19 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import TYPE_CHECKING
 
+from .durations import EXPECTED, Duration, seconds
 from .errors import ConfigurationError, shown
-
-# Seconds that are a time as well.
-END_OF_TIME: Final = 1e11
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential back-off with jitter: `first` s, then `factor` times more, up to `limit` s.
+    """Exponential back-off with jitter: wait `first`, then `factor` times more, up to `limit`.
 
-    `jitter` spreads each wait by up to that share in both directions, so that
-    jobs that failed together do not come back together.
+    Both are durations: seconds, a timedelta, or text such as "30s". `jitter`
+    spreads each wait by up to that share in both directions, so that jobs that
+    failed together do not come back together.
     """
 
     first: float = 1.0
@@ -29,16 +28,26 @@ class Backoff:
     limit: float = 3600.0
     jitter: float = 0.1
 
+    if TYPE_CHECKING:  # the fields are seconds, whatever they were given as
+
+        def __init__(
+            self,
+            first: Duration = 1.0,
+            factor: float = 2.0,
+            limit: Duration = 3600.0,
+            jitter: float = 0.1,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        for name in ("first", "factor", "limit", "jitter"):
+        for name in ("first", "limit"):
+            object.__setattr__(self, name, seconds(f"Backoff.{name}", getattr(self, name)))
+        for name in ("factor", "jitter"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigurationError(f"Backoff.{name}: expected a number, got {shown(value)}")
-        if not 0 <= self.first <= self.limit < END_OF_TIME:
+        if self.first > self.limit:
             raise ConfigurationError(
-                f"Backoff: expected 0 <= first <= limit, both finite and below {END_OF_TIME:g}, "
-                f"got first={shown(self.first)}, "
-                f"limit={shown(self.limit)}"
+                f"Backoff: expected first <= limit, got first={self.first:g}, limit={self.limit:g}"
             )
         if not 1 <= self.factor <= sys.float_info.max:
             raise ConfigurationError(
@@ -48,15 +57,17 @@ class Backoff:
             raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {shown(self.jitter)}")
 
     @classmethod
-    def of(cls, value: Backoff | float) -> Backoff:
-        """`value` itself, or for a number of seconds the same wait every time."""
+    def of(cls, value: object, what: str = "backoff") -> Backoff:
+        """`value` itself, or for a duration the same wait every time."""
         if isinstance(value, Backoff):
             return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        try:
+            wait = seconds(what, value)
+        except ConfigurationError as error:
             raise ConfigurationError(
-                f"backoff: expected a Backoff or a number of seconds, got {shown(value)}"
-            )
-        return cls(first=value, factor=1.0, limit=max(value, 0.0), jitter=0.0)
+                f"{what}: expected a Backoff, {EXPECTED}, not negative, got {shown(value)}"
+            ) from error
+        return cls(first=wait, factor=1.0, limit=wait, jitter=0.0)
 
     def delay(self, attempt: int, noise: Callable[[], float] = random.random) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""
@@ -70,7 +81,7 @@ class Backoff:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Backoff:
-        """What `to_json` gave, or a number of seconds. Raises ConfigurationError for all else."""
+        """What `to_json` gave, or a duration. Raises ConfigurationError for anything else."""
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:  # too long a number, too deep, no UTF-8

@@ -1,49 +1,86 @@
 """What a caller may give: each check returns the value as the queue uses it, or raises an error
-that says what was expected and what came."""
+that says what was expected and what was found."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
-from . import errors
+from . import durations, errors
+from .backoff import Backoff
 from .ids import is_job_id
 from .states import STATUSES, Status
+
+Check = Callable[[str, Any], Any]
+"""Takes the name of what was given and its value; returns the value as the queue uses it."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
 _LABEL: Final = 200
 
 
-def queue_name(who: str, name: object) -> str:
-    """A queue's name. Those that begin with "sprag:", and "sprag" itself, are reserved."""
+# ---------------------------------------------------------------- options of a queue
+
+
+def queue_name(what: str, name: object) -> str:
+    """A queue's name. "sprag", and all that begins with "sprag:", is reserved."""
     if not isinstance(name, str) or not name:
         raise errors.ConfigurationError(
-            f'{who} has no name: set the class attribute `name`, as in name = "thumbnails"; '
-            f"got {errors.shown(name)}"
+            f'{what}: the queue has no name; expected text such as "thumbnails", set as a class '
+            f'attribute (name = "thumbnails") or by name=; got {errors.shown(name)}'
         )
     if not _NAME.fullmatch(name):
         raise errors.ConfigurationError(
-            f"{who}.name: expected letters, digits and any of _ . : - (100 at most, no mark "
-            f"first), got {errors.shown(name)}"
+            f"{what}: expected at most 100 letters, digits and characters of _ . : - that begin "
+            f"with a letter, a digit or _; got {errors.shown(name)}"
         )
     if name.lower().partition(":")[0] == "sprag":
         raise errors.ConfigurationError(
-            f"{who}.name: {errors.shown(name)} is reserved, as are all names that begin with sprag:"
+            f'{what}: names that begin with "sprag:" are reserved, and so is "sprag"; '
+            f"got {errors.shown(name)}"
         )
     return name
 
 
-def file_path(what: str, path: object) -> None:
-    """Nothing, if `path` can be that of a database; SQLite takes UTF-8 alone."""
+def file_path(what: str, path: object) -> str | Path:
+    """The path of a database file. SQLite takes UTF-8 only."""
     text = str(path) if isinstance(path, str | Path) else ""
     if text in ("", ":memory:") or "\0" in text or text.encode(errors="ignore").decode() != text:
         raise errors.ConfigurationError(
             f"{what}: expected the path of a file, got {errors.shown(path)}"
         )
+    return path if isinstance(path, Path) else text
+
+
+def backoff(what: str, value: object) -> Backoff:
+    """A Backoff, or the one that waits this duration each time."""
+    return value if isinstance(value, Backoff) else Backoff.of(value, what)
+
+
+def durability(what: str, value: object) -> Literal["full", "normal"]:
+    """One of the two words."""
+    if value == "full":
+        return "full"
+    if value == "normal":
+        return "normal"
+    raise errors.ConfigurationError(
+        f'{what}: expected "full" or "normal", got {errors.shown(value)}'
+    )
+
+
+def vfs(what: str, value: object) -> str | None:
+    """The name of an SQLite VFS, or None."""
+    if value is not None and not isinstance(value, str):
+        raise errors.ConfigurationError(
+            f"{what}: expected the name of an SQLite VFS or None, got {errors.shown(value)}"
+        )
+    return value
+
+
+# ---------------------------------------------------------------- options of a job
 
 
 def label_text(label: object) -> str | None:
@@ -59,18 +96,50 @@ def label_text(label: object) -> str | None:
 
 
 def audience(text: object) -> str | None:
-    """Who may see a job: some text of at most 200 characters, or None."""
+    """Who may see a job: text of 1 to 200 characters, or None."""
     if text is not None and (not isinstance(text, str) or not 0 < len(text) <= _LABEL
                              or not text.isprintable()):  # fmt: skip
         raise errors.ConfigurationError(
-            f"audience: expected printable text, {_LABEL} characters at most, "
+            f"audience: expected printable text of 1 to {_LABEL} characters, "
             f"got {errors.shown(text)}"
         )
     return text
 
 
+def due_time(delay: object, run_at: object) -> float | None:
+    """When a job may start, in unix seconds, by one of `delay` and `run_at`; None: at once."""
+    if delay is not None and run_at is not None:
+        raise errors.ConfigurationError("expected delay= or run_at=, got both")
+    if delay is not None:
+        return time.time() + durations.seconds("delay", delay)
+    if isinstance(run_at, datetime):
+        if run_at.utcoffset() is None:
+            raise errors.ConfigurationError(
+                "run_at: expected a datetime with a time zone or unix seconds, "
+                f"got {errors.shown(run_at)}"
+            )
+        return run_at.timestamp()
+    return None if run_at is None else unix_seconds("run_at", run_at)
+
+
+def unix_seconds(what: str, value: object) -> float:
+    """A point in time, as a number of seconds since 1970."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < durations.END_OF_TIME  # also refuses nan
+    ):
+        raise errors.ConfigurationError(
+            f"{what}: expected unix seconds, 0 or more, got {errors.shown(value)}"
+        )
+    return float(value)
+
+
+# ---------------------------------------------------------------- what is asked for
+
+
 def statuses(status: object) -> tuple[Status, ...]:
-    """One status, several, or with None all six. Raises ConfigurationError for other words."""
+    """One status, several of them, or all six for None."""
     if status is None:
         return STATUSES
     words: tuple[object, ...] = ()
@@ -81,13 +150,13 @@ def statuses(status: object) -> tuple[Status, ...]:
     unknown = [word for word in words if word not in STATUSES]
     if unknown or not words:
         raise errors.ConfigurationError(
-            f"status: expected one or several of {', '.join(STATUSES)}, got {errors.shown(status)}"
+            f"status: expected one or several of {', '.join(STATUSES)}; got {errors.shown(status)}"
         )
     return tuple(word for word in STATUSES if word in words)
 
 
 def cursor(after: object) -> int | None:
-    """The key in a page's `next`. Raises ConfigurationError for anything else."""
+    """The key in a page's `next`."""
     if after is None:
         return None
     if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) < 19:
@@ -98,49 +167,39 @@ def cursor(after: object) -> int | None:
 
 
 def job_id(value: object) -> str:
-    """A job id to look up: anything that is none is simply not found."""
+    """A job id to look up. What does not look like one is not found."""
     if isinstance(value, str) and is_job_id(value):
         return value
     raise errors.JobNotFound(value, None)
 
 
-def due_time(delay: object, run_at: object) -> float | None:
-    """When a job may start, in unix seconds, by one of `delay` and `run_at`; None: at once."""
-    if delay is not None and run_at is not None:
-        raise errors.ConfigurationError("expected delay= or run_at=, got both")
-    if delay is not None:
-        return time.time() + duration("delay", delay)
-    if isinstance(run_at, datetime):
-        if run_at.utcoffset() is None:
-            raise errors.ConfigurationError(
-                "run_at: expected a datetime with a time zone or unix seconds, "
-                f"got {errors.shown(run_at)}"
-            )
-        return run_at.timestamp()
-    return None if run_at is None else seconds("run_at", run_at)
+def new_job_id(value: object) -> str:
+    """A job id that the caller chose for a new job."""
+    if isinstance(value, str) and is_job_id(value):
+        return value
+    raise errors.ConfigurationError(
+        "job_id: expected 32 hexadecimal digits, as made by new_job_id(), "
+        f"got {errors.shown(value)}"
+    )
 
 
-def duration(what: str, value: object) -> float:
-    """Like `seconds`, but also of a timedelta."""
-    return seconds(what, value.total_seconds() if isinstance(value, timedelta) else value)
+# ---------------------------------------------------------------- numbers
 
 
-def seconds(what: str, value: object) -> float:
-    """A number of seconds, 0 or more; below 1e11, so that it is a time as well."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < 1e11  # also refuses nan
-    ):
-        raise errors.ConfigurationError(
-            f"{what}: expected seconds, 0 or more, got {errors.shown(value)}"
-        )
-    return float(value)
-
-
-def whole(what: str, value: object, least: int, most: int) -> None:
-    """Nothing, if `value` is an int from `least` to `most`; True and 4.0 are none."""
+def whole(what: str, value: object, least: int, most: int) -> int:
+    """An int from `least` to `most`. True and 4.0 are not accepted."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise errors.ConfigurationError(
-            f"{what}: expected a whole number from {least} to {most:,}, got {errors.shown(value)}"
+            f"{what}: expected an integer from {least:,} to {most:,}, got {errors.shown(value)}"
         )
+    return value
+
+
+def between(least: int, most: int) -> Check:
+    """The check for `whole` numbers of this range."""
+    return lambda what, value: whole(what, value, least, most)
+
+
+def or_none(check: Check) -> Check:
+    """The check that also accepts None."""
+    return lambda what, value: None if value is None else check(what, value)

@@ -21,6 +21,7 @@ from sprag.queue import DatabaseError, QueueClosed, QueueError, QueueService
 from sprag.queue.commit import GroupCommit, Ticket
 from sprag.queue.ids import new_ids
 from sprag.queue.running import RunningJob
+from sprag.queue.service import life_of
 from sprag.queue.tickets import Options
 from tests.conftest import MakeQueue
 from tests.support import (
@@ -389,7 +390,7 @@ def test_a_cancellation_that_comes_as_the_job_begins_reaches_it(
     gate.wait_held()
     assert queue.cancel(job.id).status == "cancelling"
     # The keeper has seen that commit, and found no run to interrupt.
-    engine = queue._open()
+    engine = life_of(queue).open()
     wait_until(lambda: engine._version == engine.database.version())
     gate.open()
     assert finished(queue, job)[0].status == "cancelled"
@@ -435,7 +436,7 @@ def test_one_write_that_fails_does_not_hurt_those_beside_it(
 ) -> None:
     queue = make_queue()
     queue.counts()
-    journal = queue._open().journal
+    journal = life_of(queue).open().journal
     ids: list[str] = []
     refused: list[Exception] = []
 
@@ -611,7 +612,7 @@ def test_a_job_that_was_taken_from_a_living_process_harms_none_of_its_workers(
     queue = make_queue(lambda queue, item: next(starts).hold(), worker_count=2).start()
     job = queue.enqueue(1)
     gates[0].wait_held()
-    engine = queue._engine
+    engine = life_of(queue).engine
     assert engine is not None
     assert engine.owner is not None
     engine.journal.recover(engine.owner)  # as someone might by force
@@ -620,8 +621,9 @@ def test_a_job_that_was_taken_from_a_living_process_harms_none_of_its_workers(
     gates[0].open()
     gates[1].open()
     assert finished(queue, job)[0].status == "completed"
-    assert queue._pool is not None
-    assert all(thread.is_alive() for thread in queue._pool._threads)
+    pool = life_of(queue).pool
+    assert pool is not None
+    assert all(thread.is_alive() for thread in pool._threads)
 
 
 def test_a_lack_of_memory_ends_no_thread_of_a_queue(
@@ -642,7 +644,7 @@ def test_a_lack_of_memory_ends_no_thread_of_a_queue(
 
     with make_queue(worker_count=1) as queue:
         queue.subscribe(seen)
-        journal = queue._open().journal
+        journal = life_of(queue).open().journal
         monkeypatch.setattr(journal, "clock", once(journal.clock))
         monkeypatch.setattr(journal, "news", once(journal.news))
         while lacking:

@@ -28,6 +28,7 @@ from sprag.queue import (
     WriteUnknown,
     new_job_id,
 )  # fmt: skip
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Seen, child, finished, raw, said, sql, wait_until
 
@@ -184,7 +185,7 @@ def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
         with suppress(JobNotFound):
             assert queue.get(id_).status == "completed"
     # Time goes on as well, once the room that was set aside has been got back.
-    wait_until(lambda: not queue._open()._reserve.spent)  # type: ignore[union-attr]
+    wait_until(lambda: not life_of(queue).open()._reserve.spent)  # type: ignore[union-attr]
     assert finished(queue, queue.enqueue(1, delay=0.05))[0].status == "completed"
     queue.stop()
     assert audit(database) == []
@@ -245,7 +246,7 @@ def test_a_job_that_was_started_by_a_commit_that_said_it_failed_is_run(
 ) -> None:
     queue = make_queue(vfs=late.vfs, worker_count=1).start()
     finished(queue, queue.enqueue("before"))
-    ticket = queue._open()._workers[0]
+    ticket = life_of(queue).open()._workers[0]
     id_ = None
     while id_ is None:
         wait_until(lambda: ticket.parked)
@@ -275,7 +276,7 @@ def test_an_owner_whose_commit_said_that_it_failed_is_not_left_behind(
     with pytest.raises(WriteUnknown):
         queue.start()
     queue.start()
-    assert len(queue._open().journal.owners()) == 1
+    assert len(life_of(queue).open().journal.owners()) == 1
     queue.stop()
     assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []

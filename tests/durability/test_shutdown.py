@@ -15,7 +15,8 @@ import pytest
 
 import _oracle as oracle
 from sprag.queue import ConfigurationError, QueueService, StopInsideHandler
-from sprag.queue.service import stop_together
+from sprag.queue.lifecycle import stop_together
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -53,6 +54,7 @@ def events(queue: QueueService, job_id: str) -> list[str]:
 PROGRAM = """
     import faulthandler, json, logging, os, subprocess, sys, threading, time
     from sprag.queue import QueueService
+    from sprag.queue.service import life_of
 
     faulthandler.dump_traceback_later(50, exit=True)
     logging.basicConfig(format="%(levelname)s %(message)s")
@@ -87,9 +89,9 @@ PROGRAM = """
     queue = Work(database=path, **options)
 
     def watch_for_the_stop():
-        while queue._pool is None:
+        while life_of(queue).pool is None:
             time.sleep(0.001)
-        pool = queue._pool
+        pool = life_of(queue).pool
         watching.set()
         while not all(ticket.stopping for ticket in pool._tickets):
             time.sleep(0.001)
@@ -235,6 +237,7 @@ def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
 STOPPED_TWICE = """
     import asyncio, os, signal, sys, threading, time
     from sprag.queue import QueueService
+    from sprag.queue.service import life_of
 
     class Looks(QueueService):
         name = "work"
@@ -264,7 +267,7 @@ STOPPED_TWICE = """
 
     try:
         with {"looks": Looks, "awaits": Awaits}[kind](database=path, grace_seconds=600) as queue:
-            tickets = queue._pool._tickets
+            tickets = life_of(queue).pool._tickets
             job = queue.enqueue(1)
             begun.wait()
             threading.Thread(target=again).start()
@@ -299,13 +302,13 @@ INTERRUPTED_AT_A_SUBSCRIBER = """
         interrupted.wait()
 
     def interrupted_once(timeout):
-        del subscription.close
+        del subscription.end
         signal.raise_signal(signal.SIGINT)
 
     called, interrupted = threading.Event(), threading.Event()
     queue = Work(database=sys.argv[1]).start()
     subscription = queue.subscribe(slow)
-    subscription.close = interrupted_once
+    subscription.end = interrupted_once
     queue.enqueue(1)
     called.wait()
     try:
@@ -367,7 +370,8 @@ def test_a_stop_from_another_thread_ends_a_longer_grace(make_queue: MakeQueue) -
 STOPPED_TOGETHER = """
     import faulthandler, os, signal, sys, threading, time
     from sprag.queue import QueueService
-    from sprag.queue.service import stop_together
+    from sprag.queue.service import life_of
+    from sprag.queue.lifecycle import stop_together
 
     faulthandler.dump_traceback_later(50, exit=True)
 
@@ -389,7 +393,7 @@ STOPPED_TOGETHER = """
     begun = {"one": threading.Event(), "two": threading.Event()}
     path, how = sys.argv[1:]
     queues = [Work(name=name, database=path).start() for name in begun]
-    tickets = [ticket for queue in queues for ticket in queue._pool._tickets]
+    tickets = [ticket for queue in queues for ticket in life_of(queue).pool._tickets]
     jobs = [queue.enqueue(1) for queue in queues]
     for event in begun.values():
         event.wait()
@@ -420,10 +424,10 @@ def test_a_ctrl_c_at_the_exit_ends_the_grace_and_all_leave_in_order(database: Pa
 def test_a_block_that_cannot_begin_leaves_the_queue_as_it_was(make_queue: MakeQueue) -> None:
     producer: QueueService = make_queue(QueueService, name="work")
     job = producer.enqueue(1)
-    engine = producer._engine
+    engine = life_of(producer).engine
     with pytest.raises(ConfigurationError), producer:
         pytest.fail("it was entered")
-    assert producer._engine is engine
+    assert life_of(producer).engine is engine
     assert producer.get(job.id).status == "queued"
 
 
@@ -530,7 +534,7 @@ def test_a_job_that_was_taken_and_runs_twice_in_a_process_is_stopped_twice(
     queue.enqueue(1)
     begun.wait_for(lambda seen: seen == [1])
     # Somebody takes it for the job of a dead process.
-    engine = queue._open()
+    engine = life_of(queue).open()
     assert engine.owner is not None
     engine.journal.recover(engine.owner)
     engine.journal.nudge(engine._workers)

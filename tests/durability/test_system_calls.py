@@ -35,6 +35,7 @@ from sprag.queue import (
 )
 from sprag.queue.journal import Journal
 from sprag.queue.owners import OwnerLock
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, queue_class, said
 
@@ -171,7 +172,7 @@ def test_an_owner_whose_lock_file_cannot_be_opened_just_now_is_not_said_to_have_
     queue.counts()
     folder = Path(f"{database}-sprag")
     other = OwnerLock(folder)
-    owner = Journal(queue._open().database).add_owner(other.token, 1, "elsewhere")
+    owner = Journal(life_of(queue).open().database).add_owner(other.token, 1, "elsewhere")
     calls.errno = "EMFILE"
     calls.trigger.hold({"own open"})
     with pytest.raises(DatabaseError):
@@ -181,8 +182,8 @@ def test_an_owner_whose_lock_file_cannot_be_opened_just_now_is_not_said_to_have_
     calls.trigger.lift()
     queue.start()
     finished(queue, queue.enqueue(1))
-    assert owner in [row[0] for row in queue._open().journal.owners()]
-    Journal(queue._open().database).leave(owner)
+    assert owner in [row[0] for row in life_of(queue).open().journal.owners()]
+    Journal(life_of(queue).open().database).leave(owner)
     other.release()
 
 
@@ -193,7 +194,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_said_to_be_gone(
     queue.enqueue(1)
     calls.errno = "EACCES"
     calls.trigger.hold({"own stat"})
-    queue._open().database._looked_at = 0.0
+    life_of(queue).open().database._looked_at = 0.0
     queue.enqueue(2)
     assert "own stat" in calls.trigger.failed
 
@@ -205,7 +206,7 @@ def test_a_folder_that_became_a_file_is_gone(tmp_path: Path, make_queue: MakeQue
     queue.counts()
     folder.rename(tmp_path / "elsewhere")
     folder.touch()
-    queue._open().database._looked_at = 0.0
+    life_of(queue).open().database._looked_at = 0.0
     with pytest.raises(DatabaseRefused, match="deleted or replaced"):
         queue.enqueue(1)
 

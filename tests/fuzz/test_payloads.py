@@ -18,6 +18,7 @@ from _fuzz import hostile, raised
 from _fuzz.hostile import Spite, identical
 from sprag.queue import Job, PayloadError, QueueError, QueueService
 from sprag.queue.codec import decode, encode
+from sprag.queue.options import OPTIONS
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, sql
 
@@ -239,7 +240,7 @@ def test_an_option_works_or_is_refused(make_queue: MakeQueue, index: int) -> Non
     tried(lambda: queue.subscribe(bad).close())
     tried(lambda: queue.subscribe(len, bad).close())
     tried(lambda: queue.stop(bad))
-    for name in QueueService._OPTIONS:
+    for name in OPTIONS:
         option_of: dict[str, Any] = {name: bad}
         # What a value says of its equality or its text is its own business.
         tried(lambda option_of=option_of: QueueService(**{"name": "a", **option_of}), Spite)

@@ -71,19 +71,19 @@ def test_it_is_stored_as_plain_json() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"first": -1}, "0 <= first <= limit"),
-        ({"first": 2, "limit": 1}, "0 <= first <= limit"),
-        ({"first": float("nan")}, "0 <= first <= limit"),
-        ({"limit": float("inf")}, "both finite"),
-        ({"limit": float("nan")}, "both finite"),
+        ({"first": -1}, "Backoff.first: expected seconds, .* got -1"),
+        ({"first": 2, "limit": 1}, "expected first <= limit, got first=2, limit=1"),
+        ({"first": float("nan")}, "Backoff.first: expected"),
+        ({"limit": float("inf")}, "Backoff.limit: expected"),
+        ({"limit": float("nan")}, "Backoff.limit: expected"),
         ({"factor": 0.5}, "Backoff.factor: expected at least 1"),
         ({"factor": float("nan")}, "Backoff.factor"),
         ({"factor": float("inf")}, "Backoff.factor"),
         ({"jitter": -0.1}, "Backoff.jitter: expected 0 to 1"),
         ({"jitter": 1.1}, "Backoff.jitter: expected 0 to 1"),
         ({"jitter": float("nan")}, "Backoff.jitter"),
-        ({"first": "1"}, "Backoff.first: expected a number, got '1'"),
-        ({"first": True}, "Backoff.first: expected a number, got True"),
+        ({"first": "soon"}, "Backoff.first: expected seconds, .* got 'soon'"),
+        ({"first": True}, "Backoff.first: expected seconds, .* got True"),
         ({"jitter": None}, "Backoff.jitter: expected a number, got None"),
     ],
 )
@@ -98,14 +98,14 @@ def test_a_number_is_read_as_seconds(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['"5"', "null", "true", "[]", "-1", '{"wait": 5}', '{"first": "x"}', '{"factor": 0}']
+    "text", ['"soon"', "null", "true", "[]", "-1", '{"wait": 5}', '{"first": "x"}', '{"factor": 0}']
 )
 def test_text_that_is_no_backoff_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"(?i)backoff"):
         Backoff.from_json(text)
 
 
-@pytest.mark.parametrize("value", ["1", None, True, [1], -1, float("nan"), float("inf")])
-def test_what_is_no_number_of_seconds_is_refused(value: Any) -> None:
+@pytest.mark.parametrize("value", ["soon", None, True, [1], -1, float("nan"), float("inf")])
+def test_what_is_no_duration_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"(?i)backoff"):
         Backoff.of(value)

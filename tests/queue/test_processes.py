@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sprag.queue import QueueService
 from sprag.queue.processes import Process, processes_of
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import queue_class, wait_until
 
 
 def processes(queue: QueueService) -> list[Process]:
-    engine = queue._open()
+    engine = life_of(queue).open()
     return processes_of(engine.journal, engine.folder)
 
 

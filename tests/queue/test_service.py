@@ -28,6 +28,7 @@ from sprag.queue import (
     WaitTimeout,
     new_job_id,
 )
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -247,23 +248,22 @@ def test_a_repeated_enqueue_is_no_new_job_in_a_full_queue(make_queue: MakeQueue)
 
 
 def test_an_enqueue_under_an_id_that_is_pruned_at_once_was_accepted(
-    make_queue: MakeQueue,
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Pruned(QueueService):
-        name = "work"
+    with make_queue() as queue:
+        journal = life_of(queue).open().journal
+        store = journal.enqueue
 
-        def handle_item(self, item: Any) -> Any:
-            return item
-
-        def _enqueue(self, *what: Any) -> list[Job]:
-            jobs = super()._enqueue(*what)
-            finished(self, *jobs)
+        def store_and_prune(options: Any, ids: Any, texts: Any) -> float:
+            at = store(options, ids, texts)
+            finished(queue, *ids)
             # The newest one stays, so that is another.
-            finished(self, *super()._enqueue(what[0], [new_job_id()], what[2]))
-            assert self.prune(keep=0) == 1
-            return jobs
+            store(options, newest := [new_job_id()], texts)
+            finished(queue, *newest)
+            assert queue.prune(keep=0) == 1
+            return at
 
-    with make_queue(Pruned) as queue:
+        monkeypatch.setattr(journal, "enqueue", store_and_prune)
         id_ = new_job_id()
         job = queue.enqueue({"a": 1}, job_id=id_)
         assert (job.id, job.item, job.status) == (id_, {"a": 1}, "queued")
@@ -912,7 +912,7 @@ def test_several_threads_may_wait_for_one_job(make_queue: MakeQueue) -> None:
 
 
 def has_waiters(queue: QueueService) -> bool:
-    engine = queue._engine
+    engine = life_of(queue).engine
     return engine is not None and engine.observers.any
 
 

@@ -12,8 +12,9 @@ from sprag.web import app
 from tests.support import said
 
 ORDER = (
-    "errors", "uploads", "schema", "actions", "answers", "visitor", "guards", "controller",
-    "discovery", "assets", "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
+    "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
+    "hosts", "trouble", "options", "controller", "discovery", "mentions", "templates", "assets",
+    "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
 )  # fmt: skip
 
 BELOW = {"queue", "browser", "dashboard"}

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.queue import DatabaseRefused, QueueClosed, QueueService
-from sprag.queue.service import stop_together
+from sprag.queue.lifecycle import stop_together
 from sprag.web import App
 from tests.client import TestClient, Visitor, call, served
 from tests.support import Gate, child, finished, queue_class, sql, until_interrupted

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import count, repeat
 from pathlib import Path
+from typing import cast
 
 import apsw
 
 from sprag.queue import STATUSES
+from sprag.queue.checkpoints import Durability
 from sprag.queue.statements import STATEMENTS
 
 from . import raw
@@ -215,7 +217,7 @@ def reopen(folder: Path, sync: str) -> Result:
             again.set()
 
     started = time.perf_counter()
-    queue = BenchQueue(database=folder / FILE, durability=sync)
+    queue = BenchQueue(database=folder / FILE, durability=cast("Durability", sync))
     queue.handler = handler
     queue.start()
     opened = time.perf_counter() - started

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sprag.queue import QueueService, Status
+from sprag.queue.checkpoints import Durability
+from sprag.queue.service import life_of
 
 from .raw import QUEUE, settings
 from .subjects import WORKERS, Handler, expect, verify
@@ -30,11 +32,11 @@ class BenchQueue(QueueService):
 
 def open_queue(folder: Path, sync: str, **options: Any) -> BenchQueue:
     """A queue on the folder's file, opened but not started; its jobs do nothing."""
-    queue = BenchQueue(database=folder / FILE, durability=sync, **options)
+    queue = BenchQueue(database=folder / FILE, durability=cast("Durability", sync), **options)
     queue.handler = lambda _queue: None
     queue.jobs(limit=1)
     # The connection that writes has no public door, and it is the one that must be verified.
-    engine: Any = queue._engine
+    engine: Any = life_of(queue).engine
     verify([settings(engine.database.writer)], sync)
     return queue
 

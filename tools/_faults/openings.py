@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import _oracle as oracle
 from sprag.queue import DatabaseFull, Job, QueueError, QueueService
+from sprag.queue.service import life_of
 
 from .disk import FLAVOURS, FaultyDisk
 from .plans import Case, Plan
@@ -121,7 +122,7 @@ class Opening:
             else:
                 break
         self.calls = list(self._trigger.kinds)
-        if queue._pool is None:
+        if life_of(queue).pool is None:
             queue.stop()
             self._check_closed(before, others, "a failed opening")
         self._trigger.lift()

@@ -27,6 +27,7 @@ from sprag.queue import (
     new_job_id,
 )
 from sprag.queue.running import RunningJob
+from sprag.queue.service import life_of
 
 from .trigger import Trigger
 
@@ -290,8 +291,9 @@ class Pass:
 
     def _shorten(self) -> None:
         """Make checkpoints come early, beside the writer and by the writer."""
-        if self._queue._engine is not None:
-            checkpoints = self._queue._engine.database.checkpoints
+        engine = life_of(self._queue).engine
+        if engine is not None:
+            checkpoints = engine.database.checkpoints
             checkpoints.beside_pages = _PAGES
             checkpoints.most_pages = checkpoints.wait_pages = 2 * _PAGES
 
@@ -402,7 +404,7 @@ class Pass:
             "requeue": lambda: queue.requeue(id_),
             "prune": lambda: queue.prune(older_than=10_000),
             "subscribe": lambda: queue.subscribe(_deaf).close(),
-            "start": queue.start if queue._pool is not None else lambda: None,
+            "start": queue.start if life_of(queue).pool is not None else lambda: None,
         }
         for what, probe in probes.items():
             try:
@@ -422,7 +424,7 @@ class Pass:
         else:
             self._accepted.append(job.id)
         if self._stop_under:
-            running = queue._pool is not None
+            running = life_of(queue).pool is not None
             queue.stop()
             self._trigger.lift()
             self._queue = self._made()

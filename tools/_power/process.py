@@ -12,6 +12,7 @@ from typing import Any
 
 from sprag.queue import Backoff, Job, QueueService, Signal, checkpoints
 from sprag.queue import engine as engine_module
+from sprag.queue.service import life_of
 
 from .log import Durability
 from .recorder import RecordingVFS
@@ -90,7 +91,7 @@ class Process:
     @property
     def engine(self) -> engine_module.Engine:
         """What it has the file open with."""
-        return self.queue._open()
+        return life_of(self.queue).open()
 
     def stop(self) -> None:
         """Leave in order."""

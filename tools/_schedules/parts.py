@@ -16,6 +16,7 @@ from sprag.queue import (
     disk,
     engine,
     journal,
+    lifecycle,
     owners,
     pool,
     recovery,
@@ -136,6 +137,10 @@ class WorkerPool(Shared, pool.WorkerPool):
         super().__init__(*args)
 
 
+class Lifecycle(Shared, lifecycle.Lifecycle):
+    """The inside of a queue."""
+
+
 class Recovery(Shared, recovery.Recovery):
     """Who looks after the others."""
 
@@ -173,7 +178,8 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             },
         ),
         (disk, {"sync": lambda fd: None}),
-        (service, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
+        (lifecycle, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
+        (service, {"Lifecycle": Lifecycle}),
     ]  # fmt: skip
     with ExitStack() as stack:
         for module, names in changes:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sprag.queue import QueueService
+from sprag.queue.service import life_of
 from sprag.queue.tickets import Outcome
 
 from .parts import JOURNAL_STEPS
-from .shared import Shared
 from .stage import QUEUE, Scene, fails, looks, quick, waits
 
 ONE: Final = f"{10:032x}"
@@ -200,7 +200,7 @@ def _stop_of_one_pool_of_two(scene: Scene) -> None:
 def _stop_and_start(scene: Scene) -> None:
     queue = _service(scene)
     queue.start()
-    scene.enqueue(queue._engine, ONE)
+    scene.enqueue(life_of(queue).engine, ONE)
     scene.actor("stop", queue.stop, of="a")
     scene.actor("start", queue.start, of="a")
 
@@ -216,7 +216,7 @@ def _start_against_stop(scene: Scene) -> None:
 def _service(scene: Scene) -> Any:
     handle = scene.handler(quick)
 
-    class Queue(Shared, QueueService):
+    class Queue(QueueService):
         name = QUEUE
         database = scene.path
         worker_count = 1

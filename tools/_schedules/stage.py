@@ -15,10 +15,11 @@ import apsw
 
 import _oracle as oracle
 from sprag.queue import engine as engine_module
-from sprag.queue import running, service
+from sprag.queue import lifecycle, running
 from sprag.queue.backoff import Backoff
 from sprag.queue.database import Database
 from sprag.queue.running import RunningJob
+from sprag.queue.service import life_of
 from sprag.queue.tickets import Exchange, Options
 
 from . import primitives
@@ -300,8 +301,9 @@ class Stage:
         self._used = 0
         engine_module._engines.clear()
         for queue in scene.queues:
-            service._started.discard(queue)
-            service._services.discard(queue)
+            life = life_of(queue)
+            lifecycle._started.pop(life, None)
+            lifecycle._lives.discard(life)
         for engine in scene.opened:
             _free(engine)
         for left in Path(f"{self._path}-sprag").glob("*.lock"):

@@ -14,6 +14,7 @@ import _oracle as oracle
 from _power.log import Durability
 from sprag.queue import JobError, QueueService
 from sprag.queue.journal import Journal
+from sprag.queue.service import life_of
 from sprag.queue.states import OWNED, STATUSES, Event
 from sprag.queue.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
@@ -122,7 +123,7 @@ class World(RuleBasedStateMachine):
 
     def _caller_journal(self) -> Journal:
         """The journal of the queue that only calls, on the machine's clock."""
-        journal = self.caller._open().journal
+        journal = life_of(self.caller).open().journal
         journal.clock = self.clock
         return journal
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sprag.queue import QueueService, Status
+from sprag.queue.checkpoints import Durability
+from sprag.queue.service import life_of
 
 from ..measures import wait
 from ..process import resident_bytes
@@ -35,7 +37,7 @@ class ImageQueue(QueueService):
     worker_count = WORKERS
 
     def __init__(self, folder: Path, sync: str, *, held: bool, pause: float) -> None:
-        super().__init__(database=folder / FILE, durability=sync)
+        super().__init__(database=folder / FILE, durability=cast("Durability", sync))
         self._pause = pause
         self._random = random.Random(0)
         self.gate = threading.Event()
@@ -69,7 +71,7 @@ class Desk:
     def watch_commits(self) -> None:
         """Note from now on when the commit of each job's end has returned. The queue runs."""
         # Nobody is told earlier, and there is no public door as early.
-        engine: Any = self._queue._engine
+        engine: Any = life_of(self._queue).engine
         tell = engine.observers.committed
 
         def committed(finished: Sequence[str]) -> None:

@@ -1,0 +1,79 @@
+"""Accepting jobs: what is offered is checked and encoded first, then stored in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from . import checks, errors
+from .codec import encode, same
+from .ids import new_ids
+from .job import Job
+from .lifecycle import Lifecycle
+from .options import JobOptions, options_of
+from .tickets import Options
+
+Offer = tuple[Options, list[str], list[str]]
+"""What jobs have in common, their ids, and their items as JSON."""
+
+
+def offer(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> Offer:
+    """One job, checked. Nothing is opened or stored."""
+    settings = life.settings
+    options = options_of(settings, life.plain, given, "enqueue")
+    text = encode(item, settings.max_payload_bytes)
+    return options, new_ids(1) if job_id is None else [checks.new_job_id(job_id)], [text]
+
+
+def offer_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> Offer:
+    """Several jobs, checked. Nothing is opened or stored."""
+    settings = life.settings
+    options = options_of(settings, life.plain, given, "enqueue_many")
+    limit = settings.max_payload_bytes
+    texts = [encode(item, limit, f"items[{n}]") for n, item in enumerate(items)]
+    return options, new_ids(len(texts)), texts
+
+
+def accept(life: Lifecycle, offered: Offer) -> list[Job]:
+    """The jobs, stored. Blocks until the commit has returned."""
+    options, ids, texts = offered
+    engine = life.open()
+    engine.accepts()
+    now = engine.journal.enqueue(options, ids, texts)
+    due_at = now if options.due_at is None else max(options.due_at, now)
+    queue = options.queue
+    rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,
+            None, None, options.audience)  # fmt: skip
+    return [
+        Job._make((id_, queue, "queued", text, now, due_at, *rest))
+        for id_, text in zip(ids, texts, strict=True)
+    ]
+
+
+def accept_once(life: Lifecycle, offered: Offer) -> Job:
+    """Like `accept`, but of one job under an id that its caller chose: a job that has it already
+    is returned as it is."""
+    options, (job_id,), (text,) = offered
+    accepted: list[Job] = []
+    full: errors.QueueFull | None = None
+    try:
+        accepted = accept(life, offered)
+    except errors.QueueFull as error:
+        full = error
+    try:
+        job = life.open().journal.job(job_id)
+    except errors.JobNotFound:
+        if full is not None:  # or it was there already, and the repetition needed no room
+            raise full from None
+        return accepted[0]  # it has ended and was pruned since
+    except errors.DatabaseError as error:
+        # Its own words, such as "nothing was stored", are true of the reading only.
+        raise errors.WriteUnknown(
+            f"it is unknown whether job {job_id!r} was stored, since it could not be read back; "
+            f"repeating the call with the same job_id is safe: {error}",
+            error.path,
+            (job_id,),
+        ) from error
+    if job.queue != options.queue or not same(job.item_json, text):
+        raise errors.JobExists(job_id, job.queue)
+    return job

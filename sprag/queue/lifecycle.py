@@ -1,0 +1,346 @@
+"""One queue object's life in this process: closed, open, started, stopped.
+
+All that a `QueueService` holds is in a `Lifecycle`, behind one attribute, so that a subclass may
+call its own attributes as it likes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import inspect
+import os
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from . import errors, interrupts, rivals
+from .engine import Engine
+from .inside import here, refuse_reentry
+from .logs import Log, settle
+from .observer import CLOSE_SECONDS, Callback, Subscription
+from .options import Settings
+from .pool import WorkerPool
+
+if TYPE_CHECKING:
+    from .coroutines import HandlerLoop
+
+log: Final = Log("sprag.queue")
+
+
+class Front(Protocol):
+    """The object that an application has: its handler, and its `stop`, which it may override."""
+
+    name: str
+
+    def handle_item(self, item: Any, /) -> Any: ...
+    def stop(self) -> None: ...
+
+
+class Lifecycle:
+    """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
+
+    def __init__(self, settings: Settings, *, placed: bool) -> None:
+        self.placed = placed
+        """Whether the class or its construction names the file."""
+        self.configure(settings)
+        self.engine: Engine | None = None
+        self.pool: WorkerPool | None = None
+        self.loop: HandlerLoop | None = None
+        self._minds_sigterm = False
+        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self.make_locks()
+        _lives.add(self)
+
+    def make_locks(self) -> None:
+        """Begin with fresh ones: in a forked child, threads it does not have may hold them."""
+        self._life = threading.RLock()
+        """Held for the whole of a start or a stop."""
+        self._mutex = threading.RLock()
+        """Held while the file is opened."""
+
+    def configure(self, settings: Settings) -> None:
+        """Take these options. Only before the file is open."""
+        self.settings: Settings = settings
+        self.path: str = str(Path(settings.database).absolute())
+        # What an enqueue without options says, made once because most are like that.
+        self.plain = settings.of_jobs()
+
+    def change(self, who: str, option: str, value: object) -> None:
+        """Take another value for an option, which was assigned to the object."""
+        refuse_reentry()
+        with here.inside, self._mutex:
+            settings = self.settings.changed(who, option, value)
+            if self.engine is not None:
+                raise errors.ConfigurationError(
+                    f"{who}.{option}: the queue is open, so that is too late; set options in the "
+                    "class, in the constructor, or before the first use"
+                )
+            self.placed = self.placed or option == "database"
+            path = self.path
+            self.configure(settings)
+            if option != "database":
+                self.path = path
+
+    def place(self, database: str | Path) -> None:
+        """Use this file, unless one was named already."""
+        if self.placed:
+            return
+        refuse_reentry()
+        with here.inside, self._mutex:
+            if self.engine is not None:
+                raise errors.ConfigurationError(
+                    f"queue {self.settings.name!r} is open on {self.path} and cannot be "
+                    f"placed in {database}"
+                )
+            self.path = str(Path(database).absolute())
+
+    # ------------------------------------------------------------ open
+
+    def open(self) -> Engine:
+        """The open file, for a call from outside of the queue; opened if need be.
+
+        Raises QueueClosed for one from before a fork, and ReentrantCall.
+        """
+        if here.is_inside():
+            raise errors.ReentrantCall
+        if interrupts.shielded.depth:
+            interrupts.shielded.lower()
+        engine = self.engine
+        if engine is None:
+            return self._opened()
+        engine.database.check_open()
+        return engine
+
+    def _opened(self) -> Engine:
+        with here.inside, self._mutex, interrupts.shielded:
+            engine = self.engine
+            if engine is None:
+                settings = self.settings
+                engine = self.engine = Engine.open(
+                    self.path, settings.durability, vfs=settings.vfs, flags=settings.open_flags,
+                    busy_seconds=settings.busy_seconds,
+                )  # fmt: skip
+        engine.database.check_open()
+        return engine
+
+    def subscribe(self, callback: Callback, after: int | None) -> Subscription:
+        """A subscription to this queue's jobs, which ends with the queue."""
+        engine = self.open()
+        with here.inside, interrupts.shielded:
+            subscription = engine.observers.subscribe(callback, self.settings.name, after)
+            self._subscriptions.add(subscription)
+            engine.keep_watch()
+        return subscription
+
+    # ------------------------------------------------------------ start
+
+    def start(self, front: Front) -> None:
+        """Open the file, recover the jobs of dead processes and start the workers.
+
+        Raises ConfigurationError if a different class runs the queue in this process. Queues whose
+        class was defined again since are stopped first, with their grace.
+        """
+        refuse_reentry()
+        while outdated := self._start(front):
+            log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
+                        "running jobs get their grace",
+                        rivals.named(type(front)), self.settings.name)  # fmt: skip
+            for life, other in outdated:
+                other.stop()
+                life.stop(0.0)  # where the author's `stop` does not
+        settle()
+
+    def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
+        """Start; or return the queues that have to stop before."""
+        with here.inside, self._life, interrupts.shielded:
+            engine = self._opened()
+            if self.pool is not None:
+                return []
+            with here.inside, _names:
+                outdated = self._outdated_by(front, engine)
+                if outdated:
+                    return outdated
+                _started[self] = front
+            try:
+                self._start_workers(front, engine)
+            except BaseException:
+                _started.pop(self, None)
+                raise
+            return []
+
+    def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
+        name = self.settings.name
+        beside = [
+            (life, other)
+            for life, other in _started.items()
+            if life.engine is engine and life.settings.name == name
+        ]
+        kinds = [type(other) for _, other in beside]
+        old = rivals.outdated(type(front), kinds, name, engine.path)
+        return [(life, other) for life, other in beside if type(other) in old]
+
+    def _start_workers(self, front: Front, engine: Engine) -> None:
+        settings = self.settings
+        handler: Callable[[Any], Any] = front.handle_item
+        if inspect.iscoroutinefunction(handler):
+            self.loop = self.loop or _handler_loop()  # of a start that failed
+            handler = _on(self.loop, handler)
+        engine.keep_watch()
+        self.pool = WorkerPool(
+            engine, settings.name, settings.worker_count, handler, settings.backoff,
+            settings.max_payload_bytes,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ stop
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop the workers after the grace, end the subscriptions and close the file."""
+        pool = self.pool
+        if pool is not None and pool.runs_here():
+            raise errors.StopInsideHandler(
+                f"stop() of queue {self.settings.name!r} was called inside its own handler and "
+                "would wait for that handler for ever; the queue goes on"
+            )
+        refuse_reentry()
+        me = object()
+        try:
+            if pool is not None:
+                pool.hurry(grace_seconds, me)  # another thread may be about to stop it
+            with here.inside, self._life, interrupts.shielded:
+                self._stop(grace_seconds)
+        finally:
+            if pool is not None:
+                pool.forget(me)
+        settle()
+
+    def _stop(self, grace_seconds: float) -> None:
+        engine = self.engine
+        _started.pop(self, None)
+        if engine is None:
+            return
+        try:
+            if not engine.database.forked:
+                self._close(engine, grace_seconds)
+        finally:
+            # Not before: handlers in their grace and subscribers still use it, and must not
+            # have to wait for this thread, which waits for them.
+            self.engine = self.pool = self.loop = None
+            if not engine.database.forked:
+                # Others may keep the file open: whoever waits for a job here looks up.
+                engine.observers.changed()
+
+    def _close(self, engine: Engine, grace_seconds: float) -> None:
+        try:
+            if self.pool is not None:
+                self.pool.stop(grace_seconds)
+        finally:
+            try:
+                if self.loop is not None:
+                    self.loop.close()
+                for subscription in tuple(self._subscriptions):
+                    # A callback that does not return must not keep the queue from stopping.
+                    subscription.end(CLOSE_SECONDS)
+            finally:  # whatever a signal handler raises: nobody else would ever close it
+                engine.close()
+
+    def hurry(self) -> None:
+        """End the grace of a stop that is under way in another thread."""
+        pool = self.pool
+        if pool is not None:
+            pool.hurry(0.0, None)
+
+    # ------------------------------------------------------------ SIGTERM
+
+    def mind_sigterm(self) -> None:
+        """Let SIGTERM leave `with queue:`, where it would end the process without doing so.
+
+        Where nobody handles it, it becomes SystemExit; Ctrl-C is KeyboardInterrupt already.
+        """
+        self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
+
+    def forget_sigterm(self) -> None:
+        """Let SIGTERM do again what it did before, if that was changed here."""
+        if self._minds_sigterm and interrupts.forget_sigterm():
+            self._minds_sigterm = False
+
+
+def _handler_loop() -> HandlerLoop:
+    # Not before a queue has async handlers: asyncio is a third of what an import costs.
+    module = importlib.import_module(".coroutines", __package__)
+    loop: HandlerLoop = module.HandlerLoop()
+    return loop
+
+
+def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
+    return lambda item: loop.call(handler, item)
+
+
+# ---------------------------------------------------------------- all queues of this process
+
+_lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
+_started: Final[dict[Lifecycle, Front]] = {}
+_names = threading.Lock()
+"""Held while it is decided who may run a queue's jobs."""
+
+
+def stop_together(fronts: Iterable[Front]) -> None:
+    """Stop all at the same time, so that each has its whole grace and none waits for another.
+
+    Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
+    """
+    refuse_reentry()
+    fronts = tuple(fronts)
+    started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
+    with interrupts.shielded.throughout():
+        threads = [_stopping(front) for front in fronts]
+        while threads := [thread for thread in threads if thread.is_alive()]:
+            if interrupts.shielded.interrupted:
+                for life in started:
+                    life.hurry()
+            with here.inside:
+                threads[0].join(interrupts.PIECE_SECONDS)
+
+
+def _has(fronts: Collection[Front], front: Front) -> bool:
+    # A queue may say itself what it equals.
+    return any(front is one for one in fronts)
+
+
+def _stopping(front: Front) -> threading.Thread:
+    """A thread that stops the queue; one that never ran where the system has no more."""
+    thread = threading.Thread(target=_stop_or_say, args=(front,), name="sprag-stop")
+    try:
+        with here.inside:
+            thread.start()
+    except RuntimeError:
+        _stop_or_say(front)
+    return thread
+
+
+def _stop_or_say(front: Front) -> None:
+    try:
+        front.stop()
+    except Exception:
+        log.exception("queue %r did not stop in order", front.name)
+
+
+def _stop_at_exit() -> None:
+    # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
+    with interrupts.shielded.throughout():
+        for front in tuple(_started.values()):
+            _stop_or_say(front)
+
+
+def _forked() -> None:
+    global _names  # noqa: PLW0603  # a thread that is not in this process may have held it
+    _names = threading.Lock()
+    _started.clear()  # their workers are the parent's
+    for life in tuple(_lives):
+        life.make_locks()
+
+
+atexit.register(_stop_at_exit)
+os.register_at_fork(after_in_child=_forked)

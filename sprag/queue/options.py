@@ -1,0 +1,164 @@
+"""The options of a queue and of a job: each one's type, default and check, in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from . import checks
+from .backoff import Backoff
+from .checkpoints import Durability
+from .checks import Check
+from .durations import Duration
+from .durations import seconds as duration
+from .errors import ConfigurationError
+from .tickets import Options
+
+_MOST_WORKERS: Final = 1000
+_MOST_ATTEMPTS: Final = 10**6
+_PRIORITY: Final = 2**31
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "<as in the class>"
+
+
+UNSET: Final[Any] = _Unset()
+"""The default of an argument that was not given, where None is a value."""
+
+
+# ---------------------------------------------------------------- of a queue
+
+
+# ruff: noqa: RUF009  # it makes the fields of the dataclass
+def _option(default: Any, check: Check) -> Any:
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of one queue, checked. `QueueService` takes its defaults from here and says
+    what each option means."""
+
+    name: str = _option("", checks.queue_name)
+    database: str | Path = _option("sprag.db", checks.file_path)
+    worker_count: int = _option(4, checks.between(1, _MOST_WORKERS))
+    max_attempts: int = _option(1, checks.between(1, _MOST_ATTEMPTS))
+    backoff: Backoff = _option(Backoff(), checks.backoff)
+    max_crashes: int = _option(3, checks.between(1, _MOST_ATTEMPTS))
+    max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
+    max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
+    durability: Durability = _option("full", checks.durability)
+    grace_seconds: float = _option(10.0, duration)
+    busy_seconds: float = _option(10.0, duration)
+    vfs: str | None = _option(None, checks.vfs)
+    open_flags: int = _option(0, checks.between(0, 2**31 - 1))
+
+    def changed(self, who: str, name: str, value: object) -> Settings:
+        """These with another value for one option, checked."""
+        return dataclasses.replace(self, **{name: checked(who, name, value)})
+
+    def of_jobs(self) -> Options:
+        """What a job gets whose `enqueue` has no options."""
+        return Options(
+            self.name,
+            max_attempts=self.max_attempts,
+            max_crashes=self.max_crashes,
+            max_queued=self.max_queued,
+        )
+
+
+OPTIONS: Final[Mapping[str, Check]] = {
+    option.name: option.metadata["check"] for option in dataclasses.fields(Settings)
+}
+"""The check of each option, by its name."""
+
+
+def checked(who: str, name: str, value: object) -> Any:
+    """The value of the option as the queue uses it. Raises ConfigurationError."""
+    return OPTIONS[name](f"{who}.{name}", value)
+
+
+def settings_of(queue: object) -> Settings:
+    """The options as a queue's attributes say them. Raises ConfigurationError."""
+    who = type(queue).__name__
+    found = {}
+    for name in OPTIONS:
+        try:
+            value = getattr(queue, name)
+        except AttributeError as error:  # a slot or a property that nobody set
+            raise ConfigurationError(
+                f"{who}.{name}: expected a value, got none ({error}); give it to the class or "
+                "before super().__init__()"
+            ) from error
+        found[name] = checked(who, name, value)
+    return Settings(**found)
+
+
+def unknown(call: str, name: str, known: Iterable[str], meant: str | None = None) -> str:
+    """The message that there is no such option, with the one that was probably meant."""
+    known = tuple(known)
+    meant = meant or next(iter(get_close_matches(name, known, 1)), None)
+    hint = f"did you mean {meant!r}?" if meant is not None else f"expected {', '.join(known)}"
+    return f"{call} has no option {name!r}: {hint}"
+
+
+# ---------------------------------------------------------------- of a job
+
+
+class JobOptions(TypedDict, total=False):
+    """The keyword arguments of `enqueue`, `enqueue_many` and their awaitable twins."""
+
+    delay: Duration | None
+    """How long to hold the job back: seconds, a timedelta, or text such as "5m"."""
+    run_at: datetime | float | None
+    """When it may start: an aware datetime or unix seconds."""
+    priority: int
+    """Higher ones start first; 0 if it is not given."""
+    max_attempts: int | None
+    """In place of the queue's; so are the next two."""
+    backoff: Backoff | Duration | None
+    max_crashes: int | None
+    label: str | None
+    """A name for people, at most 200 characters."""
+    audience: str | None
+    """Who may see the job, for code that asks (the web tier does)."""
+
+
+_JOB_OPTIONS: Final = tuple(JobOptions.__annotations__)
+
+
+def options_of(settings: Settings, plain: Options, given: JobOptions, call: str) -> Options:
+    """The options of a job, checked. `plain` is what holds if none is given."""
+    if not given:
+        return plain
+    for name in given:
+        if name not in _JOB_OPTIONS:
+            raise ConfigurationError(unknown(f"{call}()", name, _JOB_OPTIONS))
+    max_attempts, max_crashes = given.get("max_attempts"), given.get("max_crashes")
+    backoff = given.get("backoff")
+    return Options(
+        queue=settings.name,
+        priority=checks.whole("priority", given.get("priority", 0), -_PRIORITY, _PRIORITY),
+        max_attempts=(
+            settings.max_attempts
+            if max_attempts is None
+            else checks.whole("max_attempts", max_attempts, 1, _MOST_ATTEMPTS)
+        ),
+        max_crashes=(
+            settings.max_crashes
+            if max_crashes is None
+            else checks.whole("max_crashes", max_crashes, 1, _MOST_ATTEMPTS)
+        ),
+        backoff=None if backoff is None else checks.backoff("backoff", backoff).to_json(),
+        label=checks.label_text(given.get("label")),
+        audience=checks.audience(given.get("audience")),
+        due_at=checks.due_time(given.get("delay"), given.get("run_at")),
+        max_queued=settings.max_queued,
+    )
