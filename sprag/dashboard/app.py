@@ -21,8 +21,10 @@ from .facts import Facts
 from .files import asset
 from .moves import Moves
 from .pages import Pages
+from .pruning import Pruning
 from .signing import Signing
 from .streams import Streams
+from .verbs import VERBS
 
 log: Final = Log("sprag.dashboard", here_always=True)
 
@@ -52,7 +54,7 @@ def dashboard(
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(engine), Moves(engine)
-    signing, streams = Signing(door, pages), Streams(engine, live)
+    signing, streams, pruning = Signing(door, pages), Streams(engine, live), Pruning(engine)
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),
@@ -62,8 +64,8 @@ def dashboard(
         Route("/data/overview", facts.overview),
         Route("/data/jobs", facts.jobs),
         Route(f"/data/jobs/{JOB_ID}", facts.job),
-        Route("/cancel", moves.cancel, methods=["POST"]),
-        Route("/requeue", moves.requeue, methods=["POST"]),
+        *(Route(f"/{verb}", moves.endpoint(verb), methods=["POST"]) for verb in VERBS),
+        Route("/prune", pruning.prune, methods=["POST"]),
         Route("/events", streams.open),
         Route("/assets/{version}/{name}", asset),
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +26,10 @@ from .inside import here
 from .job import JobError
 from .logs import Log
 from .reader import Reader, Row, row_of, rows_of
+from .search import Search
 from .statements import STATEMENTS
 from .states import STATUSES, TERMINAL, Event, Status, sources
+from .statistics import Statistics
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
 log: Final = Log("sprag.queue")
@@ -56,6 +59,8 @@ class Journal(Reader):
         on_commit: Callable[[Sequence[str]], None] = lambda ids: None,
     ) -> None:
         super().__init__(database)
+        self.search = Search(database)
+        self.statistics = Statistics(database)
         self.clock = clock
         self._on_commit = on_commit
         self._commits: GroupCommit[_Any] = GroupCommit(self._write)
@@ -168,6 +173,25 @@ class Journal(Reader):
 
         return self._call(run)
 
+    def run_now(self, id_: str, queue: str | None = None) -> bool:
+        """Let a waiting job be claimed before it is due; whether it waited. A job that is ready
+        already stays as it is. Raises JobNotFound, or IllegalMove for a job that is not queued."""
+        if self.run_now_many([id_], queue):
+            return True
+        status = self.job(id_, queue).status
+        if status != "queued":
+            raise errors.IllegalMove(id_, status, "start", ("queued",))
+        return False
+
+    def run_now_many(self, ids: Sequence[str], queue: str | None = None) -> list[str]:
+        """Like `run_now`, but all in one commit; the ids of those that waited."""
+
+        def run(connection: apsw.Connection, now: float) -> list[str]:
+            rows = (row_of(connection, "run_now", id=id_, queue=queue, now=now) for id_ in ids)
+            return [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        return self._call(run)
+
     def report(self, owner: int, reports: Sequence[Report]) -> None:
         """Store progress of running jobs."""
         if reports:
@@ -255,9 +279,12 @@ class Journal(Reader):
 
         return self._call(run, lasting=True)  # as in `recover`
 
-    def prune(self, queue: str, before: float | None, keep: int | None) -> int:
+    def prune(
+        self, queue: str, before: float | None, keep: int | None, most: float = math.inf
+    ) -> int:
         """Delete the finished jobs of a queue that ended before `before`, and all but the
-        newest `keep`; how many. In transactions of some hundred rows, so nobody waits long."""
+        newest `keep`, until `most` are gone; how many. In transactions of some hundred rows, so
+        nobody waits long."""
         boundary = 0
         if keep is not None:
             with here.inside, self.database.reading() as reader:
@@ -267,7 +294,7 @@ class Journal(Reader):
         pruned = 0
         for status in STATUSES:
             after = 0
-            while status in TERMINAL:
+            while status in TERMINAL and pruned < most:
                 bindings = {"queue": queue, "status": status, "after": after, **limits}
                 keys: list[Row] = self._call(functools.partial(_prune, bindings))
                 if not keys:
@@ -275,6 +302,16 @@ class Journal(Reader):
                 pruned += len(keys)
                 (after,) = max(keys)
         return pruned
+
+    def delete_many(self, ids: Sequence[str]) -> list[str]:
+        """Delete finished jobs in one commit; the ids of those that were. The newest job of the
+        file and the one that moved last stay, as with `prune`."""
+
+        def run(connection: apsw.Connection, _now: float) -> list[str]:
+            rows = (row_of(connection, "delete", id=id_) for id_ in ids)
+            return [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        return self._call(run)
 
     # ------------------------------------------------------------ one batch
 
