@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from starlette.testclient import TestClient
 
-__all__ = ["Events", "Socket", "TestClient", "Visitor", "call", "served"]
+__all__ = ["Events", "Socket", "TestClient", "Visitor", "call", "cookie_of", "served"]
 
 Signal = dict[str, Any]
 JOB_CHANGED = "sprag:queue.job.changed"
@@ -49,6 +49,13 @@ def served(app: Any, port: int = 0) -> Iterator[str]:
 def call(client: httpx.Client, name: str, /, **payload: Any) -> httpx.Response:
     """The answer to a call of an action."""
     return client.post(f"/_sprag/actions/{name}", json=payload)
+
+
+def cookie_of(client: httpx.Client) -> tuple[str, str]:
+    """The name and the value of the one session that a visitor has."""
+    [found] = [(c.name, c.value) for c in client.cookies.jar if c.name.startswith("sprag_session_")]
+    assert found[1] is not None
+    return found[0], found[1]
 
 
 class Signals:

@@ -7,7 +7,8 @@ A tool that runs inside its environment starts with
 
 before it imports anything else that is not in the standard library. The first run installs
 what is missing; later runs need no network. A changed requirement, an interrupted first run
-or a moved tree makes the environment anew; `rm -r .venvs` forgets them all.
+or a moved tree makes the environment anew; `rm -r .venvs` forgets them all. With SPRAG_TOOLS_HERE=1
+no tool makes any: this very Python is taken to have everything, as that of the tests has.
 """
 
 import sys
@@ -61,6 +62,8 @@ def enter(name: str, requirements: Sequence[str]) -> None:
 
     Starts this process again with the environment's Python; returns only there.
     """
+    if _here():
+        return
     if Path(sys.prefix) == _directory(name, f"{sys.version_info.major}.{sys.version_info.minor}"):
         return
     python = ensure(name, requirements)
@@ -74,6 +77,8 @@ def ensure(name: str, requirements: Sequence[str], *, base: str = sys.executable
     `base` is the Python it is made from: a path, a command or a version such as "3.12".
     Each version has an environment of its own. Waits while another process makes the same one.
     """
+    if _here():
+        return Path(sys.executable)
     interpreter = _Interpreter.find(base)
     directory = _directory(name, interpreter.version)
     python = directory / "bin" / "python"
@@ -163,6 +168,10 @@ def run(command: Sequence[str], *, quiet: bool = False) -> bool:
 
 
 _CHANGES_IMPORTS = {"PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"}
+
+
+def _here() -> bool:
+    return bool(os.environ.get("SPRAG_TOOLS_HERE"))
 
 
 def _directory(name: str, version: str) -> Path:

@@ -14,7 +14,9 @@ decides the exit code; 0 says that all was measured.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import _venv
 from _bench import rows, table
-from _bench.plan import Group, Sizes
+from _bench.plan import Group, Sizes, each_kind
 from _bench.process import in_memory, machine
 from _bench.runner import ChildFailed, Round, Runner
 from _bench.web import rows as web_rows
@@ -38,11 +40,13 @@ def main() -> int:
     """Run what the command line asks for; the exit code."""
     options = _parse()
     page = options.what == "web"
-    sizes = Sizes.quick() if options.quick else Sizes()
-    rounds = options.rounds or (2 if options.quick else 5)
+    sizes, rounds = _extent(options)
     every = TABLES[options.what](sizes)
     chosen = [group for group in every if options.only is None or group.key in options.only]
-    problem = _problem(options.dir, large=any(group.file for group in chosen) and not options.quick)
+    if options.smoke:
+        chosen = each_kind(chosen)
+    large = any(group.file for group in chosen) and not (options.quick or options.smoke)
+    problem = None if options.smoke else _problem(options.dir, large=large)
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
@@ -50,13 +54,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # One at a time: two would disturb each other's figures, and replace each other's wheel.
     with (
-        _venv.exclusive("bench"),
+        contextlib.nullcontext() if options.here else _venv.exclusive("bench"),
         tempfile.TemporaryDirectory(dir=options.dir, prefix="sprag-bench-") as folder,
     ):
         name, package = ("bench-web", "_bench.web") if page else ("bench", "_bench")
-        python = _venv.ensure(name, _venv.requirements(name))
-        _venv.install_sprag(python)
-        runner = Runner(python, Path(folder), _venv.environment(), sizes, package)
+        if options.here:
+            python, env = Path(sys.executable), dict(os.environ)
+        else:
+            python, env = _venv.ensure(name, _venv.requirements(name)), _venv.environment()
+            _venv.install_sprag(python)
+        runner = Runner(python, Path(folder), env, sizes, package, settle=not options.smoke)
         try:
             measured = {group.key: runner.run(group, rounds) for group in chosen}
             about = [machine(), runner.versions()]
@@ -68,13 +75,24 @@ def main() -> int:
             return 130
     verdicts = _judge(chosen, measured)
     about.append(f"{rounds} rounds; * is the best of the others; what is in brackets is not judged")
-    if options.quick:
+    if options.smoke:
+        about.append("SMOKE TEST: everything ran; the figures say nothing")
+    elif options.quick:
         about.append("QUICK LOOK: smaller sizes, few rounds; these are not the figures to quote")
     print("\n".join([*about, "", table.render(verdicts)]))
     if options.json is not None:
         record = {"about": about, "bars": table.record(verdicts), "rounds": measured}
         options.json.write_text(json.dumps(record, indent=1) + "\n")
     return 0
+
+
+def _extent(options: argparse.Namespace) -> tuple[Sizes, int]:
+    """How much is measured, and how often."""
+    if options.smoke:
+        return Sizes.smoke(), options.rounds or 1
+    if options.quick:
+        return Sizes.quick(), options.rounds or 2
+    return Sizes(), options.rounds or 5
 
 
 def _judge(groups: list[Group], measured: dict[str, list[Round]]) -> list[table.Verdict]:
@@ -100,12 +118,22 @@ def _parse() -> argparse.Namespace:
         help="what is measured (default queue)",
     )  # fmt: skip
     parser.add_argument("--rounds", type=positive, help="default 5; 2 with --quick")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, for a look")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="smaller sizes, for a look")
+    extent.add_argument(
+        "--smoke",
+        action="store_true",
+        help="each kind of measurement once, at the least size, to see that it runs",
+    )
     parser.add_argument("--only", metavar="ROWS", help="some rows, with commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
     parser.add_argument(
         "--dir", type=Path, default=Path("/var/tmp"),
         help="a folder on the disk to measure (default /var/tmp)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--here", action="store_true",
+        help="use this very Python and its packages; makes no environment",
     )  # fmt: skip
     options = parser.parse_args()
     if options.only is not None:

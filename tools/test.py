@@ -21,7 +21,9 @@ TYPED = ("sprag", "tests", "tools", "examples")
 def main(arguments: Sequence[str]) -> int:
     """Run the checks that `arguments` choose; the exit code."""
     options = _parse(arguments)
-    python = _venv.ensure("test", _venv.requirements("dev", "recipes", "demo"), base=options.python)
+    python = _venv.ensure(
+        "test", _venv.requirements("dev", "recipes", "demo", "bench"), base=options.python
+    )
     typed = [folder for folder in TYPED if any((_venv.ROOT / folder).rglob("*.py"))]
 
     def module(*command: str) -> bool:

@@ -73,8 +73,10 @@ class Settings:
             sys.stdout.write(text[start : start + _PIECE])
 
     def say(self, message: str) -> None:
-        """A remark on standard error, for people alone."""
+        """A remark on standard error, for people only. It comes after what was printed before it,
+        and only if that could be printed."""
         if not self.as_json:
+            sys.stdout.flush()
             sys.stderr.write(lines(message) + "\n")
 
     def confirm(self, question: str, *, yes: bool) -> None:

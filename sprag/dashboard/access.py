@@ -17,11 +17,11 @@ from .answers import path_of, refusal, wants_page
 from .attempts import Attempts
 from .pages import Pages
 
-COOKIE: Final = "sprag_dashboard"
 SIGNED_IN_SECONDS: Final = 12 * 3600
 WRONG_SECONDS: Final = 0.5
 """How long the answer to a wrong token takes."""
 
+RETRY_SECONDS: Final = "60"
 _SHORTEST: Final = 16
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # A proxy on this machine would make everyone a local client.
@@ -60,6 +60,9 @@ class Door:
         # Another token ends all sessions that the previous one began.
         salt = hashlib.sha256(b"sprag.dashboard " + (self._token or b"")).hexdigest()
         self._cookies = URLSafeTimedSerializer(str(secret), salt)
+        # Browsers send the cookies of a host to all its ports, so each dashboard needs its own.
+        named = hashlib.sha256(f"sprag.dashboard.cookie {secret} {salt}".encode()).hexdigest()
+        self.cookie_name = f"sprag_dashboard_{named[:8]}"
         self.attempts = Attempts()
 
     @property
@@ -108,6 +111,8 @@ class Access:
             answer = refusal(request, *refused)
             if refused.status == 401:
                 answer.headers["WWW-Authenticate"] = "Bearer"
+            elif refused.status == 429:
+                answer.headers["Retry-After"] = RETRY_SECONDS
             await answer(scope, receive, send)
 
 
@@ -116,14 +121,17 @@ async def _by_token(request: Request, door: Door) -> Refused | None:
         return None
     given = bearer(request)
     if given is None:
-        if door.knows(request.cookies.get(COOKIE, "")):
+        if door.knows(request.cookies.get(door.cookie_name, "")):
             return None
         return Refused(401, "signed_out", "Sign in first.")
+    return None if door.opens(given) else await wrong_token(request, door)
+
+
+async def wrong_token(request: Request, door: Door) -> Refused:
+    """The refusal of a wrong token: at first after a pause. Only wrong ones are counted: a
+    stranger, who may share a proxy's address with an operator, must not lock out the right one."""
     if not door.attempts.take(client_of(request)):
         return TOO_MANY
-    if door.opens(given):
-        door.attempts.forgive(client_of(request))
-        return None
     await anyio.sleep(WRONG_SECONDS)
     return WRONG
 

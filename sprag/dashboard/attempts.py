@@ -1,4 +1,4 @@
-"""Counts tries at the token, so that it cannot be guessed."""
+"""Counts wrong tokens, so that the right one cannot be guessed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLIENTS: Final = 1000
 
 
 class Attempts:
-    """At most `MOST` tries in `SECONDS` for each client; of the latest 1,000 clients."""
+    """At most `MOST` wrong tokens in `SECONDS` for each client; of the latest 1,000 clients."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Attempts:
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
     def take(self, client: str) -> bool:
-        """Count a try, before it is looked at; whether the client still has one."""
+        """Count a wrong token. False: the client has had too many."""
         now = self._clock()
         with self._mutex:
             tries = self._tries.setdefault(client, deque())
@@ -35,8 +35,3 @@ class Attempts:
                 return False
             tries.append(now)
             return True
-
-    def forgive(self, client: str) -> None:
-        """It was the right token."""
-        with self._mutex:
-            self._tries.pop(client, None)

@@ -6,12 +6,10 @@ import re
 from typing import Final
 from urllib.parse import parse_qs
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from . import access
-from .access import COOKIE, SIGNED_IN_SECONDS, TOO_MANY, WRONG, Door, client_of
+from .access import RETRY_SECONDS, SIGNED_IN_SECONDS, WRONG, Door, wrong_token
 from .answers import base_of, refusal
 from .bodies import body_of
 from .pages import Pages
@@ -40,21 +38,20 @@ class Signing:
             form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=9, encoding="utf-8")
         except ValueError:
             return refusal(request, 400, "invalid_payload", "Expected the form's two fields.")
-        if not self._door.attempts.take(client_of(request)):
-            answer = refusal(request, *TOO_MANY)
-            answer.headers["Retry-After"] = "60"
-            return answer
         if not self._door.opens(form.get("token", [""])[0].strip()):
-            await anyio.sleep(access.WRONG_SECONDS)
-            return self._pages.sign_in(request, 403, WRONG.message, _next(form))
-        self._door.attempts.forgive(client_of(request))
+            refused = await wrong_token(request, self._door)
+            if refused is WRONG:
+                return self._pages.sign_in(request, 403, WRONG.message, _next(form))
+            answer: Response = refusal(request, *refused)
+            answer.headers["Retry-After"] = RETRY_SECONDS
+            return answer
         answer = RedirectResponse(base + _next(form), 303)
         secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith(
             "https://"  # behind a proxy that this server does not trust
         )
         answer.set_cookie(
-            COOKIE, self._door.cookie(), max_age=SIGNED_IN_SECONDS, path=base, secure=secure,
-            httponly=True, samesite="strict",
+            self._door.cookie_name, self._door.cookie(), max_age=SIGNED_IN_SECONDS, path=base,
+            secure=secure, httponly=True, samesite="strict",
         )  # fmt: skip
         return answer
 
@@ -62,7 +59,7 @@ class Signing:
         """`POST sign-out`: this browser forgets that it signed in."""
         base = base_of(request.scope)
         answer = RedirectResponse(base, 303)
-        answer.delete_cookie(COOKIE, path=base, httponly=True, samesite="strict")
+        answer.delete_cookie(self._door.cookie_name, path=base, httponly=True, samesite="strict")
         return answer
 
 

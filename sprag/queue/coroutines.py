@@ -1,4 +1,9 @@
-"""The event loop on which a queue's `async def` handlers run."""
+"""The event loop that runs a queue's `async def` handlers.
+
+A handler that is to give way has its task cancelled, as asyncio's users expect: its `finally`
+blocks run, and the job is cancelled or goes back to the queue. One that swallows the cancellation
+is asked again.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,23 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import Any, Final
 
-from . import running
-from .errors import JobReleased
+from .errors import JobCancelled, JobReleased
 from .logs import Log
 from .running import RunningJob, running_job
 
 log: Final = Log("sprag.queue")
 
+# How long a handler that was cancelled may clean up before its task is cancelled again, in case it
+# has swallowed that.
+_AGAIN_SECONDS: Final = 2.0
+
 
 class HandlerLoop:
-    """One loop in a thread of its own. Workers hand it a coroutine and wait for the end of it,
-    so that a job's way is the same as with a plain function."""
+    """One loop in a thread of its own. A worker hands it a handler and waits for its end, so that
+    a job takes the same way as with a plain function."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -34,10 +43,9 @@ class HandlerLoop:
         self._calls.add(future)
         try:
             result, error = future.result()
-        except CancelledError:
-            if self._closing:  # before the handler had begun, or it would not end
-                raise JobReleased(job.id) from None
-            raise
+        except CancelledError as error:
+            # The handler had not begun, would not end, or has cancelled its task on its way out.
+            raise self._why(job, error) from None
         finally:
             self._calls.discard(future)
         if error is not None:
@@ -54,35 +62,46 @@ class HandlerLoop:
     async def _settled(
         self, handler: Callable[[Any], Awaitable[Any]], item: Any, job: RunningJob
     ) -> tuple[Any, BaseException | None]:
-        running.enter(job)
-        task = asyncio.current_task()
-        released = False
+        loop, task = self._loop, asyncio.current_task()
+        again: asyncio.TimerHandle | None = None
 
-        def release() -> None:
-            # A handler that awaits cannot look; one that is asked to cancel is left to.
-            nonlocal released
-            if job.release_requested and task is not None:
-                released = True  # whatever it is asked on its way out
-                self._loop.call_soon_threadsafe(task.cancel)
+        def ask() -> None:
+            nonlocal again
+            if again is not None:
+                again.cancel()
+            if task is not None and not task.done():
+                task.cancel()
+                again = loop.call_later(_AGAIN_SECONDS, ask)
 
-        job.interrupted = release
-        if job.release_requested:
-            # While it waited for the loop, where nobody could have told it.
-            return None, JobReleased(job.id)
+        def interrupted() -> None:
+            with suppress(RuntimeError):  # the loop is closed, and with it the handler has ended
+                loop.call_soon_threadsafe(ask)
+
+        job.interrupted = interrupted
         try:
+            job.check_cancelled()  # while it waited for the loop, where nobody could have asked it
             return await handler(item), None
         except asyncio.CancelledError as error:
-            return None, JobReleased(job.id) if released or self._closing else error
+            return None, self._why(job, error)
         except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
+        finally:
+            if again is not None:
+                again.cancel()
+
+    def _why(self, job: RunningJob, error: BaseException) -> BaseException:
+        """What a cancelled task means for its job: nobody but us may have asked for it."""
+        if job.cancel_requested:
+            return JobCancelled(job.id)
+        return JobReleased(job.id) if job.release_requested or self._closing else error
 
     def _ran_to_its_stop(self) -> bool:
         try:
             self._loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio lets these out of a handler's own tasks; whoever awaits such a task has them
-            # too, and the other jobs go on.
+            # asyncio lets these out of a handler's own tasks. Who awaits such a task gets them too,
+            # and the other jobs go on.
             log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=error)
             return False
         if not self._closing:

@@ -7,13 +7,14 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Final
 
 from . import running
 from .backoff import Backoff
 from .codec import decode, encode
 from .durations import END_OF_TIME
-from .errors import ConfigurationError, JobCancelled, JobReleased, PayloadError
+from .errors import ConfigurationError, JobCancelled, JobInterrupted, JobReleased, PayloadError
 from .job import JobError
 from .logs import Log
 from .running import RunningJob
@@ -32,46 +33,66 @@ def execute(
     max_result_bytes: int,
     clock: Callable[[], float] = time.time,
 ) -> Outcome:
-    """Run `handler` on the job's item; never raises."""
-    token = running.enter(job)
+    """Run `handler` on the job's item, in a context of its own; never raises.
+
+    What the handler sets in its context (ContextVars, the precision of decimal) ends with it, and
+    it sees nothing of what was set where the job was enqueued or the queue was started.
+    """
+    return Context().run(_executed, job, handler, backoff, max_result_bytes, clock)
+
+
+def _executed(
+    job: RunningJob,
+    handler: Callable[[Any], Any],
+    backoff: Backoff,
+    max_result_bytes: int,
+    clock: Callable[[], float],
+) -> Outcome:
+    running.enter(job)
+    returned = False
     try:
         result = handler(decode(job.run.item_json))
+        returned = True
         if inspect.iscoroutine(result):
             result.close()
             raise PayloadError(
-                "result is a coroutine, which nobody awaits: expected handle_item itself to be "
-                "an `async def`",
+                "result is a coroutine that nobody awaits: expected handle_item itself to be an "
+                "`async def`",
                 "result",
             )
         text = encode(result, max_result_bytes, "result")
     except BaseException as error:  # noqa: BLE001  # the one place: any end is an outcome
+        # The work is done, and its result will not do better the next time. An item that cannot be
+        # read may: by a worker that has the class, or once this one has been updated.
+        final = returned and isinstance(error, PayloadError)
         try:
-            return _outcome_of(error, job, backoff, clock)
+            return _outcome_of(error, job, backoff, clock, final)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
-            told = JobError(type(error).__name__, f"(it cannot be told: {type(second).__name__})")
-            if job.run.attempt < job.run.max_attempts:
+            told = JobError(type(error).__name__, f"(it cannot be shown: {type(second).__name__})")
+            if not final and job.run.attempt < job.run.max_attempts:
                 due_at = clock() + Backoff().delay(job.run.attempt)
                 return Outcome(job.run, "retry", error=told, due_at=due_at, report=job.report())
             return Outcome(job.run, "fail", error=told, report=job.report())
     else:
         return Outcome(job.run, "complete", result=text, report=job.report())
-    finally:
-        running.leave(token)
 
 
 def _outcome_of(
-    error: BaseException, job: RunningJob, backoff: Backoff, clock: Callable[[], float]
+    error: BaseException,
+    job: RunningJob,
+    backoff: Backoff,
+    clock: Callable[[], float],
+    final: bool,
 ) -> Outcome:
     run = job.run
-    if isinstance(error, JobCancelled) and job.cancel_requested:
+    gave_way = _unwrapped(error)
+    if isinstance(gave_way, JobCancelled) and job.cancel_requested:
         return Outcome(run, "confirm", report=job.report())
-    if isinstance(error, JobReleased) and (job.release_requested or job.cancel_requested):
+    if isinstance(gave_way, JobReleased) and (job.release_requested or job.cancel_requested):
         # If it was asked to cancel on its way out, that is stored as the confirmation.
         return Outcome(run, "release", report=job.report())
     told = describe(error)
-    # An item or result that cannot be stored will not do better the next time.
-    final = isinstance(error, PayloadError) or run.attempt >= run.max_attempts
-    if final:
+    if final or run.attempt >= run.max_attempts:
         _log_failure(error, job, told)
         return Outcome(run, "fail", error=told, report=job.report())
     wait = _wait(job, _backoff_of(job, backoff))
@@ -79,6 +100,14 @@ def _outcome_of(
                 run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
                 told.message)  # fmt: skip
     return Outcome(run, "retry", error=told, due_at=clock() + wait, report=job.report())
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """The interrupt inside a group that holds nothing else, as a TaskGroup makes one of what
+    `check_cancelled` raised in its tasks."""
+    if isinstance(error, BaseExceptionGroup) and error.split(JobInterrupted)[1] is None:
+        return _unwrapped(error.exceptions[0])
+    return error
 
 
 def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
@@ -110,7 +139,7 @@ def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:
     try:
         return Backoff.from_json(job.run.backoff)
     except ConfigurationError as error:  # another program's
-        log.error("job %s of %s has a back-off that cannot be read, so the queue's own is used: %s",
+        log.error("job %s of %s has a back-off that cannot be read; the queue's own is used: %s",
                   job.id, job.queue, error)  # fmt: skip
         return of_queue
 

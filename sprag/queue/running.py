@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from contextvars import ContextVar
+from numbers import Complex, Real
 from typing import Any, Final
 
 from .codec import decode
@@ -12,10 +14,10 @@ from .tickets import Report, Run
 
 
 class RunningJob:
-    """The handle of one run, valid in any thread while the handler has not returned.
+    """The handle of one run. Any thread may use it until the handler returns.
 
-    Neither method touches the disk: what is reported is stored by the queue
-    some ten times a second, and always before the job's outcome.
+    Neither method touches the disk: the queue stores what is reported about ten
+    times a second, and always before the job's outcome.
     """
 
     __slots__ = (
@@ -38,11 +40,11 @@ class RunningJob:
         self._report: tuple[Any, ...] | None = None
         self._interrupt: type[JobInterrupted] | None = None
         self.interrupted: Callable[[], None] | None = None
-        """Called when the interrupt is set, if it is set itself: an event loop's way to wait."""
+        """Called when the job is asked to give way: an event loop sets it, to cancel a task."""
 
     @property
     def item(self) -> Any:
-        """What was enqueued, decoded anew at each access."""
+        """What was enqueued, decoded again at each access."""
         return decode(self.run.item_json)
 
     @property
@@ -56,8 +58,8 @@ class RunningJob:
         return self._interrupt is JobReleased
 
     def check_cancelled(self) -> None:
-        """Raise JobCancelled if someone asked to cancel, JobReleased if the queue stops and the
-        time of grace is over. Let both pass through."""
+        """Raise JobCancelled if someone asked to cancel the job, JobReleased if the queue stops and
+        its grace has ended. Let both pass through the handler."""
         if self._interrupt is not None:
             raise self._interrupt(self.id)
 
@@ -70,19 +72,21 @@ class RunningJob:
     ) -> None:
         """Say how far the job is. `percent` follows from `current` and `total` if left out.
 
-        Raises TypeError or ValueError for what is no finite number, or no text.
+        Numbers of any library will do, those of numpy for instance. Raises TypeError for what is
+        not a number or not text, ValueError for a number that is not finite or above 2**53.
         """
         if current is not None and (type(current) is not int or abs(current) > _INT):
-            _check_number("current", current)
+            current = _number("current", current)
         if total is not None and (type(total) is not int or abs(total) > _INT):
-            _check_number("total", total)
+            total = _number("total", total)
         if percent is not None:
-            _check_number("percent", percent)
-            percent = min(max(percent, 0.0), 100.0)
+            percent = min(max(_number("percent", percent), 0.0), 100.0)
         elif current is not None and total:
             percent = min(max(100.0 * current / total, 0.0), 100.0)
         if message is not None and type(message) is not str:
-            raise TypeError(f"message: expected text, got {shown(message)}")
+            if not isinstance(message, str):
+                raise TypeError(f"message: expected text, got {shown(message)}")
+            message = str.__str__(message)  # a subclass may be anything once it is stored
         self._report = (current, total, percent, message)
         self._on_report(self)
 
@@ -90,10 +94,12 @@ class RunningJob:
 
     def interrupt(self, kind: type[JobInterrupted]) -> None:
         """Make `check_cancelled` raise from now on; a cancellation is not overruled."""
+        if kind is self._interrupt:
+            return  # the keeper says it again at each look
         if self._interrupt is not JobCancelled:
             self._interrupt = kind
-            if self.interrupted is not None:
-                self.interrupted()
+        if self.interrupted is not None:
+            self.interrupted()
 
     def report(self) -> Report | None:
         """The latest progress, as the journal stores it."""
@@ -102,7 +108,8 @@ class RunningJob:
             return None
         current, total, percent, message = said
         if message is not None:
-            # Progress is no payload: what is no valid text, or endless, is shown as well as can be.
+            # Progress is not a payload: text that is not valid, or endless, is shown as far as
+            # possible.
             message = message[:_MESSAGE].encode("utf-8", "backslashreplace").decode()
         return (self.run.key, self.run.starts, current, total, percent, message)
 
@@ -113,23 +120,45 @@ _MESSAGE: Final = 1000
 _current: Final[ContextVar[RunningJob | None]] = ContextVar("sprag_running_job", default=None)
 current: Final = _current.get
 enter: Final = _current.set
-leave: Final = _current.reset
 
 
 def running_job() -> RunningJob:
-    """The job whose handler this code is part of. Raises NoRunningJob elsewhere, also in threads
-    that a handler started: pass them the handle."""
+    """The job whose handler runs this code. Raises NoRunningJob elsewhere, also in threads that a
+    handler started: pass them the handle."""
     job = _current.get()
     if job is None:
         raise NoRunningJob(
-            "no job runs here: expected to be called inside handle_item(). In a thread that a "
-            "handler starts, use the handle `self.current_job`, taken in the handler and passed on"
+            "no job runs here: expected to be called inside handle_item(). For a thread that a "
+            "handler starts, take the handle `self.current_job` in the handler and pass it on"
         )
     return job
 
 
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _number(name: str, value: Any) -> int | float:
+    """The number as SQLite stores it: an int, a float, or what says that it is like one."""
+    number: int | float | None = value if type(value) is float else _like_a_number(name, value)
+    if number is None:
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
-    if not abs(value) <= _INT:  # also refuses nan
+    if not abs(number) <= _INT:  # also refuses nan
         raise ValueError(f"{name}: expected a number up to 2**53, got {shown(value)}")
+    return number
+
+
+def _like_a_number(name: str, value: Any) -> int | float | None:
+    kind = type(value)
+    # Of numpy's types, bool_ is not a bool, and float() would take its text and complex numbers.
+    if isinstance(value, str | bytes) or kind.__name__ in ("bool", "bool_"):
+        return None
+    if isinstance(value, Complex) and not isinstance(value, Real):
+        return None
+    for method, convert in (("__index__", operator.index), ("__float__", float)):
+        if hasattr(kind, method):
+            try:
+                return convert(value)
+            except TypeError:
+                continue  # an array of numpy has both, and allows what its content allows
+            except (ValueError, OverflowError) as error:
+                raise ValueError(
+                    f"{name}: expected a number up to 2**53, got {shown(value)}"
+                ) from error
+    return None

@@ -48,16 +48,10 @@ from .errors import StartupError
 from .guards import Headers, Origins
 from .hub import Hub, head
 from .pages import BASE, Frame, PageView, make_environment
+from .secret import check_secret, cookie_name, secret_of
+from .session import Cookie, Sessions
 from .transports import Transports
-from .visitor import (
-    Identify,
-    Sessions,
-    Topics,
-    Visitors,
-    check_secret,
-    read_session,
-    secret_of,
-)
+from .visitor import Identify, Topics, Visitors
 
 log = logging.getLogger("sprag.web")
 
@@ -142,6 +136,7 @@ class App:
         self._users = 0
         self._engine: Engine | None = None
         self._asgi: Starlette | None = None
+        self._session_cookie: Cookie | None = None
         self._hub: Hub | None = None
         self._deferred: Deferred | None = None
 
@@ -224,7 +219,7 @@ class App:
             # Past all middleware, which has nothing to add to it: its frames would wait with each
             # of thousands of open pages, and take a quarter of the memory of each.
             scope["app"] = self._asgi or self.build()
-            await read_session(scope, receive, send, self._cookie_secret())
+            scope["session"] = self._cookie().session(HTTPConnection(scope))
             await self._transports.socket(WebSocket(scope, receive, send))
             return
         await (self._asgi or self.build())(scope, receive, send)
@@ -296,7 +291,7 @@ class App:
         self._open()
         begun: list[QueueService] = []
         try:
-            self._cookie_secret()
+            self._cookie()
             for queue in self._working():
                 begun.append(queue)  # before: what fails may have opened the file
                 queue.start()
@@ -337,6 +332,12 @@ class App:
         if self._secret is None:
             self._secret = secret_of(self.database)
         return self._secret
+
+    def _cookie(self) -> Cookie:
+        if self._session_cookie is None:
+            secret = self._cookie_secret()
+            self._session_cookie = Cookie(cookie_name(self.database, secret), secret)
+        return self._session_cookie
 
     def _hub_here(self) -> Hub:
         """The hub of this event loop."""
@@ -407,7 +408,7 @@ class App:
             routes=routes,
             middleware=[
                 Middleware(Headers, headers=self._headers),
-                Middleware(Sessions, secret=self._cookie_secret, changed=self._changed),
+                Middleware(Sessions, cookie=self._cookie, changed=self._changed),
             ],
             exception_handlers={
                 queue_errors.JobNotFound: _no_such_page,

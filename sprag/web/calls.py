@@ -28,6 +28,7 @@ from .answers import ok, refused
 from .controller import Controller
 from .errors import ActionError
 from .guards import Origins
+from .session import check_session
 from .uploads import Upload
 from .visitor import keep_session, session_audience
 
@@ -117,6 +118,7 @@ class Calls:
                 value = {"accepted": True, "task_id": task, "action": endpoint.action.name}
                 return ok(value, 202)
             value = await call(self._threads)
+            check_session(request)
         return _encoded(endpoint.action, value)
 
 

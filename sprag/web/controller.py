@@ -87,10 +87,8 @@ class Controller:
             raise TypeError("enqueue: expected owner= or topic=, got both")
         if topic is not None:
             audience = topic_audience(topic)
-        elif owner is not None:
-            audience = owner_audience(owner)
         else:
-            audience = self.audience
+            audience = owner_audience(owner) or self.audience
         service = self.queue(queue)
         try:
             job = service.enqueue(item, audience=audience, **options)

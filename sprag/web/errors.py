@@ -1,4 +1,4 @@
-"""What can go wrong in the web tier, apart from what the queue itself raises."""
+"""The errors of the web tier, apart from those that the queue raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from ..queue.errors import ConfigurationError
 
 
 class StartupError(ConfigurationError):
-    """The application cannot work as it is written; raised before it serves anything."""
+    """The application cannot work as it is written. Raised before it serves anything."""
+
+
+class SessionTooLarge(ValueError):
+    """A visitor's session would take `size` bytes of its cookie, and browsers keep `limit`."""
+
+    def __init__(self, size: int, limit: int, largest: str, largest_size: int) -> None:
+        super().__init__(
+            f"session: it would take {size:,} bytes of its cookie, and browsers keep at most "
+            f"{limit:,}, so it is left as it was; the largest key is {largest!r}, with "
+            f"{largest_size:,} bytes. Store the data in a database or file of yours, and only its "
+            "key in the session"
+        )
+        self.size = size
+        self.limit = limit
 
 
 class ActionError(Exception):

@@ -13,7 +13,7 @@ import pytest
 
 from sprag.queue.owners import OwnerLock
 from sprag.web import Upload
-from sprag.web.visitor import secret_of
+from sprag.web.secret import secret_of
 from tests.conftest import MakeQueue
 from tests.support import sql
 

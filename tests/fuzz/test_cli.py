@@ -247,7 +247,13 @@ def test_a_folder_that_is_gone_ends_in_a_sentence(tmp_path: Path) -> None:
         assert err
 
 
-@pytest.mark.parametrize("command", [("list", "--json"), ("list",), ("check",), ("--help",)])
+# A short page ends with a remark on standard error, which comes after the page.
+COMMANDS_THAT_PRINT = [
+    ("list", "--json"), ("list",), ("list", "--limit", "2"), ("check",), ("--help",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS_THAT_PRINT)
 def test_a_reader_that_is_gone_ends_it_quietly(
     shared: tuple[Path, list[Job]], command: tuple[str, ...]
 ) -> None:
@@ -258,7 +264,7 @@ def test_a_reader_that_is_gone_ends_it_quietly(
         done = subprocess.run(
             [sys.executable, "-m", "sprag", *(() if "--help" in command else ("-d", str(database))),
              *command], stdout=broken, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            env=unmeasured(), timeout=DEADLINE, check=False,
+            env={**unmeasured(), "PYTHONUNBUFFERED": ""}, timeout=DEADLINE, check=False,
         )  # fmt: skip
     assert done.returncode == 141, done.stderr
     assert done.stderr == b""

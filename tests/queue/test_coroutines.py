@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing, suppress
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from sprag.queue import (
     Backoff,
+    JobCancelled,
+    JobInterrupted,
     JobReleased,
     NoRunningJob,
     Progress,
@@ -18,6 +21,7 @@ from sprag.queue import (
     RunningJob,
     StopInsideHandler,
 )
+from sprag.queue import coroutines as coroutines_module
 from sprag.queue.coroutines import HandlerLoop
 from sprag.queue.execution import execute
 from sprag.queue.tickets import Run
@@ -250,17 +254,20 @@ def test_an_async_handler_that_awaits_is_released_when_the_queue_stops(
     assert "still running" not in caplog.text
 
 
-def test_an_async_handler_that_was_released_before_it_began_does_not_begin() -> None:
+@pytest.mark.parametrize(("kind", "event"), [(JobReleased, "release"), (JobCancelled, "confirm")])
+def test_an_async_handler_that_was_interrupted_before_it_began_does_not_begin(
+    kind: type[JobInterrupted], event: str
+) -> None:
     begun: list[Any] = []
 
     async def handler(item: Any) -> None:
         begun.append(item)
 
     job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", begun.append)
-    job.interrupt(JobReleased)
+    job.interrupt(kind)
     with closing(HandlerLoop()) as loop:
         done = execute(job, lambda item: loop.call(handler, item), Backoff(), 1000)
-    assert (done.event, begun) == ("release", [])
+    assert (done.event, begun) == (event, [])
 
 
 def test_an_async_handler_that_never_gives_way_keeps_no_thread(make_queue: MakeQueue) -> None:
@@ -353,3 +360,261 @@ def test_outside_its_job_the_loop_has_none(make_queue: MakeQueue) -> None:
         wait(later)
         assert queue.get(job.id).progress is None
     assert told in ([job.id], ["none"])
+
+
+# ---------------------------------------------------------------- cancelling
+
+
+class Awaiting:
+    """Handlers that arrive, and what they leave behind."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Semaphore(0)
+        self.left = Seen()
+
+    async def long(self) -> None:
+        """Tell that the handler waits, and wait for longer than a test does."""
+        self._begun.release()
+        await asyncio.sleep(DEADLINE * 10)
+
+    def wait_begun(self) -> None:
+        assert self._begun.acquire(timeout=DEADLINE), "no handler waits"
+
+
+Waits = Callable[[Awaiting], Coroutine[Any, Any, Any]]
+
+
+async def plainly(awaiting: Awaiting) -> None:
+    await awaiting.long()
+
+
+async def in_a_task(awaiting: Awaiting) -> None:
+    await asyncio.create_task(awaiting.long())
+
+
+async def in_a_group(awaiting: Awaiting) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(awaiting.long())
+
+
+async def in_a_timeout(awaiting: Awaiting) -> None:
+    async with asyncio.timeout(DEADLINE * 10):
+        await awaiting.long()
+
+
+async def in_wait_for(awaiting: Awaiting) -> None:
+    await asyncio.wait_for(awaiting.long(), DEADLINE * 10)
+
+
+async def shielded(awaiting: Awaiting) -> None:
+    await asyncio.shield(awaiting.long())
+
+
+async def gathered(awaiting: Awaiting) -> None:
+    await asyncio.gather(awaiting.long(), asyncio.sleep(DEADLINE * 10))
+
+
+async def in_a_generator(awaiting: Awaiting) -> None:
+    async def pages() -> AsyncIterator[int]:
+        await awaiting.long()
+        yield 1
+
+    async for _ in pages():
+        pass
+
+
+async def in_a_thread(awaiting: Awaiting) -> None:
+    ended = threading.Event()
+    try:
+        waiting = asyncio.create_task(awaiting.long())
+        await asyncio.to_thread(ended.wait, DEADLINE)
+        await waiting
+    finally:
+        ended.set()
+
+
+@pytest.mark.parametrize(
+    "way",
+    [plainly, in_a_task, in_a_group, in_a_timeout, in_wait_for, shielded, gathered,
+     in_a_generator, in_a_thread],
+)  # fmt: skip
+def test_cancelling_an_async_handler_cancels_what_it_awaits(
+    make_queue: MakeQueue, way: Waits
+) -> None:
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        try:
+            await way(awaiting)
+        finally:
+            await asyncio.sleep(0)  # cleaning up may await
+            awaiting.left(item)
+
+    with make_queue(handler, max_attempts=3) as queue:
+        job = queue.enqueue("a")
+        awaiting.wait_begun()
+        queue.cancel(job.id)
+        [done] = finished(queue, job)
+        assert (done.status, done.error, awaiting.left.all) == ("cancelled", None, ["a"])
+        assert [m.event for m in queue.history(job.id)] == ["enqueue", "start", "cancel", "confirm"]
+
+
+def test_an_async_handler_that_swallows_its_cancellation_is_asked_again(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coroutines_module, "_AGAIN_SECONDS", 0.01)
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        for n in range(5):
+            try:
+                await awaiting.long()
+            except asyncio.CancelledError:
+                awaiting.left(n)
+                if n == 4:
+                    raise
+
+    with make_queue(handler) as queue:
+        job = queue.enqueue(1)
+        awaiting.wait_begun()
+        queue.cancel(job.id)
+        assert finished(queue, job)[0].status == "cancelled"
+    assert awaiting.left.all == [0, 1, 2, 3, 4]
+
+
+def test_the_end_of_the_grace_asks_an_async_handler_that_swallowed_its_cancellation(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coroutines_module, "_AGAIN_SECONDS", DEADLINE * 10)
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        with suppress(asyncio.CancelledError):
+            await awaiting.long()
+        await awaiting.long()
+
+    queue = make_queue(handler).start()
+    job = queue.enqueue(1)
+    awaiting.wait_begun()
+    queue.cancel(job.id)
+    awaiting.wait_begun()
+    queue.stop(0)
+    assert queue.get(job.id).status == "cancelled"
+    assert [m.event for m in queue.history(job.id)] == ["enqueue", "start", "cancel", "confirm"]
+
+
+def test_what_swallowed_its_cancellation_may_still_use_timeouts_and_groups(
+    make_queue: MakeQueue,
+) -> None:
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> str:
+        with suppress(asyncio.CancelledError):
+            await awaiting.long()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await asyncio.sleep(DEADLINE)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(asyncio.sleep(0, "in time"))
+        return task.result()
+
+    with make_queue(handler) as queue:
+        job = queue.enqueue(1)
+        awaiting.wait_begun()
+        queue.cancel(job.id)
+        [done] = finished(queue, job)
+        assert (done.status, done.result) == ("completed", "in time")
+
+
+def test_what_an_async_handler_raises_when_it_is_cancelled_is_its_failure(
+    make_queue: MakeQueue,
+) -> None:
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        try:
+            await awaiting.long()
+        except asyncio.CancelledError:
+            raise ConnectionError("told") from None
+
+    with make_queue(handler, max_attempts=3) as queue:
+        job = queue.enqueue(1)
+        awaiting.wait_begun()
+        queue.cancel(job.id)
+        [done] = finished(queue, job)
+        assert done.error is not None
+        assert (done.status, done.error.type) == ("failed", "ConnectionError")
+
+
+def test_a_cancellation_that_comes_while_a_handler_cleans_up_ends_that(
+    make_queue: MakeQueue,
+) -> None:
+    awaiting = Awaiting()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        try:
+            raise ValueError("its own")
+        finally:
+            await awaiting.long()
+
+    with make_queue(handler) as queue:
+        job = queue.enqueue(1)
+        awaiting.wait_begun()
+        queue.cancel(job.id)
+        assert finished(queue, job)[0].status == "cancelled"
+
+
+def test_a_task_of_a_group_may_look_whether_its_job_is_cancelled(make_queue: MakeQueue) -> None:
+    awaiting = Awaiting()
+
+    async def look(queue: QueueService) -> None:
+        try:
+            await awaiting.long()
+        except asyncio.CancelledError:
+            queue.check_cancelled()
+
+    async def handler(self: QueueService, item: Any) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(look(self))
+
+    with make_queue(handler) as queue:
+        job = queue.enqueue(1)
+        for _ in range(2):
+            awaiting.wait_begun()
+        queue.cancel(job.id)
+        [done] = finished(queue, job)
+        assert (done.status, done.error) == ("cancelled", None)
+
+
+def test_a_cancellation_of_its_own_is_an_async_handler_s_failure(make_queue: MakeQueue) -> None:
+    async def handler(self: QueueService, item: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel("told")
+        if item == "awaits":
+            await asyncio.sleep(0)
+
+    with make_queue(handler) as queue:
+        for done in finished(queue, *queue.enqueue_many(["awaits", "returns"])):
+            assert done.error is not None
+            assert (done.status, done.error.type) == ("failed", "CancelledError")
+
+
+def test_only_the_async_handler_of_the_cancelled_job_is_cancelled(make_queue: MakeQueue) -> None:
+    gate, awaiting = AsyncGate(), Awaiting()
+
+    async def handler(self: QueueService, item: str) -> str:
+        if item == "long":
+            await awaiting.long()
+        await gate.hold()
+        return item
+
+    with make_queue(handler, worker_count=3) as queue:
+        long, one, two = queue.enqueue_many(["long", "one", "two"])
+        awaiting.wait_begun()
+        gate.wait_held(2)
+        queue.cancel(long.id)
+        assert finished(queue, long)[0].status == "cancelled"
+        gate.open()
+        assert [job.result for job in finished(queue, one, two)] == ["one", "two"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 import threading
+from contextvars import ContextVar, copy_context
+from dataclasses import make_dataclass
+from decimal import Decimal, getcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sprag.queue import Job, PayloadError, QueueService, StopInsideHandler
+from sprag.queue import Job, JobCancelled, PayloadError, QueueService, StopInsideHandler
 from sprag.queue.execution import describe
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Handler, finished, sql, until_stopping
+from tests.support import DEADLINE, Gate, Handler, Seen, finished, sql, until_stopping
 
 
 def outcome(make_queue: MakeQueue, handler: Handler, item: Any = 1, **options: Any) -> Job:
@@ -185,25 +190,65 @@ def test_a_plain_handler_that_returns_a_coroutine_fails_clearly(make_queue: Make
     assert "async def" in done.error.message
 
 
-def test_an_item_that_cannot_be_decoded_fails_the_job_at_once(
-    make_queue: MakeQueue, database: Path
-) -> None:
-    ran: list[Any] = []
-    queue = make_queue(lambda self, item: ran.append(item), max_attempts=5)
+UNKNOWN = '{"$dataclass": "later:Thing", "fields": {"size": 3}}'
+
+
+def unknown_item(queue: QueueService, database: Path, max_attempts: int) -> str:
+    """The id of a job whose item this process cannot decode, as in a deploy."""
     queue.counts()
     sql(
         database,
-        "INSERT INTO job (queue, item, max_attempts) "
-        'VALUES (\'work\', \'{"$dataclass": "gone:Thing", "fields": {}}\', 5)',
+        "INSERT INTO job (queue, item, max_attempts, backoff) VALUES ('work', ?, ?, '0')",
+        (UNKNOWN, max_attempts),
     )
     [(id_,)] = sql(database, "SELECT id FROM job")
+    return str(id_)
+
+
+def test_an_item_that_cannot_be_decoded_has_all_its_attempts(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    ran: list[Any] = []
+    queue = make_queue(lambda self, item: ran.append(item))
+    id_ = unknown_item(queue, database, 3)
     with queue:
         [done] = finished(queue, id_)
-    assert (done.status, done.attempt, ran) == ("failed", 1, [])
+        events = [move.event for move in queue.history(id_)]
+    assert (done.status, done.attempt, ran) == ("failed", 3, [])
+    assert events == ["enqueue", "start", "retry", "start", "retry", "start", "fail"]
     assert done.error is not None
-    assert "gone:Thing, which is not imported" in done.error.message
+    assert "later:Thing, which is not imported" in done.error.message
     with pytest.raises(PayloadError):
         _ = done.item
+
+
+def test_an_item_that_cannot_be_decoded_yet_is_run_once_it_can(
+    make_queue: MakeQueue, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Seen()
+    queue = make_queue(lambda self, item: item.size)
+    queue.subscribe(seen)
+    id_ = unknown_item(queue, database, 10**6)
+    module: Any = type(logging)("later")
+    module.Thing = make_dataclass("Thing", ["size"], namespace={"__module__": "later"})
+    with queue:
+        seen.wait_for(lambda signals: any(signal["event"] == "retry" for signal in signals))
+        monkeypatch.setitem(sys.modules, "later", module)
+        assert finished(queue, id_)[0].result == 3
+
+
+def test_a_payload_that_a_handler_offers_to_another_queue_and_is_refused_is_no_final_failure(
+    make_queue: MakeQueue,
+) -> None:
+    other = make_queue(name="other")
+
+    def handler(self: QueueService, item: Any) -> int:
+        attempt = self.current_job.attempt
+        other.enqueue(object() if attempt == 1 else attempt)
+        return attempt
+
+    done = outcome(make_queue, handler, max_attempts=2, backoff=0)
+    assert (done.status, done.result) == ("completed", 2)
 
 
 def test_an_item_that_a_handler_changes_is_stored_as_it_was(make_queue: MakeQueue) -> None:
@@ -215,6 +260,81 @@ def test_an_item_that_a_handler_changes_is_stored_as_it_was(make_queue: MakeQueu
 
     done = outcome(make_queue, handler, [0], max_attempts=2, backoff=0)
     assert (done.item, done.result) == ([0], 2)
+
+
+# ---------------------------------------------------------------- a context of its own
+
+REQUEST: ContextVar[str] = ContextVar("request", default="none")
+
+
+def leaking(self: QueueService, item: str) -> Any:
+    seen = (REQUEST.get(), getcontext().prec)
+    REQUEST.set(item)
+    getcontext().prec = 4
+    return [*seen, str(Decimal(1) / 3)]
+
+
+async def leaking_async(self: QueueService, item: str) -> Any:
+    async def step() -> Any:
+        return leaking(self, item)
+
+    first = leaking(self, item)
+    # A task and a thread of the handler's own have what it has set.
+    for inner in (await asyncio.create_task(step()), await asyncio.to_thread(leaking, self, item)):
+        assert inner == [item, 4, "0.3333"]
+    await asyncio.sleep(0)
+    assert REQUEST.get() == item
+    return first
+
+
+@pytest.mark.parametrize("handler", [leaking, leaking_async])
+def test_what_a_handler_sets_in_its_context_ends_with_its_job(
+    make_queue: MakeQueue, handler: Handler
+) -> None:
+    def in_a_request() -> None:
+        # What is set where a queue is started, or a job enqueued, is not seen either.
+        REQUEST.set("a request's")
+        getcontext().prec = 7
+        queue = make_queue(handler, worker_count=1)
+        before = queue.enqueue("before")
+        with queue:
+            done = finished(queue, before, *queue.enqueue_many(["one", "two"]), queue.enqueue("x"))
+        assert [job.result for job in done] == [["none", 28, "0.3333"]] * 4
+        assert (REQUEST.get(), getcontext().prec) == ("a request's", 7)
+
+    copy_context().run(in_a_request)
+
+
+def test_a_handler_that_fails_leaves_nothing_in_the_context(make_queue: MakeQueue) -> None:
+    def handler(self: QueueService, item: str) -> Any:
+        said = leaking(self, item)
+        if item == "fails":
+            raise ValueError
+        return said
+
+    with make_queue(handler, worker_count=1) as queue:
+        _, after = finished(queue, *queue.enqueue_many(["fails", "after"]))
+    assert after.result == ["none", 28, "0.3333"]
+
+
+def test_a_group_of_nothing_but_interrupts_is_one(make_queue: MakeQueue) -> None:
+    gate = Gate()
+
+    def handler(self: QueueService, item: str) -> None:
+        gate.hold()
+        interrupt = JobCancelled(self.current_job.id)
+        inner = BaseExceptionGroup("tasks", [interrupt, interrupt])
+        more = [ValueError("told")] if item == "more" else []
+        raise BaseExceptionGroup("tasks", [inner, interrupt, *more])
+
+    with make_queue(handler, worker_count=2) as queue:
+        only, more = queue.enqueue_many(["only", "more"])
+        gate.wait_held(2)
+        queue.cancel(only.id)
+        queue.cancel(more.id)
+        gate.open()
+        only, more = finished(queue, only, more)
+    assert (only.status, more.status) == ("cancelled", "failed")
 
 
 # ---------------------------------------------------------------- stopping from inside

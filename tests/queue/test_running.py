@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import operator
 import threading
 from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+from numbers import Complex
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +60,55 @@ def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
 # ---------------------------------------------------------------- progress
 
 
+class Int64:
+    """As numpy.int64: no int, but like one."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return int(self.value)
+
+
+class Float32:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+class bool_(Float32):  # noqa: N801  # numpy's name for it
+    pass
+
+
+@Complex.register
+class Complex64(Float32):
+    """As numpy has it: float() would drop half of it."""
+
+
+class Array(Float32):
+    """As an array of numpy: what it can be depends on what is in it."""
+
+    def __index__(self) -> int:
+        return operator.index(self.value)
+
+
+class Float64(float):
+    __slots__ = ()
+
+
+class Steps(IntEnum):
+    TWO = 2
+
+
+class Markup(str):
+    __slots__ = ()
+
+    def __getitem__(self, key: Any) -> Markup:
+        raise AssertionError("what is stored is plain text")
+
+
 @pytest.mark.parametrize(
     ("said", "stored"),
     [
@@ -75,6 +130,16 @@ def progress_of(make_queue: MakeQueue, **said: Any) -> Progress | None:
         ({}, Progress(None, None, None, None)),
         ({"message": "x" * 5000}, Progress(None, None, None, "x" * 1000)),
         ({"message": "lone \ud800"}, Progress(None, None, None, "lone \\ud800")),
+        # As numpy, torch, decimal and fractions have them.
+        ({"current": Int64(3), "total": Int64(4)}, Progress(3, 4, 75.0, None)),
+        ({"current": Float32(0.5), "total": Float32(2)}, Progress(0.5, 2.0, 25.0, None)),
+        ({"percent": Float32(12.5)}, Progress(None, None, 12.5, None)),
+        ({"current": Array(2.5), "total": Array(5)}, Progress(2.5, 5, 50.0, None)),
+        ({"current": Float64(1.5)}, Progress(1.5, None, None, None)),
+        ({"current": Steps.TWO, "total": 4}, Progress(2, 4, 50.0, None)),
+        ({"current": Decimal("0.5"), "total": Fraction(1, 4)}, Progress(0.5, 0.25, 100.0, None)),
+        ({"percent": Decimal(50)}, Progress(None, None, 50.0, None)),
+        ({"message": Markup("<b>")}, Progress(None, None, None, "<b>")),
     ],
     ids=named,
 )
@@ -99,6 +164,18 @@ def test_a_report_is_stored_before_the_outcome(
         ({"current": 2**53 + 1}, ValueError),
         ({"current": 1, "total": -(2**60)}, ValueError),
         ({"percent": 10**400}, ValueError),
+        ({"current": Int64(2**60)}, ValueError),
+        ({"current": Float32(math.nan)}, ValueError),
+        ({"percent": Float64(math.inf)}, ValueError),
+        ({"current": Decimal("NaN")}, ValueError),
+        ({"current": Decimal("sNaN")}, ValueError),
+        ({"total": Fraction(10**400)}, ValueError),
+        ({"current": Array([1, 2])}, TypeError),
+        ({"current": bool_(True)}, TypeError),
+        ({"current": b"1"}, TypeError),
+        ({"current": 1j}, TypeError),
+        ({"current": Complex64(1)}, TypeError),
+        ({"current": timedelta(1)}, TypeError),
     ],
     ids=named,
 )
@@ -410,11 +487,12 @@ def test_a_job_cancelled_while_it_gives_way_to_a_stop_gives_way() -> None:
         finally:
             job.interrupt(JobCancelled)
 
+    # Where it is cancelling, a release is stored as the confirmation.
     assert execute(job, handler, Backoff(), 1000).event == "release"
     job = RunningJob(job.run, "work", Seen())
     with closing(HandlerLoop()) as loop:
         done = execute(job, lambda item: loop.call(in_a_loop, item), Backoff(), 1000)
-    assert done.event == "release"
+    assert done.event == "confirm"
 
 
 def test_a_cancellation_that_nobody_asked_for_is_a_failure(make_queue: MakeQueue) -> None:

@@ -12,7 +12,8 @@ from sprag.web import app
 from tests.support import said
 
 ORDER = (
-    "errors", "uploads", "schema", "actions", "answers", "visitor", "guards", "controller",
+    "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
+    "controller",
     "discovery", "assets", "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
 )  # fmt: skip
 

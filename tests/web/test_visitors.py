@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import stat
-import subprocess
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.sessions import SessionMiddleware
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed
 
 from sprag.queue import QueueService, new_job_id
-from sprag.web.visitor import secret_of
 from tests.client import TestClient, Visitor, call, served
-from tests.support import Gate, finished, unmeasured
+from tests.support import Gate, finished, named
 from tests.web.conftest import Browse, MakeApp, work
 
 ACCOUNT = """
@@ -78,147 +67,6 @@ SOURCES = {"page.py": ACCOUNT, "page.html": "<h1>Page</h1>"}
 
 def user_of(connection: HTTPConnection) -> object:
     return connection.session.get("user")
-
-
-def cookie_of(answer: httpx.Response) -> str:
-    return answer.headers["set-cookie"]
-
-
-# ---------------------------------------------------------------- the cookie
-
-
-def test_the_cookie_is_for_this_site_alone(make_app: MakeApp, browse: Browse) -> None:
-    app = make_app()
-    cookie = cookie_of(browse(app).get("/")).lower()
-    assert cookie.startswith("sprag_session=")
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-    assert "path=/;" in cookie
-    assert "secure" not in cookie
-    assert "domain" not in cookie
-    assert "secure" in cookie_of(browse(app, "https://testserver").get("/")).lower()
-
-
-def test_a_session_lasts_and_is_not_sent_again_each_time(make_app: MakeApp, browse: Browse) -> None:
-    client = browse(make_app())
-    first = client.get("/")
-    assert "set-cookie" in first.headers
-    assert "set-cookie" not in client.get("/").headers
-    assert "set-cookie" not in call(client, "enqueue", item=1).headers
-
-
-@pytest.mark.parametrize("forge", ["tampered", "cut", "unsigned", "other secret", "nonsense"])
-def test_a_forged_cookie_is_nobody(forge: str, make_app: MakeApp, browse: Browse) -> None:
-    app = make_app()
-    client = browse(app)
-    id_ = call(client, "enqueue", item=1).json()["value"]["job_id"]
-    good = client.cookies["sprag_session"]
-    if forge == "other secret":
-        other = browse(make_app(secret="another secret of the tests, as long"))
-        other.get("/")
-        bad = other.cookies["sprag_session"]
-    else:
-        bad = {
-            "tampered": good[:5] + ("A" if good[5] != "A" else "B") + good[6:],
-            "cut": good[:-1],
-            "unsigned": good.partition(".")[0],
-            "nonsense": "nonsense",
-        }[forge]
-    thief = TestClient(app, cookies={"sprag_session": bad})
-    assert call(thief, "status", job_id=id_).status_code == 404
-    assert call(client, "status", job_id=id_).status_code == 200
-
-
-def test_what_is_in_the_session_stays_the_sessions(make_app: MakeApp, browse: Browse) -> None:
-    client = browse(make_app(SOURCES))
-    call(client, "login", user="ann")
-    said = json.loads(base64.b64decode(client.cookies["sprag_session"].partition(".")[0] + "=="))
-    assert said["user"] == "ann"
-
-
-def test_a_mounted_application_neither_sees_nor_replaces_the_session(
-    make_app: MakeApp, browse: Browse
-) -> None:
-    seen: list[Any] = []
-
-    async def look(request: Request) -> Response:
-        seen.append(dict(request.scope.get("session", {})))
-        request.session["theirs"] = 1
-        return JSONResponse({})
-
-    async def bare(scope: Any, receive: Any, send: Any) -> None:
-        seen.append("session" in scope)
-        await Response("bare")(scope, receive, send)
-
-    inner = Starlette(
-        routes=[Route("/", look)], middleware=[Middleware(SessionMiddleware, secret_key="x")]
-    )
-    app = make_app(SOURCES, mounts={"/inner": inner, "/bare": bare})
-    client = browse(app)
-    call(client, "login", user="ann")
-    before = client.cookies["sprag_session"]
-    assert client.get("/bare/").text == "bare"
-    answer = client.get("/inner/")
-    assert seen == [False, {}]
-    assert [cookie.partition("=")[0] for cookie in answer.headers.get_list("set-cookie")] == [
-        "session"
-    ]
-    assert client.cookies["sprag_session"] == before
-
-
-# ---------------------------------------------------------------- the secret
-
-
-def test_the_secret_is_kept_beside_the_file_for_its_owner_alone(
-    make_app: MakeApp, browse: Browse, database: Path
-) -> None:
-    client = browse(make_app(secret=None))
-    client.get("/")
-    file = Path(f"{database}-sprag") / "secret"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert len(file.read_text()) >= 32
-    assert [path.name for path in file.parent.glob("secret*")] == ["secret"]
-
-
-def test_the_environment_says_the_secret(
-    make_app: MakeApp, browse: Browse, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SPRAG_SECRET", "a secret of the environment")
-    app = make_app(secret=None)
-    client = browse(app)
-    id_ = call(client, "enqueue", item=1).json()["value"]["job_id"]
-    assert not (Path(f"{database}-sprag") / "secret").exists()
-    # Another process with the same secret knows the visitor.
-    other = browse(make_app(secret="a secret of the environment"))
-    other.cookies = client.cookies
-    assert call(other, "status", job_id=id_).is_success
-
-
-def test_processes_that_race_make_one_secret(tmp_path: Path) -> None:
-    code = (
-        "import sys; from sprag.web.visitor import secret_of; sys.stdin.read(); "
-        "print(secret_of(sys.argv[1]))"
-    )
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "x.db")], env=unmeasured(), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(4)
-    ]  # fmt: skip
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.close()
-        racer.stdin = None
-    said = {racer.communicate(timeout=60)[0].strip() for racer in racers}
-    assert said == {secret_of(str(tmp_path / "x.db"))}
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_secret_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(ValueError, match="set SPRAG_SECRET in the environment"):
-        secret_of(str(tmp_path / "x.db"))
 
 
 # ---------------------------------------------------------------- other visitors
@@ -297,6 +145,57 @@ def test_an_owner_sees_the_jobs_in_all_sessions(make_app: MakeApp) -> None:
         given = ben.call("enqueue", owner="ann")["job_id"]
         assert phone.call("status", job_id=given)
         assert call(ben.http, "status", job_id=given).status_code == 404
+
+
+NOBODY: list[Any] = [None, "", " ", "\t\n", 0, 0.0, False]
+
+
+@pytest.mark.parametrize("nobody", NOBODY, ids=repr)
+def test_an_identity_that_names_nobody_leaves_each_session_its_own(
+    nobody: Any, make_app: MakeApp, browse: Browse
+) -> None:
+    app = make_app(SOURCES, identify=lambda connection: nobody)
+    ann, ben = browse(app), browse(app)
+    id_ = call(ann, "enqueue").json()["value"]["job_id"]
+    assert call(ann, "mine").json()["value"] == [id_]
+    assert call(ben, "mine").json()["value"] == []
+    assert call(ben, "status", job_id=id_).status_code == 404
+    given = call(ann, "enqueue", owner=nobody if isinstance(nobody, str) else None)
+    assert call(ben, "status", job_id=given.json()["value"]["job_id"]).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["ann", 5, -1, UUID(int=0), "0", "False"], ids=repr)
+def test_an_identity_may_be_a_text_a_number_or_a_uuid(
+    key: Any, make_app: MakeApp, browse: Browse
+) -> None:
+    app = make_app(SOURCES, identify=lambda connection: key)
+    ann, ben = browse(app), browse(app)
+    id_ = call(ann, "enqueue").json()["value"]["job_id"]
+    assert call(ben, "status", job_id=id_).status_code == 200
+
+
+async def _later() -> None: ...
+
+
+@pytest.mark.parametrize("key", [True, b"ann", 1.5, ["ann"], object(), _later], ids=named)
+def test_an_identity_of_another_type_is_an_error_that_says_what_to_return(
+    key: Any, make_app: MakeApp, browse: Browse, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(SOURCES, identify=lambda connection: key() if key is _later else key)
+    assert call(browse(app), "enqueue").status_code == 500
+    assert "App(identify=): expected the key of the jobs' owner" in caplog.text
+    assert "for a user, give its id" in caplog.text
+
+
+@pytest.mark.parametrize("topics", [5, [5], ["news", ""], [None]], ids=repr)
+def test_topics_that_are_none_are_an_error(
+    topics: Any, make_app: MakeApp, browse: Browse, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = browse(make_app(SOURCES, topics=lambda connection: topics))
+    assert call(client, "status", job_id=new_job_id()).status_code in (404, 500)
+    client.get("/")
+    with pytest.raises((TypeError, ValueError), match="topic"):
+        client.get("/_sprag/events")
 
 
 def test_followers_of_a_topic_see_its_jobs(make_app: MakeApp) -> None:

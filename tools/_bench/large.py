@@ -35,9 +35,10 @@ ERROR = json.dumps({"type": "ValueError", "message": "expected a number", "trace
 def make_queued(folder: Path, sync: str, *, jobs: int) -> Result:
     """A file with `jobs` queued jobs, by the product's own statement. Nothing is timed."""
     open_queue(folder, sync).stop()
+    batch = min(jobs, BATCH)
     with closing(_builder(folder)) as connection:
-        for _ in range(jobs // BATCH):
-            connection.execute(raw.ENQUEUE, raw.enqueued(raw.new_rows(BATCH)))
+        for _ in range(jobs // batch):
+            connection.execute(raw.ENQUEUE, raw.enqueued(raw.new_rows(batch)))
         _finish(connection, {"queued": jobs})
     return {}
 
@@ -48,10 +49,11 @@ def make_finished(folder: Path, sync: str, *, jobs: int) -> Result:
     Each went through its moves, made by the product's own statements, and has its journal rows.
     """
     open_queue(folder, sync).stop()
+    batch = min(jobs, BATCH)
     with closing(_builder(folder)) as connection:
-        for _ in range(jobs // BATCH):
+        for _ in range(jobs // batch):
             with connection:
-                _live(connection, raw.new_rows(BATCH))
+                _live(connection, raw.new_rows(batch))
         failed, cancelled = jobs * FAILED_OF_100 // 100, jobs * CANCELLED_OF_100 // 100
         completed = jobs - failed - cancelled
         _finish(connection, {"completed": completed, "failed": failed, "cancelled": cancelled})

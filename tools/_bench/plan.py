@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,17 +59,33 @@ class Group:
     file: Literal["finished", "queued"] | None = None
 
 
+def each_kind(groups: Iterable[Group]) -> list[Group]:
+    """Those groups that measure something in a way that none before them does."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for group in groups:
+        kinds = {(case.subject, case.measure) for case in group.cases}
+        if not kinds <= seen:
+            kept.append(group)
+            seen |= kinds
+    return kept
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything; `quick` is for a look, not for a verdict."""
+    """How much of everything; `quick` is for a look, not for a verdict, and `smoke` shows that
+    every kind of measurement runs."""
 
     jobs: int = 5000
     calls: int = 50
+    batch: int = 1000
     samples: int = 200
     loops: int = 200_000
     million: int = 1_000_000
     memory: int = 100_000
     sockets: int = 1000
+    seconds: float = 1.5
+    imports: int = 15
 
     @classmethod
     def quick(cls) -> Sizes:
@@ -80,4 +97,19 @@ class Sizes:
             million=100_000,
             memory=20_000,
             sockets=200,
+        )
+
+    @classmethod
+    def smoke(cls) -> Sizes:
+        return cls(
+            jobs=80,
+            calls=2,
+            batch=20,
+            samples=10,
+            loops=1000,
+            million=1000,
+            memory=10_000,
+            sockets=20,
+            seconds=0.1,
+            imports=1,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from .subjects import SYNCHRONOUS, expect, verify
 QUEUE = "bench"
 ITEM = '{"n":1}'
 ENQUEUE, CLAIM, FINISH = (STATEMENTS[name] for name in ("enqueue", "claim", "finish"))
+ENQUEUE_PARAMETERS = tuple(re.findall(r":(\w+)", ENQUEUE))
 OWNER = 1
 
 
@@ -114,16 +116,15 @@ def new_rows(count: int) -> tuple[str, ...]:
 
 
 def enqueued(rows: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters that accept `rows`."""
+    """The parameters that accept `rows`; NULL for whatever else the statement may take."""
     now = time.time()
     return {
+        **dict.fromkeys(ENQUEUE_PARAMETERS),
         "jobs": apsw.carray(rows),
         "queue": QUEUE,
         "priority": 0,
         "max_attempts": 1,
         "max_crashes": 3,
-        "backoff": None,
-        "label": None,
         "waiting": 0,
         "now": now,
         "due_at": now,

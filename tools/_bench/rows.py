@@ -113,16 +113,17 @@ def _enqueue_threads(sizes: Sizes) -> Group:
 
 
 def _enqueue_many(sizes: Sizes, sync: str) -> Group:
+    size = sizes.batch
     return Group(
         f"enqueue-many-{sync}",
         (
-            *_each(("sprag", "litequeue"), "enqueue many", sync, calls=sizes.calls, size=1000),
-            *_each(("huey", "persist-queue"), "enqueue many", sync, calls=2, size=1000),
+            *_each(("sprag", "litequeue"), "enqueue many", sync, calls=sizes.calls, size=size),
+            *_each(("huey", "persist-queue"), "enqueue many", sync, calls=2, size=size),
         ),
         (
             Bar(
-                f"enqueue_many, 1,000 a call, {sync} / best peer", "rate", 3.0, at_least=True,
-                against=ENQUEUERS,
+                f"enqueue_many, {size:,} a call, {sync} / best peer", "rate", 3.0,
+                at_least=True, against=ENQUEUERS,
             ),
         ),
     )  # fmt: skip

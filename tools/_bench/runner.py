@@ -28,7 +28,8 @@ class ChildFailed(Exception):
 
 class Runner:
     """Measures groups with one Python, in a work folder where it keeps the large files.
-    `package` is where the child and the versions are."""
+    `package` is where the child and the versions are; `settle` has the system write out what
+    came before each measurement."""
 
     def __init__(
         self,
@@ -37,12 +38,15 @@ class Runner:
         environment: dict[str, str],
         sizes: Sizes,
         package: str = "_bench",
+        *,
+        settle: bool = True,
     ) -> None:
         self._python = str(python)
         self._folder = folder
         self._environment = {**environment, "PYTHONPATH": str(TOOLS)}
         self._sizes = sizes
         self._package = package
+        self._settle = settle
         self._large: dict[str, Path] = {}
 
     def run(self, group: Group, rounds: int) -> list[Round]:
@@ -66,8 +70,9 @@ class Runner:
             "folder": str(folder), "options": case.options,
         }  # fmt: skip
         what = f"{case.measure} of {case.name} at {case.sync} sync"
-        # What came before must not be written out while this is measured.
-        os.sync()
+        if self._settle:
+            # What came before must not be written out while this is measured.
+            os.sync()
         result: Result = json.loads(self._module("child", what, folder, json.dumps(wanted)))
         return result
 

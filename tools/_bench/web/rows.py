@@ -11,11 +11,11 @@ def groups(sizes: Sizes) -> tuple[Group, ...]:
     """Every row of the table, in its order."""
     return (
         _commit_to_dom(sizes),
-        *(_actions(sync, count) for sync in ("full", "normal") for count in (1, 8)),
+        *(_actions(sizes, sync, count) for sync in ("full", "normal") for count in (1, 8)),
         _sockets(sizes),
         _memory(sizes),
         _weight(),
-        _imports(),
+        _imports(sizes),
     )
 
 
@@ -33,8 +33,8 @@ def _commit_to_dom(sizes: Sizes) -> Group:
     )  # fmt: skip
 
 
-def _actions(sync: str, connections: int) -> Group:
-    options = {"seconds": 1.5, "connections": connections}
+def _actions(sizes: Sizes, sync: str, connections: int) -> Group:
+    options = {"seconds": sizes.seconds, "connections": connections}
     shown = "1 connection" if connections == 1 else f"{connections} connections"
     return Group(
         f"actions-{sync}-{connections}",
@@ -105,10 +105,10 @@ def _weight() -> Group:
     )
 
 
-def _imports() -> Group:
+def _imports(sizes: Sizes) -> Group:
     return Group(
         "import",
-        (Case("sprag", "imports", "full", {"samples": 15}),),
+        (Case("sprag", "imports", "full", {"samples": sizes.imports}),),
         (
             Bar("import sprag.queue", "seconds", 0.06, at_least=False, unit="ms"),
             Bar("  web packages loaded", "web", 0, at_least=False, unit="count"),
