@@ -20,7 +20,7 @@ ORDER = (
     "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database", "reader",
     "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
     "coroutines", "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle",
-    "waiting", "enqueuing", "service", "__init__",
+    "waiting", "asynchronous", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job")
