@@ -114,6 +114,11 @@ class Lifecycle:
         """
         if here.is_inside():
             raise errors.ReentrantCall
+<<<<<<< HEAD
+=======
+        if interrupts.shielded.depth:
+            interrupts.shielded.lower()
+>>>>>>> main
         engine = self.engine
         if engine is None:
             return self._opened()
@@ -135,7 +140,7 @@ class Lifecycle:
     def subscribe(self, callback: Callback, after: int | None) -> Subscription:
         """A subscription to this queue's jobs, which ends with the queue."""
         engine = self.open()
-        with interrupts.shielded:
+        with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.settings.name, after)
             self._subscriptions.add(subscription)
             engine.keep_watch()
@@ -301,7 +306,11 @@ def stop_together(fronts: Iterable[Front]) -> None:
     refuse_reentry()
     fronts = tuple(fronts)
     started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
+<<<<<<< HEAD
     with interrupts.shielded:
+=======
+    with interrupts.shielded.throughout():
+>>>>>>> main
         threads = [_stopping(front) for front in fronts]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:
@@ -336,7 +345,7 @@ def _stop_or_say(front: Front) -> None:
 
 def _stop_at_exit() -> None:
     # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
-    with interrupts.shielded:
+    with interrupts.shielded.throughout():
         for front in tuple(_started.values()):
             _stop_or_say(front)
 
