@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from ..queue import DatabaseError, JobNotFound, QueueClosed
 from ..queue.engine import Engine
+from ..queue.logs import Log
 from .access import Access, Door
 from .answers import ProtectedAnswers, refusal
 from .facts import Facts
@@ -26,7 +26,7 @@ from .signing import Signing
 from .streams import Streams
 from .verbs import VERBS
 
-log = logging.getLogger("sprag.dashboard")
+log: Final = Log("sprag.dashboard", here_always=True)
 
 JOB_ID: Final = "{id:str}"
 

@@ -112,8 +112,8 @@ class Journal(Reader):
                 ticket.stopping = True
                 parked = self._parked.get(ticket.queue, [])
                 if ticket in parked:
-                    parked.remove(ticket)
                     ticket.wake_parked()
+                    parked.remove(ticket)
 
     def nudge(self, workers: Iterable[Exchange]) -> None:
         """Let those of the workers that have no run look for some: other processes may have left
@@ -256,6 +256,7 @@ class Journal(Reader):
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
+            self._deal_again(workers)
             runs = [worker.claimed for worker in workers if worker.claimed is not None]
             # The run, not the job: the outcome of an earlier one may have been stored, unknown to
             # its worker, and the next been started, in one commit.
@@ -533,20 +534,35 @@ class Journal(Reader):
         remaining = iter(runs)
         with self._parking:
             for seeker in seekers:
-                if seeker.done:
-                    continue  # dismissed while this was being written; its thread has gone
-                run = next(remaining, None)
                 parked = self._parked.setdefault(seeker.queue, [])
+                if seeker.done:
+                    # Dismissed while this was being written; its thread has gone.
+                    if seeker in parked:
+                        parked.remove(seeker)
+                    continue
+                run = next(remaining, None)
                 if run is not None:
                     seeker.claimed = run
                     if seeker.parked:
-                        parked.remove(seeker)
                         seeker.wake_parked()
+                        parked.remove(seeker)
                 elif not seeker.parked and not seeker.stopping:
                     seeker.parked = True
                     parked.append(seeker)
         if next(remaining, None) is not None:
             self.adrift = True
+
+    def _deal_again(self, workers: Iterable[Exchange]) -> None:
+        """Put right what an exception in the midst of `_deal` or `dismiss` has left."""
+        with self._parking:
+            for worker in workers:
+                parked = self._parked.setdefault(worker.queue, [])
+                if worker.done:
+                    worker.wake()  # it may not have been
+                elif worker.parked and (worker.claimed is not None or worker.stopping):
+                    worker.wake_parked()
+                elif worker.parked and worker not in parked:
+                    parked.append(worker)
 
 
 class _Unclaimable(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
 from ..queue.codec import MAX_DEPTH
+from ..queue.logs import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
@@ -32,7 +32,7 @@ from .session import check_session
 from .uploads import Upload
 from .visitor import keep_session, session_audience
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 _MOST_FILES: Final = 100
 _MOST_FIELDS: Final = 10

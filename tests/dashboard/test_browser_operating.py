@@ -17,7 +17,7 @@ from tests.conftest import MakeQueue
 from tests.dashboard.conftest import OpenPage, handle, served
 from tests.support import Gate, finished, queue_class, sql, wait_until
 
-BERLIN = {"timezone_id": "Europe/Berlin"}
+BERLIN: dict[str, Any] = {"timezone_id": "Europe/Berlin"}
 
 
 def rows(page: Page) -> Locator:

@@ -16,11 +16,11 @@ from tests.support import said
 
 ORDER = (
     "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
-    "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside", "place",
-    "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database", "reader",
-    "search", "statistics", "journal", "owners", "processes", "recovery", "reserve", "observer",
-    "running", "execution", "coroutines", "engine", "pool", "backup", "options", "definition",
-    "rivals", "lifecycle", "waiting", "enqueuing", "service", "__init__",
+    "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
+    "place", "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database",
+    "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
+    "observer", "running", "execution", "coroutines", "engine", "deadlock", "pool", "backup",
+    "options", "definition", "rivals", "lifecycle", "waiting", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")
