@@ -118,7 +118,7 @@ def test_a_filter_asks_first_and_without_anybody_to_ask_does_nothing(
     before = statuses(sprag)
     answer = sprag("cancel", "--queue=images")
     assert (answer.code, answer.out) == (2, "")
-    assert "Cancel 2 queued jobs of images?" in answer.err
+    assert "Cancel 2 queued jobs in images?" in answer.err
     assert "--yes" in answer.err
     assert sprag("cancel", "--queue=images", "--json").error["kind"] == "confirmation_needed"
     assert statuses(sprag) == before

@@ -1,4 +1,4 @@
-"""`sprag cancel`, `requeue` and `run-now`: move jobs that are named, or all that match."""
+"""`sprag cancel`, `requeue` and `run-now`: move named jobs, or all that match."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Moved = tuple[str, Status]
 _BATCH: Final = 200
 
 
-@click.command("cancel", short_help="Cancel jobs: queued ones at once, running ones give way.")
+@click.command("cancel", short_help="Cancel jobs.")
 @click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
 @options.queues
-@options.statuses("queued", "running", default="with --queue alone: queued")
+@options.statuses("queued", "running", default="queued")
 @options.yes
 @options.shared()
 @options.settings
@@ -36,14 +36,15 @@ def cancel(
     settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
     yes: bool,
 ) -> int:  # fmt: skip
-    """Cancel these JOBs, or with --queue or --status all that match.
+    """Cancel these JOBs, or all that match --queue and --status.
 
-    A queued job is cancelled at once. A running one is asked to give way and is
-    "cancelling" until its handler looks; one that never looks is completed.
+    A queued job is cancelled at once. A running job is asked to stop. It is
+    "cancelling" until its handler calls check_cancelled(); if the handler never
+    does, the job completes.
 
     JSON: {"jobs": [{"id", "status"}, …], "errors": [{"kind", "message",
-    "job_id"}, …]}, with the state that each job is in now. Exit code 1 if there
-    is an error.
+    "job_id"}, …]}, with the current state of each job. The exit code is 1 if
+    there is an error.
     """
     if jobs:
         return _move_named(settings, _CANCEL, jobs, queues, statuses)
@@ -53,7 +54,7 @@ def cancel(
 @click.command("requeue", short_help="Run failed or cancelled jobs again.")
 @click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
 @options.queues
-@options.statuses("failed", "cancelled", default="with --queue alone: failed")
+@options.statuses("failed", "cancelled", default="failed")
 @options.yes
 @options.shared()
 @options.settings
@@ -61,11 +62,11 @@ def requeue(
     settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
     yes: bool,
 ) -> int:  # fmt: skip
-    """Run these JOBs again, or with --queue or --status all that match.
+    """Run these JOBs again, or all that match --queue and --status.
 
-    They get fresh attempts and keep their history.
+    They start with new attempts and keep their history.
 
-    JSON and exit code are those of `sprag cancel`.
+    JSON and exit codes are those of `sprag cancel`.
     """
     if jobs:
         return _move_named(settings, _REQUEUE, jobs, queues, statuses)
@@ -169,7 +170,7 @@ def _move_named(
     statuses: Sequence[Status],
 ) -> int:
     if queues or statuses:
-        raise click.UsageError("expected JOBs or a filter (--queue, --status), got both")
+        raise click.UsageError("expected JOBs, or --queue and --status, but not both")
     moved: list[Moved] = []
     refused: list[dict[str, Any]] = []
     with settings.opened() as engine:
@@ -193,7 +194,7 @@ def _move_all(
     settings: Settings, move: _Move, queues: Sequence[str], statuses: Sequence[Status], *, yes: bool
 ) -> int:
     if not (queues or statuses):
-        raise click.UsageError("expected JOBs, or a filter: --queue, --status or both")
+        raise click.UsageError("expected JOBs, --queue or --status")
     chosen = statuses or (move.by_default,)
     with settings.opened() as engine:
         names = queues or engine.journal.queues()
@@ -201,7 +202,7 @@ def _move_all(
         count = sum(counts[status] for counts in by_name.values() for status in chosen)
         where = ", ".join(map(one_line, queues)) or "all queues"
         if count:
-            question = f"{move.verb.capitalize()} {count:,} {' and '.join(chosen)} jobs of {where}?"
+            question = f"{move.verb.capitalize()} {count:,} {' and '.join(chosen)} jobs in {where}?"
             settings.confirm(question, yes=yes)
         moved = [
             done for batch in _batches(engine, names, chosen) for done in move.many(engine, batch)
@@ -218,7 +219,7 @@ def _move_all(
 def _batches(
     engine: Engine, queues: Sequence[str], statuses: Sequence[Status]
 ) -> Iterator[list[str]]:
-    """The ids of all that match, newest first: each job once, none that comes later."""
+    """Yield the ids of all that match now, newest first, each once."""
     before: str | None = None
     while queues:
         page = engine.journal.page(queues, statuses, _BATCH, cursor(before))
