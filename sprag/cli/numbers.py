@@ -41,10 +41,10 @@ class Rates:
 def measure(journal: Journal, now: float, seconds: float, window: int = _WINDOW) -> Rates:
     """Return the moves of the last `seconds`, or of a shorter time if there were over `window`."""
     since = now - seconds
-    oldest = journal.window_start(window)
+    oldest = journal.statistics.window_start(window)
     if oldest is not None and oldest > since and journal.head()[0] > window:
         since = oldest
-    return Rates(max(now - since, 0.001), journal.rates(since, window))
+    return Rates(max(now - since, 0.001), journal.statistics.rates(since, window))
 
 
 def counts_table(counts: Mapping[str, Mapping[Status, int]]) -> Table:

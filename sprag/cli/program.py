@@ -36,7 +36,7 @@ from .text import lines
 
 _THEMES: Final[dict[str, tuple[click.Command, ...]]] = {
     "Inspect": (jobs.command, show.command, watch.command, counts.command),
-    "Change jobs": (enqueue.command, moves.cancel, moves.requeue),
+    "Change jobs": (enqueue.command, moves.cancel, moves.requeue, moves.run_now),
     "Run jobs": (work.command, run.command, recover.command),
     "Maintain the file": (check.command, backup.command, prune.command),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -15,16 +14,19 @@ from starlette.routing import Route
 
 from ..queue import DatabaseError, JobNotFound, QueueClosed
 from ..queue.engine import Engine
+from ..queue.logs import Log
 from .access import Access, Door
 from .answers import ProtectedAnswers, refusal
 from .facts import Facts
 from .files import asset
 from .moves import Moves
 from .pages import Pages
+from .pruning import Pruning
 from .signing import Signing
 from .streams import Streams
+from .verbs import VERBS
 
-log = logging.getLogger("sprag.dashboard")
+log: Final = Log("sprag.dashboard", here_always=True)
 
 JOB_ID: Final = "{id:str}"
 
@@ -52,7 +54,7 @@ def dashboard(
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(engine), Moves(engine)
-    signing, streams = Signing(door, pages), Streams(engine, live)
+    signing, streams, pruning = Signing(door, pages), Streams(engine, live), Pruning(engine)
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),
@@ -62,8 +64,8 @@ def dashboard(
         Route("/data/overview", facts.overview),
         Route("/data/jobs", facts.jobs),
         Route(f"/data/jobs/{JOB_ID}", facts.job),
-        Route("/cancel", moves.cancel, methods=["POST"]),
-        Route("/requeue", moves.requeue, methods=["POST"]),
+        *(Route(f"/{verb}", moves.endpoint(verb), methods=["POST"]) for verb in VERBS),
+        Route("/prune", pruning.prune, methods=["POST"]),
         Route("/events", streams.open),
         Route("/assets/{version}/{name}", asset),
     ]

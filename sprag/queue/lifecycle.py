@@ -104,7 +104,10 @@ class Lifecycle:
 
         Raises QueueClosed for one from before a fork, and ReentrantCall.
         """
-        refuse_reentry()
+        if here.is_inside():
+            raise errors.ReentrantCall
+        if interrupts.shielded.depth:
+            interrupts.shielded.lower()
         engine = self.engine
         if engine is None:
             return self._opened()
@@ -126,7 +129,7 @@ class Lifecycle:
     def subscribe(self, callback: Callback, after: int | None) -> Subscription:
         """A subscription to this queue's jobs, which ends with the queue."""
         engine = self.open()
-        with interrupts.shielded:
+        with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.settings.name, after)
             self._subscriptions.add(subscription)
             engine.keep_watch()
@@ -287,7 +290,7 @@ def stop_together(fronts: Iterable[Front]) -> None:
     Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
     """
     refuse_reentry()
-    with here.inside, interrupts.shielded:
+    with interrupts.shielded.throughout():
         fronts = tuple(fronts)
         started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
         threads = [_stopping(front) for front in fronts]
@@ -322,7 +325,7 @@ def _stop_or_say(front: Front) -> None:
 
 def _stop_at_exit() -> None:
     # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
-    with interrupts.shielded:
+    with interrupts.shielded.throughout():
         for front in tuple(_started.values()):
             _stop_or_say(front)
 

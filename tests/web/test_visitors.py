@@ -465,8 +465,8 @@ def test_a_page_whose_template_was_not_found_says_to_the_server_which(
         class Home(Controller):
             route = "/"
             def load(self):
-                return {}
+                return dict(x=1)
     """
     client = browse(make_app({"page.py": source, "pag.html": ""}))
-    with pytest.raises(TypeError, match=r"there is no template: neither \S+/page\.html, nor"):
+    with pytest.raises(TypeError, match=r"no template, got dict; for a page, write \S+/page\.html"):
         client.get("/")

@@ -1,4 +1,4 @@
-"""`sprag cancel` and `sprag requeue`: move named jobs, or all that match."""
+"""`sprag cancel`, `requeue` and `run-now`: move named jobs, or all that match."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import click
 from ...queue import IllegalMove, QueueError
 from ...queue.checks import cursor
 from ...queue.engine import Engine
-from ...queue.states import Event, Status, sources
+from ...queue.glances import WAITING
+from ...queue.search import Wanted
+from ...queue.states import Status, sources
 from .. import options
 from ..exits import FAILED, OK, Refusal, refusal_of
 from ..lookup import find
@@ -71,6 +73,55 @@ def requeue(
     return _move_all(settings, _REQUEUE, queues, statuses, yes=yes)
 
 
+@click.command("run-now", short_help="Start scheduled and retrying jobs before they are due.")
+@click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
+@options.queues
+@options.yes
+@options.shared()
+@options.settings
+def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes: bool) -> int:
+    """Let these JOBs start now, or with --queue all jobs of it that wait until they are due.
+
+    A scheduled job, or one that waits for its next attempt, starts as soon as a
+    worker is free. A job that is ready already stays as it is.
+
+    JSON and exit code are those of `sprag cancel`.
+    """
+    if jobs:
+        return _move_named(settings, _RUN_NOW, jobs, queues, ())
+    if not queues:
+        raise click.UsageError("expected JOBs or --queue")
+    where = ", ".join(map(one_line, queues))
+    with settings.opened() as engine:
+        if next(_waiting(engine, queues), None):
+            settings.confirm(f"Start all waiting jobs of {where} now?", yes=yes)
+        moved = [
+            done for batch in _waiting(engine, queues) for done in _RUN_NOW.many(engine, batch)
+        ]
+    if settings.as_json:
+        settings.emit(_shape(moved, []))
+    else:
+        told = f"{len(moved):,} {'job starts' if len(moved) == 1 else 'jobs start'} now"
+        settings.write(lines(told if moved else f"no waiting jobs in {where}") + "\n")
+    return OK
+
+
+def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
+    """The ids of the jobs of these queues that wait, newest first: each once."""
+    wanted = Wanted(engine.journal.clock(), queues, WAITING)
+    place: str | None = ""
+    while place is not None:
+        found = engine.journal.search.find(wanted, _BATCH, cursor(place or None))
+        if found.jobs:
+            yield [job.id for job in found.jobs]
+        place = found.next
+
+
+def _run_now(engine: Engine, id_: str) -> Moved:
+    engine.journal.run_now(id_)
+    return id_, engine.journal.job(id_).status
+
+
 def _cancel(engine: Engine, id_: str) -> Moved:
     engine.cancel(id_)
     status = engine.journal.job(id_).status
@@ -86,7 +137,7 @@ def _requeue(engine: Engine, id_: str) -> Moved:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    event: Event
+    verb: str
     by_default: Status
     one: Callable[[Engine, str], Moved]
     many: Callable[[Engine, Sequence[str]], list[Moved]]
@@ -100,6 +151,14 @@ _REQUEUE: Final = _Move(
     "failed",
     _requeue,
     lambda engine, ids: [(id_, "queued") for id_ in engine.journal.requeue_many(ids)],
+)
+
+
+_RUN_NOW: Final = _Move(
+    "run now",
+    "queued",
+    _run_now,
+    lambda engine, ids: [(id_, "queued") for id_ in engine.journal.run_now_many(ids)],
 )
 
 
@@ -143,9 +202,7 @@ def _move_all(
         count = sum(counts[status] for counts in by_name.values() for status in chosen)
         where = ", ".join(map(one_line, queues)) or "all queues"
         if count:
-            question = (
-                f"{move.event.capitalize()} {count:,} {' and '.join(chosen)} jobs in {where}?"
-            )
+            question = f"{move.verb.capitalize()} {count:,} {' and '.join(chosen)} jobs in {where}?"
             settings.confirm(question, yes=yes)
         moved = [
             done for batch in _batches(engine, names, chosen) for done in move.many(engine, batch)

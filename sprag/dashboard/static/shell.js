@@ -20,6 +20,23 @@ export function outcome(text, bad = false) {
   outcome.timer = setTimeout(() => (place.textContent = ""), bad ? 20000 : 8000);
 }
 
+/** Put a text into the clipboard, and say so. */
+export async function copy(text, says) {
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    done = true;
+  } catch { // also where there is none: pages without HTTPS, on another machine
+    const field = el("textarea", { class: "unseen", readonly: true });
+    document.body.append(field);
+    field.value = text;
+    field.select();
+    done = document.execCommand("copy");
+    field.remove();
+  }
+  outcome(done ? says : "This browser does not allow this page to copy.", !done);
+}
+
 let answered = () => {}; // what waits for the answer to the question that is open
 
 /** Whether a person says yes; a question that another one replaces is a no. */
