@@ -100,7 +100,7 @@ class Lifecycle:
     # ------------------------------------------------------------ open
 
     def open(self) -> Engine:
-        """The open file, opened if need be, for a call from outside of the queue.
+        """The open file, for a call from outside of the queue; opened if need be.
 
         Raises QueueClosed for one from before a fork, and ReentrantCall.
         """
@@ -120,8 +120,8 @@ class Lifecycle:
             if engine is None:
                 settings = self.settings
                 engine = self.engine = Engine.open(
-                    self.path, settings.durability, vfs=settings.vfs,
-                    flags=settings.open_flags, busy_seconds=settings.busy_seconds,
+                    self.path, settings.durability, vfs=settings.vfs, flags=settings.open_flags,
+                    busy_seconds=settings.busy_seconds,
                 )  # fmt: skip
         engine.database.check_open()
         return engine
@@ -138,47 +138,49 @@ class Lifecycle:
     # ------------------------------------------------------------ start
 
     def start(self, front: Front) -> None:
-        """Open the file, recover the jobs of dead processes and start the workers."""
+        """Open the file, recover the jobs of dead processes and start the workers.
+
+        Raises ConfigurationError if a different class runs the queue in this process. Queues whose
+        class was defined again since are stopped first, with their grace.
+        """
         refuse_reentry()
-        while old := self._start(front):
+        while outdated := self._start(front):
             log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
-                        "running jobs get their grace", rivals.named(type(front)),
-                        self.settings.name)  # fmt: skip
-            for life, other in old:
+                        "running jobs get their grace",
+                        rivals.named(type(front)), self.settings.name)  # fmt: skip
+            for life, other in outdated:
                 other.stop()
                 life.stop(0.0)  # where the author's `stop` does not
         settle()
 
     def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
-        """Start the workers, unless queues of an earlier definition have to stop first: those."""
+        """Start; or return the queues that have to stop before."""
         with here.inside, self._life, interrupts.shielded:
             engine = self._opened()
             if self.pool is not None:
                 return []
-            old = self._take_name(front, engine)
-            if not old:
-                try:
-                    self._start_workers(front, engine)
-                except BaseException:
-                    _started.pop(self, None)
-                    raise
-            return old
-
-    def _take_name(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
-        """Run the queue's jobs in this process from now on, unless queues whose class was defined
-        again since do: those. Raises ConfigurationError if a different class does.
-        """
-        name, kind = self.settings.name, type(front)
-        with _names:
-            beside = [
-                (life, other)
-                for life, other in _started.items()
-                if life.engine is engine and life.settings.name == name
-            ]
-            old = rivals.outdated(kind, [type(other) for _, other in beside], name, engine.path)
-            if not old:
+            with here.inside, _names:
+                outdated = self._outdated_by(front, engine)
+                if outdated:
+                    return outdated
                 _started[self] = front
-            return [(life, other) for life, other in beside if type(other) in old]
+            try:
+                self._start_workers(front, engine)
+            except BaseException:
+                _started.pop(self, None)
+                raise
+            return []
+
+    def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
+        name = self.settings.name
+        beside = [
+            (life, other)
+            for life, other in _started.items()
+            if life.engine is engine and life.settings.name == name
+        ]
+        kinds = [type(other) for _, other in beside]
+        old = rivals.outdated(type(front), kinds, name, engine.path)
+        return [(life, other) for life, other in beside if type(other) in old]
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
@@ -199,8 +201,8 @@ class Lifecycle:
         pool = self.pool
         if pool is not None and pool.runs_here():
             raise errors.StopInsideHandler(
-                f"stop() of queue {self.settings.name!r} was called inside its own handler "
-                "and would wait for that handler for ever; the queue goes on"
+                f"stop() of queue {self.settings.name!r} was called inside its own handler and "
+                "would wait for that handler for ever; the queue goes on"
             )
         refuse_reentry()
         me = object()
@@ -290,15 +292,16 @@ def stop_together(fronts: Iterable[Front]) -> None:
     Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
     """
     refuse_reentry()
+    fronts = tuple(fronts)
+    started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
     with interrupts.shielded.throughout():
-        fronts = tuple(fronts)
-        started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
         threads = [_stopping(front) for front in fronts]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:
                 for life in started:
                     life.hurry()
-            threads[0].join(interrupts.PIECE_SECONDS)
+            with here.inside:
+                threads[0].join(interrupts.PIECE_SECONDS)
 
 
 def _has(fronts: Collection[Front], front: Front) -> bool:
@@ -310,7 +313,8 @@ def _stopping(front: Front) -> threading.Thread:
     """A thread that stops the queue; one that never ran where the system has no more."""
     thread = threading.Thread(target=_stop_or_say, args=(front,), name="sprag-stop")
     try:
-        thread.start()
+        with here.inside:
+            thread.start()
     except RuntimeError:
         _stop_or_say(front)
     return thread

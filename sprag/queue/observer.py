@@ -212,10 +212,10 @@ def merged(
 
 
 class Bell(Protocol):
-    """What wakes someone who waits: an Event, or its like of an event loop."""
+    """What wakes someone who waits: a Wakeup, or its like of an event loop."""
 
     def set(self) -> None:
-        """Wake. Cheap, does not raise, and safe from any thread."""
+        """Wake. Cheap, does not raise, and safe at any moment in any thread."""
 
 
 class Observers:

@@ -326,9 +326,9 @@ class QueueService:
         drops SQLite's locks. Jobs that run now are queued in the copy. A damaged file is not
         copied: DatabaseCorrupt."""
         checks.file_path("backup", path)
-        database = self.__life.open().database
+        engine = self.__life.open()
         with here.inside:
-            backup(database, str(Path(path).absolute()))
+            backup(engine.database, str(Path(path).absolute()))
 
     # ------------------------------------------------------------ start and stop
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
@@ -17,17 +17,17 @@ from tests.conftest import MakeQueue
 from tests.dashboard.conftest import OpenPage, handle, served
 from tests.support import Gate, finished, queue_class, sql, wait_until
 
-BERLIN = {"timezone_id": "Europe/Berlin"}
+BERLIN: dict[str, Any] = {"timezone_id": "Europe/Berlin"}
 
 
 def rows(page: Page) -> Locator:
     return page.locator("#rows tr")
 
 
-def box(locator: Locator) -> dict[str, float]:
+def box(locator: Locator) -> FloatRect:
     found = locator.bounding_box()
     assert found is not None
-    return dict(found)
+    return found
 
 
 @pytest.fixture
