@@ -114,11 +114,8 @@ class Lifecycle:
         """
         if here.is_inside():
             raise errors.ReentrantCall
-<<<<<<< HEAD
-=======
         if interrupts.shielded.depth:
             interrupts.shielded.lower()
->>>>>>> main
         engine = self.engine
         if engine is None:
             return self._opened()
@@ -306,11 +303,7 @@ def stop_together(fronts: Iterable[Front]) -> None:
     refuse_reentry()
     fronts = tuple(fronts)
     started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
-<<<<<<< HEAD
-    with interrupts.shielded:
-=======
     with interrupts.shielded.throughout():
->>>>>>> main
         threads = [_stopping(front) for front in fronts]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:

@@ -331,7 +331,6 @@ class QueueService:
         engine = self.__life.open()
         with here.inside:
             backup(engine.database, str(Path(path).absolute()))
-<<<<<<< HEAD
 
     # ------------------------------------------------------------ the same for event loops
 
@@ -374,8 +373,6 @@ class QueueService:
         """
         job: Job = await _for_loops().wait(self.__life, job_id, timeout)
         return job
-=======
->>>>>>> main
 
     # ------------------------------------------------------------ start and stop
 
