@@ -80,19 +80,18 @@ class Database:
         """Held by whoever uses the writer, so that nobody closes it under a transaction."""
         self.closed = False
         self.forked = False
-        self._file: tuple[int, int] | None = None
+        self._files: dict[str, tuple[int, int] | None] = {}
         self._looked_at = 0.0
         self.checkpoints = Checkpoints(path, durability, busy_seconds)
         self._lasting = durability == "full"
         try:
             with self.translated():
-                self.writer = self._connect(ours=False)
+                self.writer = self._connect()
                 # A file that may be another application's: not even its log may be copied into
                 # it when this connection turns out to be the only one, and closes.
                 self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log(path)))
                 self._prepare_file(self.writer)
                 self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
-                _keep_log(self.writer)
                 self._pragmas(self.writer)
                 self._check_shared_memory()
                 self.writer.set_wal_hook(self.checkpoints.count)
@@ -100,7 +99,8 @@ class Database:
             if vfs is None:
                 adopt(path)
                 with suppress(OSError):
-                    self._file = which(path)
+                    # SQLite keeps both open, and nobody else may delete the log meanwhile.
+                    self._files = {name: which(name) for name in (path, f"{path}-wal")}
         except BaseException:
             self.close()
             raise
@@ -334,25 +334,27 @@ class Database:
                 )
 
     def check_in_place(self) -> None:
-        """Raise DatabaseRefused if the file has been deleted or replaced since it was opened:
-        SQLite would write on, into a file that nobody can open again. Looks now and then."""
+        """Raise DatabaseRefused if the file or its log was deleted or replaced since it was
+        opened: SQLite would write on, into a file that nobody can open again. Looks now and then.
+        """
         now = time.monotonic()
-        if self._file is None or now < self._looked_at + _LOOK_SECONDS:
+        if now < self._looked_at + _LOOK_SECONDS:
             return
-        try:
-            there = which(self.path)
-        except OSError:
-            return  # what cannot be looked at may be in place: the disk itself will tell
-        if there != self._file:
-            raise errors.DatabaseRefused(
-                f"{self.path} was deleted or replaced while it was open: nothing is accepted, and "
-                "what running jobs store is lost with the old file. Stop every process that has "
-                "it open, then put the right file in place",
-                self.path,
-            )
+        for name, opened in self._files.items():
+            try:
+                there = which(name)
+            except OSError:
+                return  # what cannot be looked at may be in place: the disk itself will tell
+            if opened is not None and there != opened:
+                raise errors.DatabaseRefused(
+                    f"{name} was deleted or replaced while it was open: nothing is accepted, and "
+                    "what running jobs store is lost with the old file. Stop every process that "
+                    f"has {self.path} open, then put the right file in place",
+                    self.path,
+                )
         self._looked_at = now
 
-    def _connect(self, *, ours: bool = True, create: bool = True) -> apsw.Connection:
+    def _connect(self, *, create: bool = True) -> apsw.Connection:
         flags = self._flags if create else self._flags & ~apsw.SQLITE_OPEN_CREATE
         connection = apsw.Connection(self.path, flags=flags, vfs=self.vfs)
         with self._mutex:
@@ -361,9 +363,6 @@ class Database:
         # statement anew at each execution, which takes five times as long as running it.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(round(self._busy_seconds * 1000))
-        if ours:
-            with self._or_disconnected(connection):
-                _keep_log(connection)
         return connection
 
     @contextmanager
@@ -499,13 +498,6 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-
-def _keep_log(connection: apsw.Connection) -> None:
-    # The last one to close leaves the WAL file in place: creating and deleting it costs
-    # syncs of the folder, and a deletion is a write that can go wrong.
-    persist = ctypes.c_int(1)
-    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
 
 
 # In a forked child: (path, whether it was at rest, connections) of what the parent had open.

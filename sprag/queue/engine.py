@@ -190,6 +190,10 @@ class Engine:
             self._due.setdefault(queue, None)
             self._version = -1  # look for due jobs at the next tick
 
+    def workers(self, queue: str) -> int:
+        """How many workers of this queue the process has."""
+        return sum(worker.queue == queue for worker in self._workers)
+
     def dismiss(self, workers: list[Exchange]) -> None:
         """Let these workers end once they have handed in what they have."""
         self.journal.dismiss(workers)

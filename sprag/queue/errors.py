@@ -124,6 +124,15 @@ class StopInsideHandler(QueueError):
     """A handler asked its own queue to stop, which would wait for that handler."""
 
 
+class WaitInsideHandler(QueueError):
+    """A handler would wait for a job for ever, or would hold up all other handlers meanwhile.
+    `job_id` is the job that it would have waited for; that job goes on."""
+
+    def __init__(self, message: str, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
 class ReentrantCall(QueueError):
     """A finalizer or a signal handler called the queue while the thread that it interrupted was
     inside the queue. The call changed nothing."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 import os
 import threading
 import traceback
@@ -34,8 +33,10 @@ from ..dashboard import dashboard
 from ..queue import QueueService
 from ..queue import errors as queue_errors
 from ..queue.engine import Engine
+from ..queue.inside import owned, refuse_reentry
 from ..queue.interrupts import shielded
 from ..queue.lifecycle import stop_together
+from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
@@ -55,7 +56,7 @@ from .transports import Transports
 from .trouble import Trouble
 from .visitor import Identify, Topics, Visitors
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web")
 
 TOKEN_VARIABLE: Final = "SPRAG_DASHBOARD_TOKEN"
 _STOP_SECONDS: Final = 10.0
@@ -144,6 +145,7 @@ class App:
         self.debug = debug
         """Whether requests from this machine are shown tracebacks; read when it is built."""
         self._life = threading.RLock()
+        self._is_starting_or_stopping = owned(self._life)
         self._users = 0
         self._engine: Engine | None = None
         self._asgi: Starlette | None = None
@@ -162,24 +164,34 @@ class App:
 
     def start(self) -> Self:
         """Check everything, open the file and start the queues. Each start needs a stop."""
+        self._refuse_reentry()
+        self._start()
+        settle()
+        return self
+
+    def _start(self) -> None:
         with self._life:
             self.build()
             counted = False
             try:
-                with shielded:
+                with shielded.throughout():
                     if self._users == 0:
                         self._begin()
                     self._users += 1
                     counted = True
             except BaseException:
                 if counted:  # a Ctrl-C meanwhile; nobody would stop what has not started
-                    self.stop()
+                    self._stop()
                 raise
-        return self
 
     def stop(self) -> None:
         """Stop the queues, all at once, each with its grace, and close the file."""
-        with self._life, shielded:
+        self._refuse_reentry()
+        self._stop()
+        settle()
+
+    def _stop(self) -> None:
+        with self._life, shielded.throughout():
             if self._users == 0:
                 return
             self._users -= 1
@@ -189,6 +201,12 @@ class App:
                 stop_together(self.queues.values())
             finally:
                 self._close()
+
+    def _refuse_reentry(self) -> None:
+        """Raise ReentrantCall if this thread was interrupted in a start or a stop."""
+        refuse_reentry()
+        if self._is_starting_or_stopping():
+            raise queue_errors.ReentrantCall
 
     def __enter__(self) -> Self:
         return self.start()
@@ -299,7 +317,8 @@ class App:
                     "nobody ran the application's lifespan, so its queues start with the first "
                     "request, and nobody will stop them in order: see App.lifespan"
                 )
-                self.start()
+                self._start()
+        settle()
 
     def _begin(self) -> None:
         self._open()

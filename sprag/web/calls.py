@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
 from ..queue.codec import MAX_DEPTH
+from ..queue.logs import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
@@ -34,7 +34,7 @@ from .trouble import is_author
 from .uploads import Upload
 from .visitor import keep_session, session_audience
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 _UNAVAILABLE: Final = (queue_errors.DatabaseError, queue_errors.QueueClosed)
 _OPTION: Final = re.compile(r"([a-z_]+): (expected .*)", re.DOTALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import logging
 import traceback
 from typing import Final
 
@@ -13,10 +12,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..dashboard.access import is_loopback
+from ..queue.logs import Log
 from .errors import ActionError
 from .guards import page_policy
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 _SAYS: Final = {
     403: "Not allowed",

@@ -24,7 +24,7 @@ def test_jobs_are_listed_newest_first_with_what_they_say(sprag: Sprag, ended: En
     answer = sprag("list")
     assert answer.code == 0
     head, *lines = answer.out.splitlines()
-    assert head.split() == ["JOB", "STATUS", "QUEUE", "WHEN", "TOOK", "TRY", "WHAT", "SAYS"]
+    assert head.split() == ["JOB", "STATUS", "QUEUE", "WHEN", "TOOK", "ATTEMPT", "WHAT", "MESSAGE"]
     assert [line.split()[0] for line in lines] == [
         ended.delayed.id, ended.queued.id, ended.failed.id, ended.completed.id, ended.cancelled.id,
     ]  # fmt: skip

@@ -347,11 +347,11 @@ def test_with_reload_what_is_wrong_is_shown_in_the_browser_until_it_is_mended(
 @pytest.mark.parametrize(
     ("path", "code", "words"),
     [
-        ("no_such:app", 2, "there is no module 'no_such'"),
-        ("main:missing", 2, "main has no 'missing'; its applications are main:app"),
+        ("no_such:app", 2, "module 'no_such' was not found"),
+        ("main:missing", 2, "main has no 'missing'; it has main:app"),
         ("main:number", 2, "expected an instance of sprag.App, got int"),
-        ("main:Work", 2, "a class that is none (Work)"),
-        ("two", 2, "which application is meant? its applications are two:app, two:other"),
+        ("main:Work", 2, "got the class Work"),
+        ("two", 2, "expected exactly one application; it has two:app, two:other"),
         ("nothing", 2, "it has no application"),
         ("main.py:app", 2, "write modules with dots"),
         ("lost:app", 2, "there is no package 'no_such_package'"),

@@ -85,7 +85,7 @@ def test_long_items_are_cut_unless_all_of_them_is_asked_for(
     queue.stop()
     answer = sprag("show", job.id)
     assert '"end"' not in answer.out
-    assert "--full shows them" in answer.err
+    assert "--full to see them" in answer.err
     assert '"end": true' in sprag("show", job.id, "--full").out
     assert sprag("show", job.id, "--json").document["job"]["item"]["end"]
 

@@ -901,17 +901,18 @@ def test_a_read_that_was_cut_off_neither_keeps_the_file_open_nor_ends_a_later_on
     del kept
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_deleted_or_replaced_while_open_accepts_nothing_more(
-    make_queue: MakeQueue, database: Path, replaced: bool
+@pytest.mark.parametrize("what", ["file deleted", "file replaced", "log deleted", "log replaced"])
+def test_a_file_or_log_that_is_deleted_or_replaced_while_open_accepts_nothing_more(
+    make_queue: MakeQueue, database: Path, what: str
 ) -> None:
     queue = make_queue()
     queue.enqueue(1)
-    if replaced:
+    file = database if "file" in what else Path(f"{database}-wal")
+    if "replaced" in what:
         queue.backup(database.with_name("copy.db"))
-        database.with_name("copy.db").replace(database)
+        database.with_name("copy.db").replace(file)
     else:
-        database.unlink()
+        file.unlink()
 
     def refused() -> bool:
         try:

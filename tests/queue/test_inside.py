@@ -18,7 +18,7 @@ from tests.conftest import MakeQueue
 from tests.support import finished
 
 PACKAGE = Path(inside.__file__).parent
-LOCKS = ("_mutex", "_parking", "turn", "_life", "_registry", "_lock")
+LOCKS = ("_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
 """What the package's locks are called; a `with` also uses a connection to read by these."""
 READS = ("reading", "snapshot")
 UNDER_ANOTHER_MARK = {
@@ -28,6 +28,7 @@ UNDER_ANOTHER_MARK = {
     "journal.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",
+    "lifecycle.py: with _names": "in _start(), which carries it",
 }
 
 

@@ -28,8 +28,8 @@ _LIMIT: Final = 20
 @options.queues
 @options.statuses()
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=_LIMIT, show_default=True,
-              help="At most so many.")  # fmt: skip
-@click.option("--after", metavar="CURSOR", help="Go on where a page ended: the `next` of it.")
+              help="The most to list.")  # fmt: skip
+@click.option("--after", metavar="CURSOR", help="Continue after a page: its `next`.")
 @options.shared()
 @options.settings
 def command(
@@ -41,7 +41,8 @@ def command(
 ) -> None:
     """List jobs, newest first.
 
-    In a terminal an id is shown by its first 13 digits, which name the job.
+    A terminal shows the first 13 digits of an id, which are enough to name the
+    job.
 
     JSON: {"jobs": [job, …], "next": cursor or null}; `sprag show --help` has
     the fields of a job.
@@ -57,7 +58,7 @@ def command(
         _show(settings, page, one_queue=len(queues) == 1)
     else:
         named = ", ".join(known) if known else "none"
-        settings.say(f"no jobs; queues of this file: {named}")
+        settings.say(f"no jobs; queues in this file: {named}")
     if page.next is not None:
         again = [f"--database={settings.database}"] if settings.database else []
         again += [f"--queue={name}" for name in queues]
@@ -71,7 +72,7 @@ class _Column:
     title: str
     cell: Callable[[Job], Text]
     ratio: int | None = None
-    """Its share of the room that the others leave."""
+    """Its share of the space that the other columns leave."""
 
 
 def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
@@ -85,8 +86,8 @@ def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
         columns.append(_Column("WHEN", lambda job: Text(when(job, now))))
     if width >= _WIDE:
         columns.append(_Column("TOOK", lambda job: Text(took(job))))
-        columns.append(_Column("TRY", lambda job: Text(attempts(job))))
-        columns += [_Column("WHAT", name_of, 1), _Column("SAYS", says, 2)]
+        columns.append(_Column("ATTEMPT", lambda job: Text(attempts(job))))
+        columns += [_Column("WHAT", name_of, 1), _Column("MESSAGE", says, 2)]
     else:
         columns.append(_Column("WHAT", _name_or_news, 1))
     shown = table(expand=settings.for_eyes)
@@ -106,6 +107,6 @@ def _short_id(job: Job) -> Text:
 
 
 def _name_or_news(job: Job) -> Text:
-    """Where there is room for one only: why it failed or how far it is, else what it is."""
+    """If there is space for only one: the error or the progress, or else the name."""
     news = says(job)
     return news if news.plain and job.status != "completed" else name_of(job)
