@@ -178,7 +178,7 @@ class Engine:
                     self._lock = None
                     lock.release()
                     raise
-                self._recovery = Recovery(self.journal, self.folder, self.owner)
+                self._recovery.me = self.owner
                 self._reserve = Reserve(self.folder, self.path)
                 self._restore_reserve(self._reserve)
             return self.owner
