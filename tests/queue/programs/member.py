@@ -10,6 +10,7 @@ import threading
 
 from sprag.queue import QueueService
 from sprag.queue.processes import processes_of
+from sprag.queue.service import life_of
 
 
 def say(line: str) -> None:
@@ -54,7 +55,7 @@ if __name__ == "__main__":
     say("started")
     for line in sys.stdin:
         if line == "processes\n":
-            engine = queue._open()
+            engine = life_of(queue).open()
             for process in processes_of(engine.journal, engine.folder):
                 say(f"process {process.state} {process.reason}")
     queue.stop()
