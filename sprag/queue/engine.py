@@ -23,6 +23,7 @@ from .database import Database
 from .execution import describe
 from .inside import here
 from .interrupts import shielded
+from .job import Job
 from .journal import Journal
 from .logs import Log
 from .observer import Observers
@@ -252,13 +253,15 @@ class Engine:
                 self.path,
             )
 
-    def cancel(self, id_: str, queue: str | None = None) -> None:
-        """Cancel a queued job, or ask a running one to give way."""
-        row = self._for_certain(lambda: self.journal.cancel(id_, queue))
+    def cancel(self, id_: str, queue: str | None = None) -> Job:
+        """Cancel a queued job, or ask a running one to give way; the job as of that commit.
+        Raises JobNotFound."""
+        row, job = self._for_certain(lambda: self.journal.cancel(id_, queue))
         if row is not None:
             key, starts, status, owner = row
             if status == "cancelling" and owner == self.owner:
                 self._interrupt(key, starts)
+        return job
 
     def keep_watch(self) -> None:
         """Start the keeper, unless it runs."""

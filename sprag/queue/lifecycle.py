@@ -140,6 +140,10 @@ class Lifecycle:
         with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.settings.name, after)
             self._subscriptions.add(subscription)
+            if self.engine is not engine:
+                # The queue was stopped meanwhile. The file may stay open, for others.
+                subscription.end(CLOSE_SECONDS)
+                raise errors.QueueClosed(f"queue {self.settings.name!r} was stopped")
             engine.keep_watch()
         return subscription
 
@@ -238,6 +242,9 @@ class Lifecycle:
             if calls is not None:
                 calls.close()
             if engine is not None and not engine.database.forked:
+                # Of a `subscribe` that was under way: a later one sees that it is too late.
+                for subscription in tuple(self._subscriptions):
+                    subscription.end(CLOSE_SECONDS)
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.wake_all()
 

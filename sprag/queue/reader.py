@@ -32,9 +32,7 @@ class Reader:
         """One job. Raises JobNotFound, also where it is another queue's."""
         with here.inside, self.database.reading() as reader:
             row = row_of(reader, "job", id=id_)
-        if row is None or (queue is not None and row[2] != queue):
-            raise errors.JobNotFound(id_, queue)
-        return self._job(row)
+        return self._found(row, id_, queue)
 
     def ended(self, ids: Sequence[str]) -> list[str]:
         """Those of the jobs that have ended, or are not there."""
@@ -184,6 +182,11 @@ class Reader:
         shown = rows[:count]
         more = len(rows) > count
         return Page(tuple(map(self._job, shown)), str(shown[-1][0]) if more else None)
+
+    def _found(self, row: Row | None, id_: str, queue: str | None) -> Job:
+        if row is None or (queue is not None and row[2] != queue):
+            raise errors.JobNotFound(id_, queue)
+        return self._job(row)
 
     def _job(self, row: Row) -> Job:
         self._check(row, texts=(1, 2, 3, 4), others=(7, 8, 13, 21), numbers=(5, 6, 9, 10, 11, 12))
