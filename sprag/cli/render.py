@@ -80,9 +80,11 @@ def took(job: Job) -> str:
 
 
 def attempts(job: Job) -> str:
-    """Return the attempts as in 1/3, with crashes as in 1/3 †2."""
+    """Return the attempts as in 1/3, with crashes as in 1/3 †2, or 2 †1 if a crash allowed one
+    more than the most."""
     deaths = f" †{job.crashes}" if job.crashes else ""
-    return f"{job.attempt}/{job.max_attempts}{deaths}"
+    most = f"/{job.max_attempts}" if job.attempt <= job.max_attempts else ""
+    return f"{job.attempt}{most}{deaths}"
 
 
 def progress_words(progress: Progress) -> str:

@@ -56,6 +56,15 @@ class Progress:
         }
 
 
+def attempt_words(attempt: int, max_attempts: int, crashes: int = 0) -> str:
+    """An attempt's number for people: "2 of 3", or "2 after 1 crash" where a crash, which may
+    cost no attempt, let it be more than allowed."""
+    if attempt <= max_attempts:
+        return f"{attempt} of {max_attempts}"
+    after = "" if not crashes else f" after {crashes} {'crash' if crashes == 1 else 'crashes'}"
+    return f"{attempt}{after}"
+
+
 class Job(NamedTuple):
     """One job as the file held it when it was read. Times are unix seconds.
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from sprag.queue import Job, JobError, Page, PayloadError, Progress, QueueService
+from sprag.queue.job import attempt_words
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 
@@ -125,3 +126,19 @@ def test_a_transition_tells_all_that_was_so(make_queue: MakeQueue) -> None:
     assert fail.error is not None
     assert fail.error.message == "told"
     assert enqueue.at <= start.at <= fail.at
+
+
+@pytest.mark.parametrize(
+    ("attempt", "most", "crashes", "told"),
+    [
+        (1, 1, 0, "1 of 1"),
+        (2, 3, 1, "2 of 3"),
+        (2, 1, 1, "2 after 1 crash"),
+        (5, 2, 3, "5 after 3 crashes"),
+        (2, 1, 0, "2"),
+    ],
+)
+def test_no_attempt_is_said_to_be_one_of_fewer(
+    attempt: int, most: int, crashes: int, told: str
+) -> None:
+    assert attempt_words(attempt, most, crashes) == told

@@ -5,7 +5,7 @@ import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { copy, outcome, shortcut } from "./shell.js";
 import { timeline } from "./timeline.js";
-import { badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
+import { attemptWords, badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
 
 const id = by("job").dataset.id;
 const MAIN = ["requeue", "run-now"];
@@ -45,7 +45,7 @@ function state(job) {
   } else if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
-  if (job.attempt > 0) said.push(` · attempt ${job.attempt} of ${job.max_attempts}`);
+  if (job.attempt > 0) said.push(` · attempt ${attemptWords(job)}`);
   return said;
 }
 
@@ -90,7 +90,7 @@ function facts(job) {
     job.finished_at ? ["Ended", time(job.finished_at), job.finished_at] : null,
     ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
     job.state === "lost" && job.progress ? ["Last progress", progressWords(job.progress), job.progress] : null,
-    ["Attempts", `${job.attempt} of ${job.max_attempts}`, [job.attempt, job.max_attempts]],
+    ["Attempts", attemptWords(job), [job.attempt, job.max_attempts]],
     job.crashes ? ["Crashes", `${job.crashes} processes died under it`, job.crashes] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);

@@ -19,6 +19,12 @@ export const STATES = {
   cancelled: "Cancelled",
 };
 
+/** An attempt's number: "2 of 3", or "2 after 1 crash" where a crash let it be more than allowed. */
+export function attemptWords({ attempt, max_attempts: most, crashes }, of = " of ") {
+  if (attempt <= most) return `${attempt}${of}${most}`;
+  return crashes ? `${attempt} after ${crashes} ${crashes === 1 ? "crash" : "crashes"}` : `${attempt}`;
+}
+
 /** What each event of the journal means, by its name. */
 export const EVENTS = {
   enqueue: "Accepted",
