@@ -56,13 +56,10 @@ class Progress:
         }
 
 
-def attempt_words(attempt: int, max_attempts: int, crashes: int = 0) -> str:
-    """An attempt's number for people: "2 of 3", or "2 after 1 crash" where a crash, which may
-    cost no attempt, let it be more than allowed."""
-    if attempt <= max_attempts:
-        return f"{attempt} of {max_attempts}"
-    after = "" if not crashes else f" after {crashes} {'crash' if crashes == 1 else 'crashes'}"
-    return f"{attempt}{after}"
+def attempts_of(attempt: int, max_attempts: int) -> tuple[int, int]:
+    """Which attempt a job is at, and of how many. A crash may give it one more than its queue
+    allows."""
+    return attempt, max(attempt, max_attempts)
 
 
 class Job(NamedTuple):

@@ -151,6 +151,6 @@ def test_an_attempt_after_a_crash_is_not_one_of_fewer(
             "UPDATE job SET attempt = 2, max_attempts = 1, crashes = 1 WHERE id = ?", (job_id,)
         )
     shown = sprag("show", job_id)
-    assert "2 after 1 crash" in shown.out
+    assert "2 of 2" in shown.out
     assert "2 of 1" not in shown.out
-    assert "2 †1" in sprag("list").out
+    assert "2/2 †1" in sprag("list").out
