@@ -138,6 +138,12 @@ class Reader:
         with here.inside, self.database.reading() as reader:
             return queue_names(reader)
 
+    def waiting(self, queue: str, most: int) -> int:
+        """How many jobs of the queue are queued, counted up to `most`."""
+        with here.inside, self.database.reading() as reader:
+            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
+            return int(count)
+
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
         found: dict[str, dict[Status, int]] = {}

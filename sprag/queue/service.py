@@ -52,7 +52,8 @@ class _Inside:
         if queue is None:
             return self
         placed = definition.says(queue, QueueService, "database")
-        life = Lifecycle(settings_of(queue), placed=placed)
+        handles = type(queue).handle_item is not QueueService.handle_item
+        life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
         # One operation of a dict, so that two threads have the same.
         made: Lifecycle = vars(queue).setdefault(_LIFE, life)
         return made

@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
+from ...queue.attendance import unattended, words
 from ...queue.journal import Journal
 from .. import options
 from ..exits import FAILED, OK
@@ -41,20 +42,24 @@ def command(settings: Settings) -> int:
     processes run jobs.
 
     Exit code 1 if anything is wrong, with what to do about it. A dead owner is
-    not wrong: workers recover its jobs. Reads the whole file, while work goes on.
+    not wrong: workers recover its jobs. Nor are jobs that wait in a queue that
+    no process runs, which are named. Reads the whole file, while work goes on.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id", "state": "alive", "dead", "unknown" or "gone",
     "jobs": how many it runs, "pid", "host", "started_at", "reason": why its
-    state is unknown, "advice"}, …]}.
+    state is unknown, "advice"}, …], "unattended": {queue that has waiting jobs
+    and that no process runs: how many, up to 1,001}}.
     """
     owners: list[Owner] = []
+    idle: dict[str, int] = {}
     try:
         with settings.opened() as engine:
             problems = list(_problems(engine.journal))
             try:
                 owners = owners_of(engine)
                 problems += _stranded(owners)
+                idle = unattended(engine.journal, engine.folder)
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -65,10 +70,13 @@ def command(settings: Settings) -> int:
                 "ok": not problems,
                 "problems": [asdict(problem) for problem in problems],
                 "owners": [owner.shape() for owner in owners],
+                "unattended": idle,
             }
         )
     else:
         _show(settings, problems, owners)
+        for queue, count in idle.items():
+            settings.show(Text(one_line(f"{queue}: {words(count)}; see `sprag work --help`")))
     return FAILED if problems else OK
 
 
