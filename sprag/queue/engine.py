@@ -426,7 +426,10 @@ def _before_fork() -> None:
     # Held across the fork, so that a child never finds it locked by a thread it does not have.
     _registry.acquire()
     for engine in _engines.values():
-        engine.database.rest()
+        if here.is_inside():
+            engine.database.rest(0.0)  # forked by a finalizer: it may wait for this very thread
+        else:
+            engine.database.rest()
 
 
 def _after_fork() -> None:
