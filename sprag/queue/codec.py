@@ -172,6 +172,8 @@ def _tagged(value: object, path: str, depth: int) -> object:
 def _remedy(value: object) -> str:
     if isinstance(value, Enum):
         return ". Store its .name or .value"
+    if hasattr(type(value), "tolist"):  # numpy's scalars and arrays, pandas' columns
+        return ". Convert it first, for example with .tolist()"
     base = next((base for base in _WHOLE if isinstance(value, base)), None)
     if base is None:
         return ""
