@@ -39,6 +39,12 @@ class Front(Protocol):
     def stop(self) -> None: ...
 
 
+class Calls(Protocol):
+    """Threads that can be told to begin nothing more."""
+
+    def close(self) -> None: ...
+
+
 class Lifecycle:
     """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
 
@@ -56,6 +62,8 @@ class Lifecycle:
 
     def make_locks(self) -> None:
         """Begin with fresh ones: in a forked child, threads it does not have may hold them."""
+        self.calls: Calls | None = None
+        """The threads of awaited calls, made by `asynchronous`."""
         self._life = threading.RLock()
         """Held for the whole of a start or a stop."""
         self._mutex = threading.RLock()
@@ -219,18 +227,19 @@ class Lifecycle:
     def _stop(self, grace_seconds: float) -> None:
         engine = self.engine
         _started.pop(self, None)
-        if engine is None:
-            return
         try:
-            if not engine.database.forked:
+            if engine is not None and not engine.database.forked:
                 self._close(engine, grace_seconds)
         finally:
             # Not before: handlers in their grace and subscribers still use it, and must not
             # have to wait for this thread, which waits for them.
+            calls, self.calls = self.calls, None
             self.engine = self.pool = self.loop = None
-            if not engine.database.forked:
+            if calls is not None:
+                calls.close()
+            if engine is not None and not engine.database.forked:
                 # Others may keep the file open: whoever waits for a job here looks up.
-                engine.observers.changed()
+                engine.observers.wake_all()
 
     def _close(self, engine: Engine, grace_seconds: float) -> None:
         try:

@@ -262,10 +262,20 @@ class Observers:
                     bell.set()
 
     def changed(self) -> None:
-        """Something was committed, perhaps elsewhere: everyone looks."""
+        """Something was committed, perhaps elsewhere: subscribers read on, and those are woken
+        whose job has come to an end."""
+        self.committed(())
         with here.inside, self._mutex:
-            finished = list(self._waiters)
-        self.committed(finished)
+            waited = list(self._waiters)
+        if waited:
+            # One read for all: thousands may wait, and each would read for itself at every tick.
+            self.committed(self._journal.ended(waited))
+
+    def wake_all(self) -> None:
+        """Whoever waits looks."""
+        with here.inside, self._mutex:
+            waited = list(self._waiters)
+        self.committed(waited)
 
     def expect(self, id_: str, bell: Bell) -> None:
         """Set the bell whenever the job may have come to an end, until `unexpect`."""
@@ -289,7 +299,7 @@ class Observers:
         self._closed = True
         for subscription in tuple(self._subscriptions):
             subscription.end(CLOSE_SECONDS)
-        self.changed()
+        self.wake_all()
 
     def _forget(self, subscription: Subscription) -> None:
         with here.inside, self._mutex:

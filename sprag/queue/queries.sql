@@ -226,6 +226,12 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE job.id = :id;
 
+-- name: going
+-- Which of these jobs have not ended. :ids is a carray of texts.
+SELECT job.id
+FROM carray(:ids) AS wanted CROSS JOIN job ON job.id = wanted.value
+WHERE job.status IN ('queued', 'running', 'cancelling');
+
 -- name: page
 -- The newest jobs of one queue and status, older than the key :before.
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,

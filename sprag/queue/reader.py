@@ -36,6 +36,13 @@ class Reader:
             raise errors.JobNotFound(id_, queue)
         return self._job(row)
 
+    def ended(self, ids: Sequence[str]) -> list[str]:
+        """Those of the jobs that have ended, or are not there."""
+        with here.inside, self.database.reading() as reader:
+            rows = rows_of(reader, "going", ids=apsw.carray(tuple(ids)))
+        going = {id_ for (id_,) in rows}
+        return [id_ for id_ in ids if id_ not in going]
+
     def page(
         self,
         queues: Sequence[str],

@@ -276,7 +276,7 @@ def test_the_help_tells_the_keys_and_can_switch_them_off(
     page.keyboard.press("?")
     help_ = page.get_by_role("dialog", name="Keyboard")
     expect(help_).to_contain_text("Next job")
-    help_.get_by_label("Single keys do this").uncheck()
+    help_.get_by_label("Use single-key shortcuts").uncheck()
     help_.get_by_role("button", name="Close").click()
     page.keyboard.press("/")
     expect(page.locator("#text")).not_to_be_focused()

@@ -95,6 +95,18 @@ def test_jobs_of_a_dead_process_are_shown_as_lost(killed: list[str], open_page: 
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_an_attempt_after_a_crash_is_never_one_of_fewer(
+    killed: list[str], make_queue: MakeQueue, open_page: OpenPage
+) -> None:
+    queue = make_queue(queue_class(handle, "held")).start()
+    finished(queue, *killed)
+    page = open_page(f"jobs/{killed[0]}")
+    expect(page.locator("#state")).to_contain_text("attempt 2 of 2 (1 crash)")
+    expect(page.locator(".moves tbody th")).to_have_text(
+        ["Accepted", "Started", "Put back: its process died", "Started", "Completed"]
+    )
+
+
 def test_a_process_that_cannot_be_judged_is_shown_with_the_reason(
     engine: Engine, database: Path, open_page: OpenPage
 ) -> None:

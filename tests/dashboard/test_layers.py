@@ -1,4 +1,4 @@
-"""Each module of the dashboard imports only those above it, and of sprag the queue alone."""
+"""Each module of the dashboard imports only those above it, and of sprag only the queue."""
 
 from __future__ import annotations
 

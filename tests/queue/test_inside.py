@@ -28,6 +28,7 @@ UNDER_ANOTHER_MARK = {
     "journal.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",
+    "lifecycle.py: with _names": "in _start(), which carries it",
 }
 
 

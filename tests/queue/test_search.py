@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import QueueService
+from sprag.queue import QueueService, search
+from sprag.queue.glances import State
 from sprag.queue.journal import Journal
 from sprag.queue.search import Found, Wanted
 from sprag.queue.service import life_of
@@ -111,6 +112,45 @@ def test_long_texts_are_cut_and_broken_ones_shown_as_they_can_be(
     [strange, long] = find(queue, 9).jobs
     assert strange.label == "a\ufffd"
     assert len(long.item) == 400
+
+
+@pytest.mark.parametrize("few", [2, 2_000])
+def test_queued_jobs_of_one_kind_are_found_however_many_there_are(
+    queue: QueueService, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(search, "_FEW", few)
+    ready, scheduled = [], []
+    for n in range(5):
+        ready.append(add(queue))
+        scheduled.append(queue.enqueue({"fail": ""}, delay=3600 - n).id)
+
+    def ids(*states: State, **options: Any) -> list[str]:
+        return [job.id for job in find(queue, 9, states=states, **options).jobs]
+
+    assert ids("ready") == ready[::-1]
+    assert ids("scheduled") == scheduled[::-1]
+    assert ids("scheduled", order="oldest") == scheduled
+    first = find(queue, 2, states=["scheduled"])
+    rest = find(queue, 9, first.next, states=["scheduled"])
+    assert [job.id for job in (*first.jobs, *rest.jobs)] == scheduled[::-1]
+    # The one that is due next is the newest.
+    assert ids("scheduled", order="due")[0] == scheduled[-1]
+
+
+def test_what_is_sorted_among_some_jobs_only_says_so(
+    queue: QueueService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [add(queue) for _ in range(4)]
+    queue.start()
+    finished(queue, *jobs)
+    whole = find(queue, 2, order="longest")
+    assert (len(whole.jobs), whole.looked, whole.cut, whole.next) == (2, 4, False, None)
+    assert whole.jobs[0].seconds is not None
+    assert whole.jobs[1].seconds is not None
+    assert whole.jobs[0].seconds >= whole.jobs[1].seconds
+    monkeypatch.setattr(search, "_SORTED", 3)
+    part = find(queue, 2, order="longest")
+    assert (part.looked, part.cut) == (3, True)
 
 
 def test_failures_come_in_the_order_in_which_they_happened(queue: QueueService) -> None:

@@ -5,7 +5,7 @@ import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { copy, outcome, shortcut } from "./shell.js";
 import { timeline } from "./timeline.js";
-import { badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
+import { attemptsOf, attemptWords, badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
 
 const id = by("job").dataset.id;
 const MAIN = ["requeue", "run-now"];
@@ -26,7 +26,7 @@ function render(job) {
   show(by("way"), job.queue, () => [
     el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
     el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
-  show(by("state"), [job.state, job.attempt, job.finished_at, job.due_at], () => state(job));
+  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at], () => state(job));
   show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
   showProgress(job.state, job.progress);
   show(by("buttons"), job.can, () => job.can.map((verb) =>
@@ -45,7 +45,7 @@ function state(job) {
   } else if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
-  if (job.attempt > 0) said.push(` · attempt ${job.attempt} of ${job.max_attempts}`);
+  if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
   return said;
 }
 
@@ -90,8 +90,8 @@ function facts(job) {
     job.finished_at ? ["Ended", time(job.finished_at), job.finished_at] : null,
     ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
     job.state === "lost" && job.progress ? ["Last progress", progressWords(job.progress), job.progress] : null,
-    ["Attempts", `${job.attempt} of ${job.max_attempts}`, [job.attempt, job.max_attempts]],
-    job.crashes ? ["Crashes", `${job.crashes} processes died under it`, job.crashes] : null,
+    ["Attempts", attemptsOf(job).join(" of "), attemptsOf(job)],
+    job.crashes ? ["Crashes", `Its process died ${job.crashes === 1 ? "once" : `${number(job.crashes)} times`}`, job.crashes] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);
 }

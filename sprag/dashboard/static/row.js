@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { address } from "./net.js";
-import { badge, clock, duration, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
+import { attemptsOf, attemptWords, badge, capital, clock, duration, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
 
 /** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
 export function row(id, pick) {
@@ -32,8 +32,8 @@ export function row(id, pick) {
     show(state, job.state, () => badge(job.state));
     show(says, [job.state, job.error, job.progress, job.result, job.due_at], () => words(job));
     const many = job.max_attempts > 1 || job.attempt > 1;
-    show(tries, [job.attempt, job.max_attempts], () =>
-      el("span", { title: `Attempt ${job.attempt} of ${job.max_attempts}` }, many ? `${job.attempt}/${job.max_attempts}` : ""));
+    show(tries, [job.attempt, job.max_attempts, job.crashes], () =>
+      el("span", { title: capital(attemptWords(job)) }, many ? attemptsOf(job).join("/") : ""));
     show(when, job.moved_at, () => since(job.moved_at));
   }
   return { element, update, mark };

@@ -5,8 +5,8 @@ import { by, el } from "./dom.js";
 const KEYS_OFF = "sprag-keys-off";
 const shortcuts = new Map();
 
-/** Let a single key do something; `says` explains it in the help. Without `run`, the browser does
- * it by itself. */
+/** Let a single key do something; `says` explains it in the help. Without `run`, the browser
+ * already does it. */
 export function shortcut(key, says, run) {
   shortcuts.set(key, { says, run });
 }
@@ -95,5 +95,5 @@ by("keys-on").addEventListener("change", (event) => {
 });
 
 shortcut("/", "Search", () => by("text").select());
-shortcut("?", "Show this", help);
+shortcut("?", "Show this help", help);
 shortcut("o", "Go to the overview", () => document.querySelector(".brand").click());

@@ -139,6 +139,16 @@ export const badge = (state) =>
 /** What a job is called: its label, or else its item. */
 export const nameOf = (job) => job.label || job.item || job.id;
 
+/** Which attempt a job is at: [2, 3]. A crash may give it one more than its queue allows. */
+export const attemptsOf = (job) => [job.attempt, Math.max(job.attempt, job.max_attempts)];
+
+/** As in "attempt 2 of 3 (1 crash)". */
+export function attemptWords(job) {
+  const [at, most] = attemptsOf(job);
+  const crashes = job.crashes ? ` (${number(job.crashes)} ${job.crashes === 1 ? "crash" : "crashes"})` : "";
+  return `attempt ${number(at)} of ${number(most)}${crashes}`;
+}
+
 /** How far a job is, 0 to 100; null if it does not say. */
 export function percentOf(progress) {
   if (!progress) return null;

@@ -57,8 +57,9 @@ def main() -> None:
     sys._getframe().f_trace_opcodes = True
     raised = instruction = missed = 0
     while missed < 3:
-        instruction += 2
+        instruction += 1
         faulthandler.dump_traceback_later(40, exit=True)
+        queue.enqueue(0)  # has random digits for its id, so that the next needs none
         at = At(instruction)
         try:
             sys.settrace(at)
