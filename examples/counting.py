@@ -10,13 +10,14 @@ from sprag import QueueService
 
 
 class CountQueue(QueueService):
-    """Items: `to`, how far to count. The result says in which process it was done."""
+    """Items: `to`, how far to count. The result says which process did it."""
 
     name = "counting"
     grace_seconds = 2.0
+    max_queued = 1000
 
     def handle_item(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Count, ten numbers a second."""
+        """Count to `to`, ten numbers a second."""
         for number in range(1, item["to"] + 1):
             self.check_cancelled()
             self.report_progress(number, item["to"], message=f"in process {os.getpid()}")

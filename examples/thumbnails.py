@@ -1,10 +1,10 @@
-"""Thumbnails with Pillow: real work in a queue, written so that a job may run twice.
+"""Thumbnails with Pillow: real work in a queue, written so that a job can run twice.
 
     with ThumbnailQueue(database="jobs.db") as queue:
         job = queue.enqueue({"source": "photo.jpg", "folder": "thumbnails"})
         print(queue.wait(job.id).result)
 
-or, in a process of its own: `sprag work examples.thumbnails:ThumbnailQueue`.
+or in a process of its own: `sprag work examples.thumbnails:ThumbnailQueue`.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from PIL import ExifTags, Image, ImageOps
 from sprag.queue import QueueService
 
 SIZES = (1600, 800, 320)
-"""The longer sides of the thumbnails, in pixels, unless the item says otherwise."""
+"""The longer sides of the thumbnails in pixels. An item can ask for others."""
 
 FORMATS: dict[str, dict[str, Any]] = {
     "jpg": {"format": "JPEG", "quality": 85},
     "webp": {"format": "WEBP", "quality": 82, "method": 6},
 }
-"""How a thumbnail is written, by the ending of its name. The item says which; a JPEG if not."""
+"""How a thumbnail is written, by the suffix of its name. An item can choose; default: JPEG."""
 
 MAX_PIXELS = 100_000_000
-"""What one job may decode; four such jobs at once take some 2 to 3 GB of memory."""
+"""The most that one job may decode. Four such jobs at once need about 2 to 3 GB of memory."""
 
 _SIDEWAYS = (5, 6, 7, 8)
-"""The EXIF orientations of a camera that was held upright."""
+"""The EXIF orientations of a picture that was taken in portrait format."""
 
-# Pillow's own limit looks at the size in the file's header. Ours looks at what is left of it
-# once a JPEG is reduced while it is decoded, so that a phone's 200 megapixels are no problem.
+# Pillow's own limit applies to the size in the file's header. Ours applies to the size after a
+# JPEG has been reduced while decoding, so that a 200 megapixel photo is fine.
 Image.MAX_IMAGE_PIXELS = None
-# Pillow loads its file formats at first use, and a second thread that looks for one meanwhile
-# may not find it.
+# Pillow loads its file formats at first use. A second thread that needs one at that moment may
+# not find it.
 Image.init()
 
 
 class ThumbnailQueue(QueueService):
-    """Items: `source`, the file of an image; `folder`, where thumbnails go; optional `sizes` and
+    """Items: `source`, an image file; `folder`, where the thumbnails go; optionally `sizes` and
     `formats`.
 
-    Paths are text, bytes or Path. The result has the image's `format` and `size` ([width,
-    height] as people see it) and of each of its `thumbnails` the `path`, `size` and `bytes`.
+    Paths are str, bytes or Path. The result has the image's `format` and `size` ([width, height]
+    as people see it), and the `path`, `size` and `bytes` of each of its `thumbnails`.
     """
 
     name = "thumbnails"
@@ -90,15 +90,15 @@ class ThumbnailQueue(QueueService):
         return {"format": file.format, "size": size, "thumbnails": thumbnails}
 
     def _publish(self, image: Image.Image, target: Path, how: dict[str, Any]) -> int:
-        """Write `target` so that it is there whole or not at all, whenever this process dies and
-        even if another one is writing it too; its size in bytes."""
+        """Write `target` completely or not at all, even if this process dies or another one writes
+        the same file. Return its size in bytes."""
         partial = target.with_name(f".{self.current_job.id}-{secrets.token_hex(4)}.partial")
         try:
             with partial.open("xb") as file:
                 image.save(file, icc_profile=image.info.get("icc_profile"), **how)
                 file.flush()
-                # Before the job says "completed": that word survives a power loss, so the
-                # thumbnail has to as well.
+                # Before the job is completed: that state survives a power loss, so the thumbnail
+                # must, too.
                 os.fsync(file.fileno())
                 written = os.fstat(file.fileno()).st_size
             partial.replace(target)
@@ -107,7 +107,7 @@ class ThumbnailQueue(QueueService):
         return written
 
     def _forget_partial(self, folder: Path) -> None:
-        """Remove what an earlier run of this job left that was killed while it wrote."""
+        """Remove the files of an earlier run of this job that was killed while it wrote."""
         for left in folder.glob(f".{self.current_job.id}-*.partial"):
             left.unlink(missing_ok=True)
 
@@ -117,19 +117,18 @@ def _what(side: int, ending: str, formats: Sequence[str]) -> str:
 
 
 def _prepare(file: Image.Image, largest: int) -> None:
-    """Let a JPEG be decoded at a half, a quarter or an eighth where that is large enough; refuse
-    what would still take too much memory."""
+    """Decode a JPEG at a half, a quarter or an eighth of its size if that is large enough. Refuse
+    an image that would still need too much memory."""
     share = min(1.0, 2 * largest / max(file.size))
     file.draft(None, (math.ceil(file.width * share), math.ceil(file.height * share)))
     if file.width * file.height > MAX_PIXELS:
         raise ValueError(
-            f"{file.width} x {file.height} pixels are too many to decode, expected at most "
-            f"{MAX_PIXELS:,}"
+            f"the image has {file.width} x {file.height} pixels, expected at most {MAX_PIXELS:,}"
         )
 
 
 def _upright_rgb(file: Image.Image) -> Image.Image:
-    """The decoded image, turned as the camera was held, without transparency, in RGB."""
+    """Return the decoded image in RGB, upright and without transparency."""
     image = ImageOps.exif_transpose(file)
     if image.mode == "RGB":
         return image
@@ -140,13 +139,13 @@ def _upright_rgb(file: Image.Image) -> Image.Image:
         white.alpha_composite(image.convert("RGBA"))
         image = white
     rgb = image.convert("RGB")
-    # A profile of CMYK or grey does not fit any more.
+    # A profile of CMYK or grey does not fit RGB.
     rgb.info.pop("icc_profile", None)
     return rgb
 
 
 def storable(path: Path) -> str | bytes:
-    """The path as text; as bytes where it is no text. Either can be stored in a job."""
+    """Return the path as str, or as bytes if it is not valid text. A job can store either."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -17,8 +17,9 @@ from django.urls import path, reverse
 
 from examples.counting import CountQueue
 from sprag import App
+from sprag.queue import QueueFull
 
-# A project of yours has these in its settings.py, named by DJANGO_SETTINGS_MODULE.
+# Your project has these in its settings.py, which DJANGO_SETTINGS_MODULE names.
 settings.configure(
     SECRET_KEY=os.environ.get("DJANGO_SECRET") or secrets.token_urlsafe(),
     ALLOWED_HOSTS=["localhost", "127.0.0.1"],
@@ -28,15 +29,18 @@ django.setup()
 
 
 def index(_request: HttpRequest) -> HttpResponse:
-    """A page of Django's."""
+    """A page of Django."""
     return HttpResponse(f"Django at {reverse('index')}")
 
 
 def count(request: HttpRequest, to: int) -> HttpResponse:
-    """Count in the background, for this visitor, whose open page is told of it; the job's id."""
+    """Count in the background for this user, whose open pages see it. Return the job's id."""
     scope = getattr(request, "scope", None) or request.META["asgi.scope"]
-    visitor = app.audience_of(scope)
-    return HttpResponse(app.queue("counting").enqueue({"to": to}, audience=visitor).id)
+    user = app.audience_of(scope)
+    try:
+        return HttpResponse(app.queue("counting").enqueue({"to": to}, audience=user).id)
+    except QueueFull:
+        return HttpResponse("The queue is full: try again later", status=503)
 
 
 urlpatterns = [path("", index, name="index"), path("count/<int:to>", count)]

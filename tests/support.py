@@ -24,6 +24,9 @@ from sprag.queue.service import life_of
 DEADLINE = 60.0
 """Seconds after which a test gives up on what should long have happened."""
 
+PATIENCE = 600.0
+"""Seconds after which a whole program of a test is ended, which works all the time until then."""
+
 Handler = Callable[[Any, Any], Any]
 
 
@@ -174,25 +177,39 @@ def zipped(folder: Path) -> Path:
     return archive
 
 
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, to its end; its exit code is the test's matter."""
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+def program(path: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program file in a process of its own, to its end; its exit code is the test's matter.
+
+    It is for the program to notice that it hangs: how long it takes depends on the machine.
+    """
+    command = [sys.executable, *map(str, (path, *arguments))]
     return subprocess.run(
-        command, env=unmeasured(), capture_output=True, text=True, timeout=DEADLINE, check=False
+        command, env=unmeasured(), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 
-def said(code: str, *arguments: object) -> str:
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Like `program`, for a line or two that are told best where they are tried."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(
+        command, env=unmeasured(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def said(code: str | Path, *arguments: object) -> str:
     """What a program that must succeed printed, without the white space around it."""
-    done = python(code, *arguments)
+    done = program(code, *arguments) if isinstance(code, Path) else python(code, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 @contextmanager
-def child(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def child(code: str | Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """A program that runs beside the test; killed at the end, if it still runs then."""
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    if isinstance(code, Path):
+        command = [sys.executable, *map(str, (code, *arguments))]
+    else:
+        command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     process = subprocess.Popen(
         command, env=unmeasured(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         bufsize=1,

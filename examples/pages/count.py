@@ -1,4 +1,4 @@
-"""A page that counts in a queue and shows how far it is."""
+"""A page that counts in a queue and shows the progress."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ JOB = Schema("job", {"job_id": Field(str, required=True)})
 
 
 class CountPage(Controller):
-    """The page at /, and what it may call."""
+    """The page at /, and the actions that it may call."""
 
     route = "/"
     title = "Counting"
 
     def load(self) -> dict[str, Any]:
-        """What the page begins with: the newest jobs of this visitor."""
-        return {"jobs": self.jobs("counting", limit=10), "served_by": os.getpid()}
+        """Return what the page begins with: the newest jobs of this user."""
+        jobs = self.jobs("counting", limit=10)
+        return {"jobs": jobs, "problem": "", "served_by": os.getpid()}
 
     @action(schema=Schema("count", {"to": Field(int, default=20, min=1, max=1000)}))
     def count(self, to: int) -> dict[str, Any]:
@@ -28,16 +29,16 @@ class CountPage(Controller):
 
     @action(schema=JOB)
     def status(self, job_id: str) -> dict[str, Any]:
-        """How a job is."""
+        """Return the state of a job."""
         return self.job_status("counting", job_id)
 
     @action(schema=JOB)
     def cancel(self, job_id: str) -> dict[str, Any]:
-        """Stop a job."""
+        """Cancel a job."""
         return self.request_job_cancel("counting", job_id)
 
     @action(defer=True)
     async def think(self) -> str:
-        """Answer later, by a signal."""
+        """Answer later, with a signal."""
         await asyncio.sleep(0.1)
         return "thought"

@@ -8,7 +8,9 @@
  * @typedef {import("./sprag.js").Module} PageModule
  * @typedef {import("./sprag.js").ModuleFile} ModuleFile
  * @typedef {import("./sprag.js").PythonUrls} PythonUrls
- * @typedef {typeof import("./sprag.js")} Sprag
+ * @typedef {typeof import("./sprag.js") & Shared} Sprag
+ * @typedef {{startFailed: (what: string, error: unknown) => void,
+ *   wasThen: (event: Event, element: Element) => import("./sprag.js").Was | undefined}} Shared
  * @typedef {Record<string, any>} Message
  */
 
@@ -31,6 +33,10 @@ const forgotten = new FinalizationRegistry((/** @type {number} */ number) => {
   elements.delete(number);
 });
 let last = 0;
+/** The traceback of Python's newest error. */
+let trace = "";
+/** @type {Shared["wasThen"]} */
+let wasThen = () => undefined;
 
 /**
  * @param {PythonUrls} urls
@@ -43,12 +49,15 @@ export async function startPython(urls, wanted, sprag) {
     if (!response.ok) throw new Error(`${url} answered ${response.status}`);
     return /** @type {const} */ ([name, await response.text()]);
   });
+  wasThen = sprag.wasThen;
   const found = Promise.all(sources);
   await startBrython(urls, (text) => call(text, sprag));
   addSources(Object.fromEntries(await found));
   for (const { name } of wanted) {
-    for (const { name: kind, methods } of send({ do: "load", name }) ?? []) {
-      sprag.start(moduleClass(name, kind, new Set(methods), sprag.Module), kind);
+    const kinds = send({ do: "load", name });
+    if (!kinds) sprag.startFailed(`${name}.py`, traced()); // the console has it
+    for (const { name: kind, methods } of kinds ?? []) {
+      sprag.start(moduleClass(name, kind, new Set(methods), sprag), kind);
     }
   }
 }
@@ -58,15 +67,16 @@ export async function startPython(urls, wanted, sprag) {
  * @param {string} file
  * @param {string} kind
  * @param {Set<string>} methods
- * @param {Sprag["Module"]} base
+ * @param {Sprag} sprag
  */
-function moduleClass(file, kind, methods, base) {
-  const cls = class extends base {
+function moduleClass(file, kind, methods, sprag) {
+  const cls = class extends sprag.Module {
     number = ++last;
     onStart() {
       const { number, state, element } = this;
       modules.set(number, this);
-      send({ do: "start", file, kind, module: number, state, element: handle(element) });
+      const start = { do: "start", file, kind, module: number, state, element: handle(element) };
+      if (!send(start)) sprag.startFailed(kind, traced());
     }
     onStop() {
       send({ do: "stop", module: this.number });
@@ -96,6 +106,11 @@ function send(message) {
   }
 }
 
+/** Python's newest error, as JavaScript has errors. */
+function traced() {
+  return Object.assign(new Error("see the console"), { stack: `see the console\n${trace}` });
+}
+
 /** @param {string} text @param {Sprag} sprag @returns {string} */
 function call(text, sprag) {
   try {
@@ -112,6 +127,9 @@ class Gone extends Error {}
 
 /** @type {Record<string, (message: any, sprag: Sprag) => unknown>} */
 const verbs = {
+  start_failed({ name, trace }, sprag) {
+    sprag.startFailed(name, Object.assign(new Error(trace), { stack: trace }));
+  },
   on_socket({ module, signal, callback }) {
     running(module).onSocket(signal, (value) => {
       send({ do: "callback", callback, kind: "signal", value });
@@ -224,13 +242,15 @@ function during(event, target, use) {
   events.set(number, event);
   try {
     const { key, dataTransfer } = /** @type {any} */ (event);
-    const { value, files: chosen } = /** @type {any} */ (target);
+    const now = /** @type {any} */ (target);
+    const then = wasThen(event, target);
+    const { value, files: chosen } = then ?? now;
     use({
       event: number,
       type: event.type,
       key: typeof key === "string" ? key : null,
       value: typeof value === "string" ? value : null,
-      files: [...(dataTransfer?.files ?? chosen ?? [])].map(fileHandle),
+      files: [...(then ? chosen : dataTransfer?.files ?? chosen) ?? []].map(fileHandle),
       target: handle(target),
     });
   } finally {
@@ -280,8 +300,11 @@ async function startBrython(urls, call) {
   B.$options = B.parse_options({ debug: 1, indexeddb: false, static_stdlib_import: false });
   // An unknown import would be looked for beside the page, by requests that hold up everything.
   B.finders.path = B.finders.VFS;
-  const trace = B.error_trace;
-  B.error_trace = (/** @type {any} */ error) => trace(error).replaceAll('File "VFS.', 'File "');
+  const told = B.error_trace;
+  B.error_trace = (/** @type {any} */ error) => {
+    trace = told(error).replaceAll('File "VFS.', 'File "');
+    return trace;
+  };
   await script(urls.runtime);
   const shared = { call, receive };
   Object.assign(globalThis, { spragBridge: shared });

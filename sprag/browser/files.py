@@ -12,8 +12,13 @@ from importlib import resources
 from pathlib import Path
 
 _HASH_LENGTH = 12
-_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".py": "text/x-python; charset=utf-8"}
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".py": "text/x-python; charset=utf-8",
+}
 _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
+_CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
 
 # What typed code imports beside sprag. A browser's Python has neither.
@@ -44,16 +49,28 @@ class PythonNames:
 
 @cache
 def core_assets() -> tuple[Asset, ...]:
-    """What every page needs: sprag.js under its hashed name, and `sprag.js`, which points there."""
+    """What every page with a module needs: sprag.js under its hashed name, `sprag.js`, which points
+    there, and early.js, which runs before the content is there."""
     script = _asset("sprag.js", _without_comments(_own("sprag.js")))
     link = f'export * from "./{script.name}";\n'.encode()
     alias = Asset("sprag.js", link, _gzipped(link), _MEDIA_TYPES[".js"], immutable=False)
-    return script, alias
+    return script, alias, _asset("early.js", _without_comments(_own("early.js")))
 
 
 def script_name() -> str:
     """The hashed name of sprag.js, for the page's `<script type="module">`."""
     return core_assets()[0].name
+
+
+def early_name() -> str:
+    """The hashed name of early.js, for the page's first `<script>`."""
+    return core_assets()[2].name
+
+
+@cache
+def stylesheet() -> Asset:
+    """The default stylesheet of pages."""
+    return _asset("sprag.css", _CSS_COMMENT.sub("", _own("sprag.css")).lstrip())
 
 
 @cache

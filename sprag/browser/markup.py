@@ -5,6 +5,7 @@ Pure: a template is read as it is written, without what Jinja will put in.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -14,7 +15,25 @@ _HOLE = "\ue000"  # what stands for Jinja's part: nothing is known of it
 _PATH = re.compile(r"!?(\.|[\w-]+(\.[\w-]+)*)", re.ASCII)
 _REFUSED = re.compile(r"on.*|srcdoc|style")
 _ACTIVE = re.compile(r"script|style|base|link|meta|object|embed|animate\w*|set")
-_NO_DASH = re.compile(r"data-on(click|input|change|submit|key(?:down|up)|drag\w*|drop|focus|blur)")
+_NO_DASH = re.compile(r"data-on[_.:]?([a-z]+)")
+EVENTS = frozenset((
+    "abort", "animationcancel", "animationend", "animationiteration", "animationstart",
+    "auxclick", "beforeinput", "beforetoggle", "blur", "cancel", "canplay", "canplaythrough",
+    "change", "click", "close", "compositionend", "compositionstart", "compositionupdate",
+    "contextmenu", "copy", "cuechange", "cut", "dblclick", "drag", "dragend", "dragenter",
+    "dragleave", "dragover", "dragstart", "drop", "durationchange", "emptied", "ended", "error",
+    "focus", "focusin", "focusout", "formdata", "fullscreenchange", "gotpointercapture",
+    "input", "invalid", "keydown", "keypress", "keyup", "load", "loadeddata", "loadedmetadata",
+    "loadstart", "lostpointercapture", "mousedown", "mouseenter", "mouseleave", "mousemove",
+    "mouseout", "mouseover", "mouseup", "paste", "pause", "play", "playing", "pointercancel",
+    "pointerdown", "pointerenter", "pointerleave", "pointermove", "pointerout", "pointerover",
+    "pointerup", "progress", "ratechange", "reset", "resize", "scroll", "scrollend", "search",
+    "securitypolicyviolation", "seeked", "seeking", "select", "selectionchange", "selectstart",
+    "slotchange", "stalled", "submit", "suspend", "timeupdate", "toggle", "touchcancel",
+    "touchend", "touchmove", "touchstart", "transitioncancel", "transitionend", "transitionrun",
+    "transitionstart", "volumechange", "waiting", "wheel",
+))  # fmt: skip
+"""The events that browsers have of themselves."""
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
@@ -85,15 +104,17 @@ class _Markup(HTMLParser):
     def _problem(self, tag: str, name: str, text: str, module: str | None) -> str | None:
         if name == "data-module" and text not in self._classes:
             has = ", ".join(sorted(self._classes)) or "none"
-            return f"means a module that the page has not (it has {has})"
+            return f"names a module that the page does not have (it has {has})"
         if name.startswith("data-on-"):
-            return self._handler_problem(text, module)
+            return _event_problem(name) or self._handler_problem(text, module)
         if name.startswith("data-attr-") and _REFUSED.fullmatch(name.removeprefix("data-attr-")):
             return "is refused: data may not choose what runs, nor the style; see data-class-"
         if _ACTIVE.fullmatch(tag) and name.startswith(("data-text", "data-attr-")):
             return f"is refused on <{tag}>: data may not choose what runs"
-        if event := _NO_DASH.fullmatch(name):
+        if (event := _NO_DASH.fullmatch(name)) and event[1] in EVENTS:
             return f"does nothing: expected data-on-{event[1]}"
+        if not self._classes:
+            return None  # without a module they mean nothing of ours
         if name == "data-each" and tag != "template":
             return "expected to stand on a <template>, whose content is repeated"
         # The key is looked up in an item: it has neither a "!" nor an item of its own.
@@ -110,7 +131,10 @@ class _Markup(HTMLParser):
             return None  # which is a problem of its own
         candidates = [module] if module else self._body
         if not candidates:
-            return "but the page has no module"
+            return (
+                "but the page has no module: expected a file with a class that extends Module "
+                "beside its template, named with _module.py or _module.js at its end"
+            )
         methods: set[str] = set()
         for candidate in candidates:
             known = self._classes[candidate]
@@ -118,7 +142,9 @@ class _Markup(HTMLParser):
                 return None
             methods |= known
         has = ", ".join(sorted(methods)) or "no methods of its own"
-        return f"means a method that {' or '.join(candidates)} has not (it has {has})"
+        like = difflib.get_close_matches(method, methods, 1)
+        asked = f"; did you mean {like[0]!r}?" if like else ""
+        return f"names a method that {' or '.join(candidates)} does not have (it has {has}){asked}"
 
     def _place(self, attribute: str) -> str:
         """The attribute's own line: a tag may be long."""
@@ -126,3 +152,13 @@ class _Markup(HTMLParser):
         tag = self.get_starttag_text() or ""
         before = tag.lower().partition(attribute)[0]
         return f"{self._template}:{line + before.count(chr(10))}"
+
+
+def _event_problem(name: str) -> str | None:
+    """Why an event is one that never happens: it is much like a browser's own. Others may be the
+    page's own events."""
+    event = name.removeprefix("data-on-")
+    if event in EVENTS:
+        return None
+    like = difflib.get_close_matches(event, EVENTS, 1, 0.75)
+    return f"never happens: did you mean data-on-{like[0]}?" if like else None

@@ -433,7 +433,8 @@ def _load(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _start(file: str, kind: str, module: int, state: dict[str, Any], element: int) -> None:
+def _start(file: str, kind: str, module: int, state: dict[str, Any], element: int) -> bool:
+    """True, so that the page knows that it did not raise."""
     cls = getattr(__import__(file), kind)
     # Before __init__, so that an author's own needs to know nothing of this.
     instance = cls.__new__(cls)
@@ -442,7 +443,18 @@ def _start(file: str, kind: str, module: int, state: dict[str, Any], element: in
     instance.element = Element(element)
     _modules[module] = instance
     instance.__init__()
-    _run(instance.on_start)
+    result = instance.on_start()
+    if type(result).__name__ == "coroutine":
+        _page["spawn"](_started(kind, result))
+    return True
+
+
+async def _started(kind: str, coroutine: Any) -> None:
+    try:
+        await coroutine
+    except Exception as error:
+        _call("start_failed", name=kind, trace=f"{type(error).__name__}: {error}")
+        raise  # to the console, with its traceback
 
 
 def _stop(module: int) -> None:

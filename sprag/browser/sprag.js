@@ -15,7 +15,9 @@
  * @typedef {{url: string, language: string, name: string}} ModuleFile
  * @typedef {{brython: string, bridge: string, runtime: string}} PythonUrls
  * @typedef {{base: string, cursor: string, state: Record<string, any>, modules: ModuleFile[],
- *   python: PythonUrls | null}} Page  what the server says in #sprag-page
+ *   python: PythonUrls | null, debug: boolean}} Page  what the server says in #sprag-page
+ * @typedef {{value: string | null, files: File[] | null}} Was  of a field, when an event happened
+ * @typedef {{event: Event, target: Element, again: boolean, was: Map<Element, Was>}} Held
  * @typedef {{item: unknown, outer: Scope | null}} Scope  where the names in a row are looked up
  * @typedef {(...args: any[]) => any} Handler
  */
@@ -133,7 +135,7 @@ export class Module {
       this.#view = new View(this);
       this.#view.render();
     }
-    this._guard("onStart", this.onStart)();
+    this._guard("onStart", this.onStart, (error) => startFailed(this.constructor.name, error))();
   }
 
   /** End what the verbs began. (Not for authors.) */
@@ -150,9 +152,10 @@ export class Module {
    * does. (Not for authors.)
    * @param {string} what
    * @param {Handler} handler
+   * @param {(error: unknown) => void} [failed]
    * @returns {Handler}
    */
-  _guard(what, handler) {
+  _guard(what, handler, failed) {
     const label = `${this.constructor.name}, ${what}`;
     if (typeof handler !== "function") {
       report(`${label}: expected a function as its handler, got ${handler}; it is left out`);
@@ -164,6 +167,7 @@ export class Module {
         if (this.#running) await handler.apply(this, args);
       } catch (error) {
         report(`${label}:`, error);
+        failed?.(error);
       }
     };
   }
@@ -595,7 +599,11 @@ class View {
     }
     for (const { name, value } of [...element.attributes]) {
       const [, kind, rest] = /^data-(on-|attr-|class-|text$|show$)(.*)$/.exec(name) ?? [];
-      if (!kind) continue;
+      if (!kind) {
+        const like = misspelt(name);
+        if (like) doubt(element, name, `does nothing: did you mean ${like}?`);
+        continue;
+      }
       if (kind === "on-") {
         this.#bindEvent(element, name, rest ?? "", value);
         continue;
@@ -629,8 +637,15 @@ class View {
     const module = this.#module;
     const method = module._method(name);
     if (!method) {
-      complain(element, attribute, `means a method that ${module.constructor.name} has not`);
+      const like = asked(name, methodsOf(module));
+      complain(element, attribute,
+        `names a method that ${module.constructor.name} does not have${like}`);
       return;
+    }
+    const own = event.includes("-") || event.includes(":");
+    if (!own && !(`on${event}` in element) && !RARE.includes(event)) {
+      const like = asked(event, eventsOf(element));
+      if (like) doubt(element, attribute, `is no event of browsers${like}`);
     }
     const run = module._guard(`${attribute}="${name}"`, method);
     element.addEventListener(event, (happened) => run(happened, element));
@@ -698,6 +713,40 @@ class View {
     });
   }
 
+  /** What a path begins in: the innermost item that has its first name, or the state.
+   * @param {Scope | null} scope @param {string | undefined} name @returns {any} */
+  #rootOf(scope, name) {
+    for (let at = scope; at; at = at.outer) if (has(at.item, name)) return at.item;
+    return this.#module.state;
+  }
+
+  /**
+   * Tell of a path that names nothing, once: a misspelt one would only ever show nothing.
+   * @param {Element} element
+   * @param {string} attribute
+   * @param {Scope | null} scope
+   * @param {string[]} names
+   */
+  #wonder(element, attribute, scope, names) {
+    let found = this.#rootOf(scope, names[0]);
+    for (const name of names) {
+      if (has(found, name)) {
+        found = found[name];
+        continue;
+      }
+      if (typeof found !== "object" || found === null) return; // nothing yet, so nobody knows
+      const keys = Object.keys(found);
+      if (found === this.#module.state) {
+        for (let at = scope; at; at = at.outer) keys.unshift(...Object.keys(at.item ?? {}));
+      }
+      const where = found === this.#module.state ? "the state" : "what it begins with";
+      const has_ = keys.length ? `has ${[...new Set(keys)].slice(0, 20).join(", ")}` : "is empty";
+      doubt(element, attribute,
+        `shows nothing: there is no "${name}" in ${where}, which ${has_}${asked(name, keys)}`);
+      return;
+    }
+  }
+
   /**
    * @param {Element} element
    * @param {string} attribute
@@ -711,13 +760,28 @@ class View {
       return undefined;
     }
     const names = path.replace("!", "").split(".");
+    let wondered = false;
     const read = () => {
       if (names[0] === "") return scope?.item; // "." is the item itself
-      for (let at = scope; at; at = at.outer) if (has(at.item, names[0])) return walk(at.item, names);
-      return walk(this.#module.state, names);
+      const value = walk(this.#rootOf(scope, names[0]), names);
+      if (value === undefined && !wondered) {
+        wondered = true;
+        // Not at once: the module may be about to set it.
+        whenReady(() => this.#wonder(element, attribute, scope, names));
+      }
+      return value;
     };
     return path.startsWith("!") ? () => !isTrue(read()) : read;
   }
+}
+
+/** What a module may also have been meant to be called. @param {Module} module */
+function methodsOf(module) {
+  const names = [];
+  for (let at = module; at && at !== Module.prototype; at = Object.getPrototypeOf(at)) {
+    names.push(...Object.getOwnPropertyNames(at));
+  }
+  return names.filter((name) => module._method(name));
 }
 
 /** The nodes of a row, from its first to its last. @param {{first: Node, last: Node}} row */
@@ -845,6 +909,67 @@ function complain(element, attribute, problem) {
   report(`${tag} ${attribute}${value === null ? "" : `="${value}"`} ${problem}`, element);
 }
 
+/** Like `complain`, but of what may be right. @param {Element} element @param {string} attribute
+ * @param {string} problem */
+function doubt(element, attribute, problem) {
+  const tag = `<${element.localName}${element.id && ` id="${element.id}"`}>`;
+  console.warn(`sprag: ${tag} ${attribute}="${element.getAttribute(attribute)}" ${problem}`, element);
+}
+
+// Names that are misspelt
+
+const RARE = ["focusin", "focusout", "compositionstart", "compositionupdate", "compositionend",
+  "DOMContentLoaded", "gesturestart", "gesturechange", "gestureend"];
+
+/** The events that a browser has of itself. @param {Element} element */
+function eventsOf(element) {
+  const found = [...RARE];
+  for (const name in element) if (name.startsWith("on")) found.push(name.slice(2));
+  return found;
+}
+
+/** The name that is meant by an attribute that is much like one of ours. @param {string} name */
+function misspelt(name) {
+  const [, head, rest] = /^data-([a-z]+)(-.+)?$/.exec(name) ?? [];
+  if (!head) return "";
+  const ours = rest ? ["attr", "class", "on"] : ["text", "show", "each", "module"];
+  if (ours.includes(head)) return "";
+  // Not a changed letter: data-test and data-next are names that people give.
+  const letters = (/** @type {string} */ word) => [...word].sort().join("");
+  const meant = ours.find((one) => one.length > 2 && distance(head, one) === 1 &&
+    (one.length !== head.length || letters(one) === letters(head)));
+  return meant ? `data-${meant}${rest ?? ""}` : "";
+}
+
+/** A question, if one of the names is much like this one. @param {string} name
+ * @param {string[]} known */
+function asked(name, known) {
+  const close = known
+    .map((one) => ({ one, far: distance(name.toLowerCase(), one.toLowerCase()) }))
+    .filter(({ one, far }) => far <= (Math.min(one.length, name.length) > 4 ? 2 : 1))
+    .sort((one, other) => one.far - other.far)[0];
+  return close ? `; did you mean ${close.one}?` : "";
+}
+
+/** How many letters were left out, added, changed or swapped. @param {string} one
+ * @param {string} other */
+function distance(one, other) {
+  if (Math.abs(one.length - other.length) > 2) return 3;
+  /** @type {number[][]} */
+  const rows = [[...Array(other.length + 1).keys()]];
+  for (let i = 1; i <= one.length; i += 1) {
+    const row = (rows[i] = [i]);
+    for (let j = 1; j <= other.length; j += 1) {
+      const same = one[i - 1] === other[j - 1];
+      row[j] = Math.min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (same ? 0 : 1));
+      if (i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]) {
+        row[j] = Math.min(row[j], rows[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return rows[one.length][other.length];
+}
+
 // The page
 
 /** @type {Page} */
@@ -854,6 +979,7 @@ const page = {
   state: {},
   modules: [],
   python: null,
+  debug: false,
   ...JSON.parse(document.getElementById("sprag-page")?.textContent || "{}"),
 };
 const connection = new Connection(page.base, page.cursor);
@@ -880,6 +1006,7 @@ export function start(kind, name) {
       module._start(bind);
     } catch (error) {
       report(`${name} could not be started:`, error);
+      startFailed(name, error);
     }
   }
 }
@@ -887,8 +1014,10 @@ export function start(kind, name) {
 async function startPage() {
   const python = page.modules.filter(({ language }) => language === "python");
   const scripts = page.modules.filter(({ language }) => language === "javascript");
-  const failed = (/** @type {string} */ what) => (/** @type {unknown} */ error) =>
+  const failed = (/** @type {string} */ what) => (/** @type {unknown} */ error) => {
     report(`${what} could not be loaded:`, error);
+    startFailed(what, error);
+  };
   const loading = scripts.map(async ({ url }) => {
     for (const [name, kind] of Object.entries(await import(url))) {
       if (kind?.prototype instanceof Module) start(kind, name === "default" ? kind.name : name);
@@ -902,14 +1031,130 @@ async function startPage() {
   const started = [...running].map(({ element }) => element);
   for (const element of document.querySelectorAll("[data-module]")) {
     if (!started.includes(/** @type {HTMLElement} */ (element))) {
-      complain(element, "data-module", "means a module that this page has not");
+      complain(element, "data-module", "names a module that this page does not have");
     }
   }
-  document.documentElement.setAttribute("data-sprag", "ready");
+  sendAgain();
+  isReady = true;
+  for (const run of later.splice(0)) run();
+  if (!hasFailed) mark("ready");
+}
+
+// What people did before the modules had started
+
+/** @type {WeakMap<Event, Map<Element, Was>>} */
+const replayed = new WeakMap();
+
+/**
+ * What was in a field when an event happened that is only told now.
+ * @param {Event} event
+ * @param {Element} element
+ * @returns {Was | undefined}
+ */
+function wasThen(event, element) {
+  return replayed.get(event)?.get(element);
+}
+
+function sendAgain() {
+  const early = /** @type {any} */ (globalThis).spragEarly;
+  /** @type {Held[]} */
+  const held = early?.take() ?? [];
+  let lost = early?.lost ?? 0;
+  for (const { event, target, again, was } of held) {
+    if (!running.size || !target.isConnected) {
+      lost += 1;
+      continue;
+    }
+    try {
+      if (event instanceof SubmitEvent && target instanceof HTMLFormElement) {
+        const { submitter } = event; // which may have left the form
+        const own = submitter instanceof HTMLElement && [...target.elements].includes(submitter);
+        target.requestSubmit(own ? submitter : null);
+        continue;
+      }
+      const copy = again || event.type !== "click" ? copied(event, was.get(target)) : plainClick();
+      replayed.set(copy, was);
+      target.dispatchEvent(copy);
+    } catch (error) {
+      lost += 1;
+      report(`an early ${event.type} could not be told:`, target, error);
+    }
+  }
+  if (lost) report(`${lost} events from before the page had started were dropped`);
+}
+
+/** @param {Event} event @param {Was | undefined} was @returns {Event} */
+function copied(event, was) {
+  const kind = /** @type {typeof Event} */ (event.constructor);
+  if (!(event instanceof DragEvent)) return new kind(event.type, event);
+  const dataTransfer = new DataTransfer(); // its own is empty by now
+  for (const file of was?.files ?? []) dataTransfer.items.add(file);
+  const { bubbles, cancelable, clientX, clientY } = event;
+  return new DragEvent(event.type, { bubbles, cancelable, clientX, clientY, dataTransfer });
+}
+
+/** A click that is only told: of one that is no MouseEvent, no checkbox changes a second time. */
+function plainClick() {
+  return new Event("click", { bubbles: true, cancelable: true });
+}
+
+// What people see of the start
+
+let hasFailed = false;
+let isReady = false;
+/** @type {(() => void)[]} */
+const later = [];
+
+/** Call it once the page has started, and not now. @param {() => void} run */
+function whenReady(run) {
+  if (isReady) setTimeout(run);
+  else later.push(run);
+}
+
+/** @param {"ready" | "failed"} state */
+function mark(state) {
+  document.documentElement.setAttribute("data-sprag", state);
+  document.dispatchEvent(new CustomEvent(`sprag:${state}`));
+}
+
+/**
+ * A module could not be started: styles and tests see it by the page's mark, and its author, during
+ * development, by a notice in the page.
+ * @param {string} what
+ * @param {unknown} error
+ */
+function startFailed(what, error) {
+  const first = !hasFailed;
+  hasFailed = true;
+  if (first) mark("failed");
+  const local = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  if (!page.debug && !local) return;
+  const { message, stack, name } = error instanceof Error ? error : new Error(`${error}`);
+  const trace = stack?.includes(message) ? stack : `${name}: ${message}\n${stack ?? ""}`;
+  let notice = document.getElementById("sprag-failed");
+  if (!notice) {
+    notice = document.createElement("section");
+    notice.id = "sprag-failed";
+    notice.setAttribute("role", "alert");
+    Object.assign(notice.style, {
+      position: "fixed", inset: "auto 1rem 1rem", maxHeight: "60vh", overflow: "auto",
+      padding: "1rem", zIndex: "2147483647", font: "14px/1.5 ui-monospace, monospace",
+      background: "#fff", color: "#111", border: "2px solid #c0262d", borderRadius: "8px",
+    });
+    document.body.append(notice);
+  }
+  const title = document.createElement("strong");
+  title.textContent = `${what} could not be started`;
+  const text = document.createElement("pre");
+  text.textContent = trace.trim();
+  Object.assign(text.style, { whiteSpace: "pre-wrap", margin: "0.5rem 0", background: "none" });
+  notice.append(title, text);
 }
 
 /** What the bridge takes, so that it need not know this file's hashed name. */
-const sprag = { Module, start, setAttribute, refusedText, reportFailure };
+const sprag = {
+  Module, start, startFailed, setAttribute, refusedText, reportFailure, wasThen,
+};
 
 new MutationObserver(() => {
   for (const module of running) {

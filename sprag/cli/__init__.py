@@ -1,6 +1,6 @@
-"""The program `sprag`, for the person who operates a queue, and for their scripts.
+"""The `sprag` command, for operators of queues and their scripts.
 
-Needs the extra `sprag-queue[cli]` (click and rich), and is imported by nothing in `sprag.queue`.
+Needs the extra `sprag-queue[cli]` (click and rich). Nothing in `sprag.queue` imports it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `sprag` with these arguments, by default the command line's; the exit code."""
+    """Run `sprag` with these arguments (default: the command line). Return the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         from .program import run_program  # noqa: PLC0415 - so that a missing extra gets a sentence
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _without_extra(missing: str, *, as_json: bool) -> int:
-    message = f"the program needs {missing}, which is not installed: pip install 'sprag-queue[cli]'"
+    message = (
+        f"this command needs {missing}, which is not installed: pip install 'sprag-queue[cli]'"
+    )
     if as_json:
         error = {"kind": "extra_missing", "message": message, "exit_code": NO_EXTRA}
         print(json.dumps({"error": error}), file=sys.stderr)

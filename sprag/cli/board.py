@@ -1,4 +1,4 @@
-"""The live view of a file: counts, rates, what runs with its progress, what ended last."""
+"""The live view of a file: counts, rates, running jobs with progress, and the latest results."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _NO_TICK: Final = 1 << 62
 
 
 class Board:
-    """Reads what is to be shown, and shows it. `jobs` given: these instead of all that run."""
+    """Reads and shows the state of a file. With `jobs`, these instead of all running jobs."""
 
     def __init__(self, engine: Engine, queues: Sequence[str], jobs: Sequence[str]) -> None:
         self._engine = engine
         self._queues = queues
         self._ids = jobs
         self.jobs: list[Job] = []
-        """The jobs of the view, as they were at the last look."""
+        """The jobs of the view, as they were at the last `look`."""
         self._names: list[str] = []
         self._counts: dict[str, dict[Status, int]] = {}
         self._waits: dict[str, float | None] = {}
@@ -59,7 +59,8 @@ class Board:
         self._asking = _Sparing(self._ask_owners)
 
     def look(self, rows: int) -> None:
-        """Read anew; at most `rows` running jobs. Costly sums are read less often."""
+        """Read the current state, with at most `rows` running jobs. Expensive sums are read less
+        often."""
         journal = self._engine.journal
         if self._ids:
             self.jobs = [journal.job(id_) for id_ in self._ids]
@@ -75,7 +76,7 @@ class Board:
         self._read_latest()
 
     def frame(self, width: int, height: int) -> RenderableType:
-        """The view for a terminal of this size."""
+        """Return the view for a terminal of this size."""
         now = time.time()
         names = [name for name in self._names if name in self._counts][:_QUEUES]
         parts: list[RenderableType] = [self._heading(now)]
@@ -88,7 +89,7 @@ class Board:
             ]
         used = 1 + (2 * len(names) + 3 + (len(names) > 1) if names else 0)
         left = height - used
-        # The jobs have what they need, but for a third; a blank and a title go with both lists.
+        # The jobs get what they need, except for a third; each list has a blank line and a title.
         rows = max(left - len(self.jobs) - 4, left // 3 - 2, 0)
         latest = list(self._latest)[:rows]
         room = max(left - 2 - (len(latest) + 2 if latest else 0), 1)
@@ -106,7 +107,7 @@ class Board:
         return text.append(f"  {path}{hidden}")
 
     def _workers(self) -> Text:
-        """Who runs jobs: where nobody does, nothing will move."""
+        """Return how many processes run jobs. If none does, no job will start."""
         states = Counter(owner.state for owner in self._owners)
         if set(states) <= {"alive"}:
             alive = states["alive"]
@@ -118,7 +119,7 @@ class Board:
     def _running(self, width: int, room: int, now: float) -> Table:
         count = sum(c["running"] + c["cancelling"] for c in self._counts.values())
         shown = table(expand=True)
-        title = "JOBS" if self._ids else f"RUNNING {count:,}" if count else "NOTHING RUNS"
+        title = "JOBS" if self._ids else f"RUNNING {count:,}" if count else "NO JOB RUNS"
         wide = width >= _WIDE
         shown.add_column(title, no_wrap=True, width=max(SHORT_ID, len(title)))
         if wide:
@@ -173,7 +174,7 @@ class Board:
 
 
 class _Sparing:
-    """Calls `read` again only when ten times as long has passed as it took, a second at least."""
+    """Calls `read` again only after ten times as long as it took, but at least a second."""
 
     def __init__(self, read: Callable[[], None]) -> None:
         self._read = read
@@ -200,7 +201,7 @@ def _doing(job: Job) -> Text:
     if job.status == "cancelling":
         return cell(f"cancelling {words}", "magenta")
     if job.attempt > 1 or job.crashes:
-        words = f"{words} (try {attempts(job)})"
+        words = f"{words} (attempt {attempts(job)})"
     return cell(words)
 
 

@@ -1,4 +1,4 @@
-"""Exit codes: the one list, and which error leads to which."""
+"""Exit codes: the list, and which error leads to which code."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ INTERRUPTED: Final = 130
 CLOSED_PIPE: Final = 141
 
 MEANINGS: Final[dict[int, str]] = {
-    OK: "done as asked",
-    FAILED: "not done, or not all of it: no such job, a state that does not allow it, a full "
-    "queue; `check` found something; a job that `watch` waited for did not complete",
-    USAGE: "a wrong option, argument or setting; nothing was done",
-    DATABASE: "the database cannot be used: missing, no database of sprag's, newer, locked, "
-    "read-only, damaged, or its disk is full",
-    NO_EXTRA: "an extra is not installed: pip install 'sprag-queue[cli]', for `run` "
+    OK: "success",
+    FAILED: "failure, full or partial: the job does not exist, its state does not allow it, the "
+    "queue is full, `check` found a problem, or a job that `watch` waited for did not complete",
+    USAGE: "invalid option, argument or setting; nothing was changed",
+    DATABASE: "the database cannot be used: it is missing, not a sprag database, newer than this "
+    "version, locked, read-only or damaged, or its disk is full",
+    NO_EXTRA: "an extra is not installed: pip install 'sprag-queue[cli]', or for `run` "
     "'sprag-queue[cli,web]'",
-    INTERRUPTED: "ended by Ctrl-C (143: by SIGTERM); `work` and `run` stop in order and end with 0",
-    CLOSED_PIPE: "nobody reads the output any more",
+    INTERRUPTED: "ended by Ctrl-C (143: by SIGTERM); `work` and `run` stop in order and return 0",
+    CLOSED_PIPE: "the reader of the output is gone",
 }
 
 
 class Refusal(Exception):
-    """The command ends here, with a message and an exit code.
+    """Ends the command with a message and an exit code.
 
-    `kind` is a word that scripts can tell errors by, `facts` go into the JSON form.
+    `kind` is a word for scripts. `facts` go into the JSON form.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Refusal(Exception):
 
 
 def refusal_of(error: errors.QueueError) -> Refusal:
-    """What an error of the queue means for whoever called the program."""
+    """Return the refusal that reports an error of the queue."""
     code = FAILED
     if isinstance(error, errors.DatabaseError):
         code = DATABASE

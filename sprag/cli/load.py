@@ -1,4 +1,4 @@
-"""From an import path to the queue or the application it names."""
+"""Finds the queue or the application that an import path names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Found = QueueService | type[QueueService]
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is looked for, in words and as tests; `here` is told the name of the module."""
+    """What is searched for, in words and as tests. `here` also gets the name of the module."""
 
     example: str
     noun: str
@@ -29,17 +29,17 @@ class _Wanted:
 
 
 def load(path: str) -> Found:
-    """The subclass of QueueService, or the instance of one, at `module:name`.
+    """Return the subclass of QueueService, or the instance of one, at `module:name`.
 
-    `module` alone will do where it defines one queue. Modules are looked for in
-    the working directory first. Raises Refusal.
+    `module` is enough if it defines one queue only. The working directory is
+    searched for modules first. Raises Refusal.
     """
     found: Found = _load(path, _QUEUE)
     return found
 
 
 def load_instance(path: str, kind: type, noun: str, example: str) -> Any:
-    """The instance of `kind` at `module:name`, like `load`, and the name that it has there."""
+    """Like `load`, but return the instance of `kind` at `module:name`."""
     wanted = _Wanted(
         example,
         noun,
@@ -70,7 +70,7 @@ def _module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise _wrong(
-                f"there is no module {error.name!r}: looked in {here} and where Python looks"
+                f"module {error.name!r} was not found in {here} or in Python's path"
             ) from error
         raise broken(f"importing {name} failed", error) from error
     except Exception as error:
@@ -85,7 +85,7 @@ def _named(module: ModuleType, name: str, path: str, wanted: _Wanted) -> Any:
             raise _wrong(f"{module.__name__} has no {name!r}; {_offers(module, wanted)}")
     if wanted.fits(found):
         return found
-    what = f"a class that is none ({found.__name__})" if isinstance(found, type) else ""
+    what = f"the class {found.__name__}" if isinstance(found, type) else ""
     raise _wrong(
         f"{path}: expected {wanted.kind}, got "
         f"{what or type(found).__name__}; {_offers(module, wanted)}"
@@ -95,18 +95,20 @@ def _named(module: ModuleType, name: str, path: str, wanted: _Wanted) -> Any:
 def _only(module: ModuleType, wanted: _Wanted) -> Any:
     names = _names(module, wanted)
     if len(names) != 1:
-        raise _wrong(f"{module.__name__}: which {wanted.noun} is meant? {_offers(module, wanted)}")
+        raise _wrong(
+            f"{module.__name__}: expected exactly one {wanted.noun}; {_offers(module, wanted)}"
+        )
     return _named(module, names[0], names[0], wanted)
 
 
 def _names(module: ModuleType, wanted: _Wanted) -> list[str]:
-    """What a module defines of the kind; classes that it only imports are not offered."""
+    """Return the names that a module defines. Classes that it only imports do not count."""
     return [name for name, value in vars(module).items() if wanted.here(value, module.__name__)]
 
 
 def _offers(module: ModuleType, wanted: _Wanted) -> str:
     names = [f"{module.__name__}:{name}" for name in _names(module, wanted)]
-    return f"its {wanted.noun}s are {', '.join(names)}" if names else f"it has no {wanted.noun}"
+    return f"it has {', '.join(names)}" if names else f"it has no {wanted.noun}"
 
 
 def _is_queue_class(value: object) -> bool:
@@ -130,8 +132,8 @@ def _wrong(message: str) -> Refusal:
 
 
 def broken(message: str, error: Exception) -> Refusal:
-    """What the author's code raised: in a sentence and its place where sprag refused it, else
-    with the traceback."""
+    """Return the refusal that reports an error of the author's code: a sentence with its place if
+    sprag refused the code, or else the traceback."""
     if isinstance(error, ConfigurationError):
         return Refusal(f"{error}{_place(error)}", kind="configuration", code=USAGE)
     told = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
@@ -139,7 +141,7 @@ def broken(message: str, error: Exception) -> Refusal:
 
 
 def _own_frames(error: BaseException) -> TracebackType | None:
-    """The traceback from the module's first line on, without Python's import system and us."""
+    """Return the traceback from the module's first line on, without Python's import system."""
     trace = error.__traceback__
     while trace is not None and not _is_authors(trace):
         trace = trace.tb_next
@@ -147,7 +149,7 @@ def _own_frames(error: BaseException) -> TracebackType | None:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of the author's own that led to the error."""
+    """Return the author's last line that led to the error."""
     place, trace = "", error.__traceback__
     while trace is not None:
         if _is_authors(trace):

@@ -1,4 +1,4 @@
-"""The log of a program that runs until it is told to stop: a line a record on standard error."""
+"""The log of a program that runs until it is stopped: one line per record, on standard error."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SELDOM_SECONDS: Final = 60.0
 
 
 def log_to_stderr(level: str, *, as_json: bool) -> None:
-    """Log from this level on, for people or, an object a line, for programs."""
+    """Log from this level on, for people, or as one JSON object per line for programs."""
     logging.config.dictConfig(log_config(level, as_json=as_json))
 
 
 def log_config(level: str, *, as_json: bool) -> dict[str, Any]:
-    """The same, as a description that another process can be given."""
+    """Return the same as a configuration, which can be passed to another process."""
     kind = JsonLines if as_json else PlainLines
     return {
         "version": 1,
@@ -39,9 +39,11 @@ def log_config(level: str, *, as_json: bool) -> dict[str, Any]:
 
 
 class Seldom(logging.Filter):
-    """Says once a minute that no connection can be taken, since the process has as many files open
-    as it may. asyncio says it for each that waits and each time it looks: thousands of tracebacks
-    a second, beside which nothing else would be done."""
+    """Reports once a minute that the process has too many open files to accept a connection.
+
+    asyncio reports it for each waiting connection at each look: thousands of tracebacks a second,
+    which would leave no time for anything else.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,23 +52,23 @@ class Seldom(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         said = str(record.msg)
         if said.startswith("Exception in callback BaseSelectorEventLoop._start_serving"):
-            return False  # it stopped before it looked again, which it would have a second later
+            return False  # the server stopped before asyncio looked again
         if not said.startswith("socket.accept() out of system resource"):
             return True
         if record.created < self._next:
             return False
         self._next = record.created + _SELDOM_SECONDS
-        # Without the traceback, to format which files would have to be opened.
+        # Without the traceback: to format it, files would have to be opened.
         record.exc_info = None
         record.msg = (
-            "no further connection can be taken: this process has as many files open as it may "
-            "(ulimit -n), or the system has"
+            "no further connection can be accepted: this process or the system has reached its "
+            "limit of open files (ulimit -n)"
         )
         return True
 
 
 class PlainLines(logging.Formatter):
-    """One line a record, with tracebacks below it. What a job says cannot look like a record."""
+    """One line per record, with the traceback below it. Text of a job cannot look like a record."""
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{moment(record.created)} {record.levelname.lower():7} {record.name}"
@@ -78,7 +80,7 @@ class PlainLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record."""
+    """One JSON object per record."""
 
     def format(self, record: logging.LogRecord) -> str:
         trace = self.formatException(record.exc_info) if record.exc_info else None

@@ -1,4 +1,4 @@
-"""From what a person typed to the job that is meant."""
+"""Finds the job that a person named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _SHOWN = 5
 
 
 def find(journal: Journal, reference: str) -> Job:
-    """The job of this id, or the only one whose id begins so. Raises JobNotFound, Refusal."""
+    """Return the job with this id, or the only one whose id begins with it. Raises JobNotFound or
+    Refusal."""
     if len(reference) == _DIGITS:
         return journal.job(reference)
     ids = journal.ids(reference, _SHOWN + 1)
@@ -25,7 +26,7 @@ def find(journal: Journal, reference: str) -> Job:
     if len(ids) > _SHOWN:
         named.append("  and more")
     raise Refusal(
-        f"several jobs begin with {reference}; which one is meant?\n" + "\n".join(named),
+        f"several jobs begin with {reference}; give more digits of the id:\n" + "\n".join(named),
         kind="job_ambiguous",
         job_id=reference,
         job_ids=ids,

@@ -1,4 +1,4 @@
-"""How many jobs are in which state, how fast they move, and the tables that say so."""
+"""Counts of jobs by state, their rates, and the tables that show them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RATES: Final[dict[str, tuple[Event, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Moves by queue and event in the last `seconds`."""
+    """The moves of the last `seconds`, by queue and event."""
 
     seconds: float
     moves: Mapping[str, Mapping[Event, int]]
@@ -39,16 +39,16 @@ class Rates:
 
 
 def measure(journal: Journal, now: float, seconds: float, window: int = _WINDOW) -> Rates:
-    """The moves of the last `seconds`, or of less time if there were more than `window`."""
+    """Return the moves of the last `seconds`, or of a shorter time if there were over `window`."""
     since = now - seconds
-    oldest = journal.window_start(window)
+    oldest = journal.statistics.window_start(window)
     if oldest is not None and oldest > since and journal.head()[0] > window:
         since = oldest
-    return Rates(max(now - since, 0.001), journal.rates(since, window))
+    return Rates(max(now - since, 0.001), journal.statistics.rates(since, window))
 
 
 def counts_table(counts: Mapping[str, Mapping[Status, int]]) -> Table:
-    """A line for each queue, and one for all where there are several."""
+    """Return a table with a row for each queue, and a row of totals if there are several."""
     shown = table()
     shown.add_column("JOBS", no_wrap=True, max_width=20)
     for status in STATUSES:
@@ -64,7 +64,7 @@ def counts_table(counts: Mapping[str, Mapping[Status, int]]) -> Table:
 def rates_table(
     names: Sequence[str], rates: Rates, waits: Mapping[str, float | None], span: str
 ) -> Table:
-    """Like `counts_table`, but of rates over the time `span`."""
+    """Like `counts_table`, but with the rates over the time `span`."""
     shown = table()
     shown.add_column(f"LAST {span}", no_wrap=True, max_width=20)
     for title in (*_RATES, "WAIT"):

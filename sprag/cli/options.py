@@ -1,4 +1,4 @@
-"""The options that several commands share, and the kinds of values they take."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ _FIRST_TIME: Final = 100_000_000
 
 
 def span(text: str) -> float:
-    """A span of time in seconds: 90s, 15m, 12h, 7d, 2w, 1h30m, or a bare number of seconds."""
+    """Return a duration in seconds: 90s, 15m, 12h, 7d, 2w, 1h30m, or a number of seconds."""
     seconds = parsed(text)
     if seconds is not None:
         return seconds
-    raise click.BadParameter(f"expected a span such as 90s, 15m, 12h, 7d or 1h30m, got {text!r}")
+    raise click.BadParameter(
+        f"expected a duration such as 90s, 15m, 12h, 7d or 1h30m, got {text!r}"
+    )
 
 
 def moment(text: str) -> float:
-    """A point in time in unix seconds: ISO 8601, local unless it says otherwise, or a number."""
+    """Return a time in Unix seconds: ISO 8601, local unless it has a zone, or a number."""
     given = text.strip()
     if _NUMBER.fullmatch(given) and float(given) >= _FIRST_TIME:
         return float(given)
@@ -39,22 +41,22 @@ def moment(text: str) -> float:
         return datetime.fromisoformat(given).astimezone().timestamp()
     except (ValueError, OverflowError, OSError) as error:
         raise click.BadParameter(
-            f"expected a time such as 2030-12-31T23:59 or unix seconds, got {text!r}"
+            f"expected a time such as 2030-12-31T23:59, or Unix seconds, got {text!r}"
         ) from error
 
 
 def job(text: str) -> str:
-    """A job's id, or the first digits of it."""
+    """Return a job's id, or its first digits."""
     given = text.strip().lower()
     if _REFERENCE.fullmatch(given):
         return given
     raise click.BadParameter(
-        f"expected a job's id, 32 hexadecimal digits, or at least its first 4, got {text!r}"
+        f"expected a job's id (32 hexadecimal digits) or at least its first 4 digits, got {text!r}"
     )
 
 
 def json_form(command: F) -> F:
-    """--json, which may stand before and after the command's name."""
+    """--json, before or after the command's name."""
 
     def keep(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         if value:
@@ -66,18 +68,18 @@ def json_form(command: F) -> F:
         expose_value=False,
         is_eager=True,
         callback=keep,
-        help="Answer, and complain, in JSON.",
+        help="Print results and errors as JSON.",
     )(command)
 
 
 def shared(*, top: bool = False) -> Callable[[F], F]:
-    """--database and --json, which may stand before and after the command's name."""
+    """--database and --json, before or after the command's name."""
 
     def keep_database(
         context: click.Context, _parameter: click.Parameter, value: str | None
     ) -> None:
         if value == "":
-            raise click.BadParameter("expected a path, got an empty text")
+            raise click.BadParameter("expected a path, got an empty string")
         if value is not None:
             context.ensure_object(Settings).database = value
 
@@ -91,7 +93,7 @@ def shared(*, top: bool = False) -> Callable[[F], F]:
             expose_value=False,
             is_eager=True,
             callback=keep_database,
-            help=f"The database; else $SPRAG_DATABASE, else {DEFAULT_DATABASE}.",
+            help=f"The database file. [default: $SPRAG_DATABASE or {DEFAULT_DATABASE}]",
         )
         return database(json_form(command))
 
@@ -99,14 +101,19 @@ def shared(*, top: bool = False) -> Callable[[F], F]:
 
 
 def queues(command: F) -> F:
-    """--queue, which may be repeated."""
+    """--queue, repeatable."""
     return click.option(
-        "--queue", "-q", "queues", multiple=True, metavar="NAME", help="Of this queue. Repeatable."
+        "--queue",
+        "-q",
+        "queues",
+        multiple=True,
+        metavar="NAME",
+        help="Only this queue. Repeatable.",
     )(command)
 
 
 def statuses(*allowed: Status, default: str = "all") -> Callable[[F], F]:
-    """--status, which may be repeated; by default one of all six."""
+    """--status, repeatable."""
     choice = click.Choice(allowed or STATUSES)
     return click.option(
         "--status",
@@ -114,13 +121,13 @@ def statuses(*allowed: Status, default: str = "all") -> Callable[[F], F]:
         "statuses",
         multiple=True,
         type=choice,
-        help=f"In this state ({default}). Repeatable.",
+        help=f"Only this state. Repeatable. [default: {default}]",
     )
 
 
 def yes(command: F) -> F:
     """--yes"""
-    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")(command)
 
 
 settings: Final = click.make_pass_decorator(Settings, ensure=True)

@@ -1,4 +1,4 @@
-"""The processes that run jobs of a file, for the person who operates them."""
+"""The processes that run the jobs of a file, as an operator sees them."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from ..queue.processes import Process, processes_of
 
 @dataclass(frozen=True, slots=True)
 class Owner(Process):
-    """Like Process, with what an operator wants to know of it."""
+    """Like Process, with what an operator needs to know."""
 
     def shape(self) -> dict[str, Any]:
-        """Its JSON form."""
+        """Return its JSON form."""
         facts = asdict(self)
         del facts["token"], facts["remedy"]
         return {**facts, "advice": self.advice}
 
     @property
     def pid_runs(self) -> bool:
-        """Whether a process of its number runs on this machine: it, or a later one."""
+        """True if a process with its pid runs on this machine: this one, or a later one."""
         if self.pid is None or self.host != socket.gethostname():
             return False
         try:
             os.kill(self.pid, 0)
-        except (ProcessLookupError, OverflowError):  # there cannot be one of such a number
+        except (ProcessLookupError, OverflowError):  # no process can have such a pid
             return False
         except OSError:
-            return True  # there is one, of another user
+            return True  # it exists, and belongs to another user
         return True
 
     @property
     def advice(self) -> str:
-        """What the operator should do about it; empty for nothing."""
+        """Return what the operator should do about it, or an empty string."""
         command = f"sprag recover --owner {self.id}"
         match self.state:
             case "dead":
-                return f"its jobs are taken over when a worker runs or starts, or by `{command}`"
+                return f"a worker that runs or starts takes over its jobs; so does `{command}`"
             case "unknown":
                 return self.remedy
             case "gone":
-                return f"nobody looks after its jobs any more; run `{command}`"
+                return f"no process will recover its jobs; run `{command}`"
             case _:
                 return ""
 
 
 def owners_of(engine: Engine) -> list[Owner]:
-    """Every owner that is known, or that a job names."""
+    """Return every process that the file knows, or that a job names."""
     return [Owner(**asdict(process)) for process in processes_of(engine.journal, engine.folder)]

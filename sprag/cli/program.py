@@ -1,4 +1,4 @@
-"""The program's commands by theme, and how every error ends it."""
+"""The commands by theme, and how each error ends the program."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from .exits import CLOSED_PIPE, INTERRUPTED, MEANINGS, OK, USAGE, Refusal, refus
 from .text import lines
 
 _THEMES: Final[dict[str, tuple[click.Command, ...]]] = {
-    "Look": (jobs.command, show.command, watch.command, counts.command),
-    "Change jobs": (enqueue.command, moves.cancel, moves.requeue),
+    "Inspect": (jobs.command, show.command, watch.command, counts.command),
+    "Change jobs": (enqueue.command, moves.cancel, moves.requeue, moves.run_now),
     "Run jobs": (work.command, run.command, recover.command),
-    "Keep the file": (check.command, backup.command, prune.command),
+    "Maintain the file": (check.command, backup.command, prune.command),
 }
 
 
 def run_program(arguments: Sequence[str]) -> int:
-    """Carry out one command line; the exit code. Whatever goes wrong is said on stderr."""
+    """Run one command line and return the exit code. Errors go to stderr."""
     _harden_streams()
     as_json = "--json" in arguments
     try:
@@ -74,7 +74,7 @@ def run_program(arguments: Sequence[str]) -> int:
 
 
 class _Program(click.Group):
-    """A group whose help shows the commands by theme."""
+    """A group whose help lists the commands by theme."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         for theme, commands in _THEMES.items():
@@ -89,12 +89,12 @@ class _Program(click.Group):
         with formatter.section("Environment"):
             formatter.write_dl(
                 [
-                    ("SPRAG_DATABASE", "the database, where --database does not name it"),
-                    ("NO_COLOR", "set to anything: no colours"),
+                    ("SPRAG_DATABASE", "the database file, unless --database names one"),
+                    ("NO_COLOR", "if set, print without colours"),
                 ]
             )
 
-    # click would end the program with 1, which is for jobs and checks that failed.
+    # click would exit with 1, which is reserved for jobs and checks that failed.
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         try:
@@ -110,7 +110,7 @@ class _Program(click.Group):
 
 
 class _Unread(Refusal):
-    """Nobody reads the output any more."""
+    """The reader of the output is gone."""
 
     def __init__(self) -> None:
         super().__init__("", code=CLOSED_PIPE)
@@ -137,16 +137,17 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the version.",
+    help="Print the version and exit.",
 )
 def program() -> None:
-    """Operate the queues of one sprag database.
+    """Operate the queues of a sprag database.
 
-    A job is named by its id or by enough of its first digits. Times are local;
-    with --json they are unix seconds. Commands that look never make a file.
+    To name a job, give its id or enough of its first digits. Times are local;
+    with --json they are Unix seconds. Commands that only read never create a
+    file.
 
-    With --json, what goes wrong is one object on standard error: {"error":
-    {"kind": a word, "message": a sentence, "exit_code": n, …}}.
+    With --json, an error is one object on standard error: {"error": {"kind":
+    a word, "message": a sentence, "exit_code": n, …}}.
     """
 
 
@@ -175,7 +176,7 @@ def _complain(refusal: Refusal, *, as_json: bool) -> int:
 
 
 def _harden_streams() -> None:
-    """Make sure that there are streams, and that no character is too much for them."""
+    """Make sure that the streams exist and can print every character."""
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - until the end
     for size in ("COLUMNS", "LINES"):
@@ -192,7 +193,7 @@ def _harden_streams() -> None:
 
 
 def _discard_output() -> None:
-    """What is buffered cannot be written any more: do not let Python try at its exit."""
+    """Drop the buffered output, so that Python does not try to write it at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

@@ -1,4 +1,4 @@
-"""How jobs look in a terminal."""
+"""Jobs as a terminal shows them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import Job, Progress
+from ..queue.job import attempts_of
 from ..queue.states import Status
 from .text import age, duration, number, one_line, shortened
 
@@ -23,32 +24,32 @@ STATUS_STYLES: Final[dict[Status, str]] = {
 
 # An id's time part. It names a job as long as no other was made in the same microsecond.
 SHORT_ID: Final = 13
-# Longer texts are cut before rich measures them, which takes its time.
+# Longer texts are cut before rich measures them, because measuring is slow.
 _MOST: Final = 300
 
 
 def table(*, expand: bool = False) -> Table:
-    """An empty table in the style of all."""
+    """Return an empty table in the common style."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=expand)
 
 
 def status_text(status: Status) -> Text:
-    """A status in its colour."""
+    """Return a status in its colour."""
     return Text(status, style=STATUS_STYLES.get(status, ""))
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Foreign text for one line of a table, cut off where its column ends."""
+    """Return text from a job as one line of a table, cut to the width of its column."""
     return Text(one_line(shortened(text, _MOST)), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def name_of(job: Job) -> Text:
-    """What a person knows the job by: its label, else its item."""
+    """Return the job's label, or else its item."""
     return cell(job.label) if job.label else cell(job.item_json, "dim")
 
 
 def says(job: Job) -> Text:
-    """The one thing worth knowing of a job in its state."""
+    """Return the most useful fact about a job in its state."""
     if job.error is not None:
         style = "red" if job.status == "failed" else "dim red"
         return cell(f"{job.error.type}: {job.error.message}", style)
@@ -60,7 +61,7 @@ def says(job: Job) -> Text:
 
 
 def when(job: Job, now: float) -> str:
-    """Since when the job is what it is, or when it is due."""
+    """Return since when the job is in its state, or when it is due."""
     if job.finished_at is not None:
         return age(job.finished_at, now)
     if job.status == "queued":
@@ -73,20 +74,21 @@ def when(job: Job, now: float) -> str:
 
 
 def took(job: Job) -> str:
-    """How long its last run was, or nothing."""
+    """Return how long its last run took, or an empty string."""
     if job.started_at is None or job.finished_at is None:
         return ""
     return duration(job.finished_at - job.started_at)
 
 
 def attempts(job: Job) -> str:
-    """As in 1/3, and how often its process died, as in 1/3 †2."""
+    """Return the attempts as in 1/3, with crashes as in 1/3 †2."""
+    attempt, most = attempts_of(job.attempt, job.max_attempts)
     deaths = f" †{job.crashes}" if job.crashes else ""
-    return f"{job.attempt}/{job.max_attempts}{deaths}"
+    return f"{attempt}/{most}{deaths}"
 
 
 def progress_words(progress: Progress) -> str:
-    """As in "45% 9/20 Resizing"."""
+    """Return progress as in "45% 9/20 Resizing"."""
     words = []
     if isinstance(progress.percent, int | float):
         words.append(f"{progress.percent:.0f}%")
@@ -99,7 +101,7 @@ def progress_words(progress: Progress) -> str:
 
 
 def progress_bar(progress: Progress | None, width: int | None = None) -> ProgressBar | Text:
-    """A bar, where the job says how far it is."""
+    """Return a bar if the job has reported a percentage."""
     if progress is None or not isinstance(progress.percent, int | float):
         return Text("")
     return ProgressBar(total=100, completed=progress.percent, width=width)

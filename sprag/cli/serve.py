@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import uvicorn
 import websockets  # noqa: F401 - uvicorn would do without, and refuse every page's WebSocket
@@ -28,6 +29,7 @@ from uvicorn.supervisors.basereload import BaseReload
 
 from ..queue import QueueError
 from ..web import App
+from ..web.trouble import broken_app
 from .exits import INTERRUPTED, USAGE, Refusal
 from .load import broken, load_instance
 from .logs import log_config
@@ -41,6 +43,13 @@ _REQUEST_SECONDS: Final = 10
 _FRAME_BYTES: Final = 4096
 _BACKLOG: Final = 2048
 _FILES: Final = 16_384
+# Also where the name itself is percent-encoded: then everything after the "=" is hidden.
+_SECRETS: Final = re.compile(
+    r"((?:[?&;]|^)[^=&;\s]*"
+    r"(?:token|secret|passw|password|passwd|pwd|auth|session|signature|api_?key|access_?key|%)"
+    r"[^=&;\s]*=)[^&;\s]*",
+    re.IGNORECASE,
+)
 _WATCHED: Final = frozenset({".py", ".html", ".js", ".css", ".json", ".jinja", ".svg"})
 _NOT_ENTERED: Final = frozenset({"__pycache__", "node_modules"})
 
@@ -57,20 +66,22 @@ class Plan:
     proxy_headers: bool
     access_log: bool
 
-    def config(self, app: Any, workers: int | None = None) -> uvicorn.Config:
+    def config(
+        self, app: Any, workers: int | None = None, lifespan: Literal["on", "off"] = "on"
+    ) -> uvicorn.Config:
         """The server's settings."""
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
             workers=workers or 1,
-            lifespan="on",
+            lifespan=lifespan,
             # Compression would keep its windows for each open page, whose messages are too short
             # to gain by it.
             ws=_Socket,
             ws_per_message_deflate=False,
             ws_max_size=_FRAME_BYTES,
-            log_config=log_config(self.log_level, as_json=self.as_json),
+            log_config=_without_tokens(log_config(self.log_level, as_json=self.as_json)),
             access_log=self.access_log,
             proxy_headers=self.proxy_headers,
             server_header=False,
@@ -123,8 +134,9 @@ def reloading(plan: Plan) -> None:
     log.info("stopped")
 
 
-def _application(path: str) -> App:
+def _application(path: str, *, debug: bool = False) -> App:
     app: App = load_instance(path, App, "application", _EXAMPLE)
+    app.debug = app.debug or debug
     try:
         app.build()
     except Exception as error:  # of the author's modules
@@ -167,6 +179,26 @@ def _take_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # macOS may say no at any number
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _without_tokens(config: dict[str, Any]) -> dict[str, Any]:
+    """The log's settings, such that no address in it shows a token."""
+    config["filters"]["tokens"] = {"()": f"{__name__}.{WithoutTokens.__name__}"}
+    for handler in config["handlers"].values():
+        handler["filters"] = [*handler.get("filters", ()), "tokens"]
+    return config
+
+
+class WithoutTokens(logging.Filter):
+    """Hides the values of tokens, passwords and the like in the addresses that uvicorn logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("uvicorn") and isinstance(record.args, tuple):
+            record.args = tuple(
+                _SECRETS.sub(r"\1***", value) if isinstance(value, str) else value
+                for value in record.args
+            )
+        return True
 
 
 class _Socket(WebSocketsSansIOProtocol):
@@ -239,15 +271,22 @@ def _look(folder: Path) -> dict[Path, float]:
 
 
 def _serve_again(plan: Plan, sockets: list[socket.socket]) -> None:
-    """In a new process. What is wrong is told, and the next change starts another one."""
+    """In a new process. What is wrong is logged and shown to browsers on this machine; the next
+    change starts another process."""
     try:
-        app = _application(plan.path)
+        app = _application(plan.path, debug=True)
         server = _Server(plan.config(app))
         server.take_signals()
         with app:
             server.run(sockets)
+        return
     except Refusal as refusal:
-        sentence, _, traceback = str(refusal).partition("\n")
-        log.error("%s", sentence, exc_info=refusal.__cause__ if traceback else None)
+        said = str(refusal)
+        sentence, _, trace = said.partition("\n")
+        log.error("%s", sentence, exc_info=refusal.__cause__ if trace else None)
     except QueueError as error:
-        log.error("%s", error)
+        said = str(error)
+        log.error("%s", said)
+    server = _Server(plan.config(broken_app(said), lifespan="off"))
+    server.take_signals()
+    server.run(sockets)

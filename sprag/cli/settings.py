@@ -1,4 +1,4 @@
-"""What a call of the program is about: which database, which form of output."""
+"""The database and the form of output of one call of the program."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .text import lines
 
 DEFAULT_DATABASE: Final = "sprag.db"
 _BUSY_SECONDS: Final = 5.0
-# Where nobody looks at it, a table is as wide as it needs to be.
+# In a pipe, a table is as wide as it needs to be.
 _PIPE_WIDTH: Final = 10_000
 _PIECE: Final = 1000
 
 
 class Settings:
-    """The options that all commands share. `database` is None where nobody named one."""
+    """The options that all commands share. `database` is None if none was named."""
 
     def __init__(self) -> None:
         self.database: str | None = None
@@ -39,7 +39,7 @@ class Settings:
 
     @cached_property
     def out(self) -> Console:
-        """Standard output. Nothing in it is taken for markup."""
+        """Standard output. It interprets no markup."""
         piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
         return Console(
             markup=False, emoji=False, highlight=False, width=_PIPE_WIDTH if piped else None
@@ -47,11 +47,11 @@ class Settings:
 
     @property
     def for_eyes(self) -> bool:
-        """Whether standard output is a terminal."""
+        """True if standard output is a terminal."""
         return self.out.is_terminal
 
     def show(self, *parts: RenderableType) -> None:
-        """Print for people; into a pipe without the blanks that fill up a table's lines."""
+        """Print for people. In a pipe, without the spaces that pad the rows of a table."""
         if self.for_eyes:
             self.out.print(*parts, sep="\n")
             return
@@ -60,8 +60,8 @@ class Settings:
         self.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
     def emit(self, document: Any) -> None:
-        """Print one JSON document in one line."""
-        # ASCII alone, so that no encoding and no terminal can go wrong.
+        """Print one JSON document on one line."""
+        # Only ASCII, so that no encoding and no terminal can go wrong.
         # Another program's file may hold bytes where text belongs.
         self.write(json.dumps(document, default=str) + "\n")
 
@@ -73,32 +73,32 @@ class Settings:
             sys.stdout.write(text[start : start + _PIECE])
 
     def say(self, message: str) -> None:
-        """A remark on standard error, for people only. It comes after what was printed before it,
-        and only if that could be printed."""
+        """Print a remark on standard error, unless the output is JSON. It comes after the output
+        so far, and only if that could be printed."""
         if not self.as_json:
             sys.stdout.flush()
             sys.stderr.write(lines(message) + "\n")
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Return if the user agrees; `yes` says so beforehand. Raises Refusal."""
+        """Return if the user agrees, or if `yes` is set. Raises Refusal."""
         if yes:
             return
         if self.as_json or not sys.stdin.isatty():
             raise Refusal(
-                f"{question} There is nobody to ask here: add --yes",
+                f"{question} Cannot ask for confirmation here: add --yes",
                 kind="confirmation_needed",
                 code=USAGE,
             )
         if not click.confirm(lines(question), err=True):
-            raise Refusal("nothing was done", kind="declined")
+            raise Refusal("nothing was changed", kind="declined")
 
     @contextmanager
     def opened(self) -> Iterator[Engine]:
-        """The database, which must exist; closed after the block."""
+        """Open the database, which must exist, and close it after the block."""
         if not os.path.lexists(self.path):
             raise Refusal(
-                f"{self.path} does not exist; --database, or SPRAG_DATABASE in the environment, "
-                "names another database",
+                f"{self.path} does not exist; name another database with --database or "
+                "SPRAG_DATABASE",
                 kind="database_missing",
                 code=DATABASE,
                 path=str(Path(self.path).absolute()),

@@ -1,4 +1,4 @@
-"""The JSON forms of jobs and transitions. Scripts rely on them: fields may come, none goes."""
+"""The JSON forms of jobs and transitions. Scripts rely on them: add fields, never remove one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..queue import Job, Transition
 
 
 def job_shape(job: Job) -> dict[str, Any]:
-    """A job. Item and result are as stored: what JSON lacks is tagged, {"$tuple": [1, 2]}."""
+    """Return a job. Item and result are as stored: other types are tagged, {"$tuple": [1, 2]}."""
     return {
         "id": job.id,
         "queue": job.queue,
@@ -33,7 +33,7 @@ def job_shape(job: Job) -> dict[str, Any]:
 
 
 def transition_shape(move: Transition) -> dict[str, Any]:
-    """A row of the journal."""
+    """Return a row of the journal."""
     return {
         "seq": move.seq,
         "event": move.event,

@@ -1,4 +1,4 @@
-"""Text for people: durations, times, sizes, and what others wrote, made harmless."""
+"""Text for people: durations, times, sizes, and text from jobs, made harmless."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _JOINERS: Final = "\u200c\u200d"
 
 
 def one_line(text: str) -> str:
-    """`text` with every control and formatting character shown as its escape.
+    """Return `text` with every control and formatting character shown as its escape.
 
-    For all that a job, a file or an exception says: a terminal obeys what it is sent.
+    Use it for all text from a job, a file or an exception: a terminal obeys what it is sent.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def lines(text: str) -> str:
-    """Like `one_line`, but line breaks stay, and tabs are four spaces."""
+    """Like `one_line`, but keep line breaks, and show tabs as four spaces."""
     return "\n".join(one_line(line.expandtabs(4)) for line in text.split("\n"))
 
 
@@ -35,12 +35,12 @@ def _shown(char: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most `most` characters of `text`, the last one an ellipsis if there were more."""
+    """Return at most `most` characters of `text`, the last one an ellipsis if it was cut."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def duration(seconds: float) -> str:
-    """A span of time in one or two units: 85ms, 3.2s, 45s, 3m20s, 2h05m, 3d4h."""
+    """Return a duration in one or two units: 85ms, 3.2s, 45s, 3m20s, 2h05m, 3d4h."""
     seconds = max(seconds, 0.0)
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
@@ -66,16 +66,16 @@ def brief(seconds: float) -> str:
 
 
 def age(at: float, now: float) -> str:
-    """When something was or will be, seen from `now`: "3m ago", "in 5s"."""
+    """Return when something was or will be, seen from `now`: "3m ago", "in 5s"."""
     return f"in {brief(at - now)}" if at > now else f"{brief(now - at)} ago"
 
 
 def moment(at: float) -> str:
-    """Date and time of day, local."""
+    """Return the local date and time."""
     try:
         return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return f"{at:g}"  # another program's idea of a time
+        return f"{at:g}"  # another program wrote it
 
 
 def time_of_day(at: float) -> str:
@@ -84,7 +84,7 @@ def time_of_day(at: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes, in decimal units."""
+    """Return a number of bytes in decimal units."""
     if count < 1000:
         return f"{count} bytes"
     value = float(count)
@@ -96,7 +96,7 @@ def size(count: int) -> str:
 
 
 def rate(per_second: float) -> str:
-    """So many a second, or a minute where that is easier to read."""
+    """Return a rate per second, or per minute if that is easier to read."""
     if per_second == 0:
         return "0"
     if per_second >= 100:
@@ -107,7 +107,7 @@ def rate(per_second: float) -> str:
 
 
 def number(value: object) -> str:
-    """A number as briefly as it can be said; anything else harmlessly."""
+    """Return a number in short form, and anything else made harmless."""
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
@@ -116,7 +116,7 @@ def number(value: object) -> str:
 
 
 def pretty(json_text: str) -> str:
-    """Stored JSON over several lines; as it is, where Python cannot read it."""
+    """Return stored JSON on several lines, or unchanged if Python cannot read it."""
     try:
         return lines(json.dumps(json.loads(json_text), indent=2, ensure_ascii=False))
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""A page on which an operator sees the jobs of a file, and cancels or repeats them.
+"""Pages on which an operator sees the jobs of a file, and cancels, repeats or deletes them.
 
-`dashboard()` makes an ASGI application to be mounted anywhere; see
-`sprag.dashboard.app`. It is never open to the world: it wants a token, or
-answers programs on this machine alone.
+`dashboard()` makes an ASGI application that can be mounted anywhere; see
+`sprag.dashboard.app`. It is never open to the world: it asks for a token, or
+answers only programs on this machine.
 """
 
 from .app import dashboard

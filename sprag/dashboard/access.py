@@ -6,15 +6,18 @@ import hashlib
 import hmac
 import ipaddress
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import anyio
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..queue import ConfigurationError
-from .answers import path_of, refusal, wants_page
+from .answers import base_of, path_of, refusal, wants_page
 from .attempts import Attempts
+from .location import stay_here
 from .pages import Pages
 
 SIGNED_IN_SECONDS: Final = 12 * 3600
@@ -98,7 +101,12 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = stay_here(scope, send)
         request = Request(scope, receive)
+        if "token" in request.query_params:  # an address is kept in logs and histories
+            base = base_of(scope) + quote(path_of(scope).lstrip("/"))
+            await RedirectResponse(base, 303)(scope, receive, send)
+            return
         refused = foreign(request)
         if refused is None:
             door = self._door

@@ -53,7 +53,7 @@ class ProtectedAnswers:
 
 
 def protect(headers: MutableHeaders) -> None:
-    """Set what every answer says, where it does not say otherwise."""
+    """Set the headers that every answer has, unless it has its own."""
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-store")
@@ -72,7 +72,7 @@ def path_of(scope: Scope) -> str:
 
 
 def refusal(request: Request, status: int, kind: str, message: str, **facts: Any) -> Response:
-    """An error: a small page for a person, JSON for a script."""
+    """Return an error: a small page for a person, JSON for a script."""
     answer: Response
     if wants_page(request):
         base = html.escape(base_of(request.scope))
@@ -92,5 +92,5 @@ def refusal(request: Request, status: int, kind: str, message: str, **facts: Any
 
 
 def wants_page(request: Request) -> bool:
-    """Whether this is a person's browser that goes to an address."""
+    """Return whether a person's browser has asked for a page."""
     return "text/html" in request.headers.get("accept", "")

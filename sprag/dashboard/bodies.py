@@ -1,4 +1,4 @@
-"""Bodies of requests, no longer than they may be."""
+"""Bodies of requests, of bounded length."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .answers import refusal
 
 
 async def body_of(request: Request, kind: str, most: int) -> bytes | Response:
-    """The body, which must be of the media type `kind` and at most `most` bytes; or what to
-    answer instead."""
+    """Return the body, which must be of the media type `kind` and at most `most` bytes, or the
+    refusal to answer with."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
-        told = f"This address takes {kind} alone."
+        told = f"This address accepts only {kind}."
         return refusal(request, 415, "unsupported_media_type", told)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            return refusal(request, 413, "too_large", f"At most {most:,} bytes are taken.")
+            return refusal(request, 413, "too_large", f"At most {most:,} bytes are accepted.")
     return bytes(body)

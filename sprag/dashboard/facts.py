@@ -12,13 +12,14 @@ from ..queue import ConfigurationError, JobNotFound
 from ..queue.checks import cursor
 from ..queue.engine import Engine
 from ..queue.ids import is_job_id
-from ..queue.processes import processes_of
-from ..queue.states import Status
 from .answers import Json, refusal
-from .filters import Filter, Mistake
-from .overview import SPANS, Overview
+from .filters import Filter, Mistake, order_of
+from .overview import Overview
+from .owners import lost_of, owners_of
+from .pace import SPANS
 from .shapes import glance_shape, job_shape, move_shape
 from .sparing import Sparing
+from .standing import standing_of
 
 _PAGE: Final = 50
 _MOVES: Final = 500
@@ -29,8 +30,8 @@ class Facts:
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
-        self._overview = Overview(engine)
-        self._counts = Sparing(self._count)
+        self._standing = Sparing(lambda: standing_of(engine()))
+        self._overview = Overview(engine, self._standing)
 
     def overview(self, request: Request) -> Response:
         """`?span=3600`: how everything stands, and the pace of the last `span` seconds."""
@@ -42,23 +43,27 @@ class Facts:
         return Json(self._overview.shape(span))
 
     def jobs(self, request: Request) -> Response:
-        """`?state=&queue=&text=&before=`: jobs, newest first, and where the next page begins."""
+        """`?state=&queue=&text=&by=&from=&until=&sort=&before=`: jobs, and where the next page
+        begins."""
         query = request.query_params
         try:
-            wanted = Filter.of(query.getlist("state"), query.get("queue"), query.get("text", ""))
-            before = cursor(query.get("before") or None)
+            wish = Filter.of(query.getlist("state"), query)
+            order = order_of(query.get("sort"))
+            place = cursor(query.get("before") or None)
         except (Mistake, ConfigurationError) as error:
             return refusal(request, 400, "invalid_query", str(error))
-        journal = self._engine().journal
-        found = journal.search(wanted.queues, wanted.statuses, _PAGE, before, wanted.text)
+        engine = self._engine()
+        now = engine.journal.clock()
+        wanted = wish.wanted(now, lost_of(owners_of(engine).values()))
+        found = engine.journal.search.find(wanted, _PAGE, place, order)
         return Json(
             {
                 "jobs": [glance_shape(job) for job in found.jobs],
                 "next": found.next,
                 "looked": found.looked,
                 "cut": found.cut,
-                "counts": self._counts(),
-                "now": journal.clock(),
+                "queues": self._standing(),
+                "now": now,
             }
         )
 
@@ -68,19 +73,18 @@ class Facts:
         if not is_job_id(id_):
             raise JobNotFound(id_, None)
         engine = self._engine()
+        owners = owners_of(engine)
         job = engine.journal.job(id_)
+        now = engine.journal.clock()
+        glance = engine.journal.search.glance(id_, lost_of(owners.values()), now)
         moves = engine.journal.history(id_)
-        processes = {process.id: process for process in processes_of(engine.journal, engine.folder)}
-        shown: list[dict[str, Any]] = [move_shape(move, processes) for move in moves[-_MOVES:]]
+        shown: list[dict[str, Any]] = [move_shape(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {
-                "job": job_shape(job),
+                "job": job_shape(job, glance.state),
                 "moves": shown,
                 "earlier": len(moves) - len(shown),
                 "seq": moves[-1].seq,
-                "now": engine.journal.clock(),
+                "now": now,
             }
         )
-
-    def _count(self) -> dict[str, dict[Status, int]]:
-        return self._engine().journal.counts()

@@ -1,5 +1,5 @@
-"""Files that browsers load: read once, named by the hash of all of them, kept by browsers for
-good."""
+"""Files that browsers load: read once, named by the hash of all of them, and cached by browsers
+for good."""
 
 from __future__ import annotations
 

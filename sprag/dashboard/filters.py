@@ -1,13 +1,20 @@
-"""Which jobs a list is of: by state, queue and text."""
+"""Which jobs a list is of: by state, queue, text and time; and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, Self
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self, get_args
 
-from ..queue.states import STATUSES, Status
+from ..queue.glances import STATES, State
+from ..queue.search import Order, Span, Wanted
 
 MOST_TEXT: Final = 200
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+
+# What was one state before, and may be in an address that someone kept.
+_GROUPS: Final[dict[str, tuple[State, ...]]] = {"queued": ("ready", "scheduled", "retrying")}
+_FIELDS: Final = frozenset({"states", "queue", "text", "by", "from", "until"})
 
 
 class Mistake(ValueError):
@@ -15,28 +22,88 @@ class Mistake(ValueError):
 
 
 class Filter(NamedTuple):
-    """`queue` None is all of them, an empty `text` finds everything."""
+    """`states` that are empty are all of them, so is `queue` None; an empty `text` finds
+    everything."""
 
-    statuses: tuple[Status, ...]
+    states: tuple[State, ...]
     queue: str | None
     text: str
+    accepted: Span | None
+    ended: Span | None
 
     @property
     def queues(self) -> list[str]:
         return [] if self.queue is None else [self.queue]
 
+    def wanted(self, now: float, lost: Sequence[int]) -> Wanted:
+        """The search that this is; `lost` has the owners that are dead."""
+        return Wanted(
+            now, self.queues, self.states, self.text, self.accepted, self.ended, lost
+        )  # fmt: skip
+
     @classmethod
-    def of(cls, states: Iterable[Any], queue: Any, text: Any) -> Self:
-        """From what came with a request. Raises Mistake."""
-        wanted = [state for state in states if state]
-        if unknown := [state for state in wanted if state not in STATUSES]:
-            raise Mistake(f"state: expected one of {', '.join(STATUSES)}, got {unknown[0]!r:.99}")
+    def of(cls, states: Iterable[Any], said: Mapping[str, Any]) -> Self:
+        """From what came with a request: `queue`, `text`, and `by` ("accepted" or "ended") with
+        the times `from` and `until`. Raises Mistake."""
+        named = [state for state in states if state]
+        allowed = (*_GROUPS, *STATES)
+        if unknown := [state for state in named if state not in allowed]:
+            raise Mistake(f"state: expected one of {', '.join(allowed)}, got {unknown[0]!r:.99}")
+        wanted = {state for name in named for state in _GROUPS.get(name, (name,))}
+        text, queue = said.get("text") or "", said.get("queue")
         if not isinstance(text, str) or len(text) > MOST_TEXT:
             raise Mistake(f"text: expected at most {MOST_TEXT} characters")
         if queue is not None and not isinstance(queue, str):
             raise Mistake("queue: expected a name")
-        chosen = tuple(status for status in STATUSES if not wanted or status in wanted)
-        return cls(chosen, _valid(queue or "") or None, _valid(text.strip()))
+        by = said.get("by") or "accepted"
+        if by not in ("accepted", "ended"):
+            raise Mistake("by: expected accepted or ended")
+        span = _span(said.get("from"), said.get("until"))
+        return cls(
+            tuple(state for state in STATES if state in wanted),
+            _valid(queue or "") or None,
+            _valid(text.strip()),
+            span if by == "accepted" else None,
+            span if by == "ended" else None,
+        )
+
+    @classmethod
+    def of_match(cls, match: Any) -> Self:
+        """From the `match` of a body: an object. Raises Mistake."""
+        if not isinstance(match, dict) or not match.keys() <= _FIELDS:
+            raise Mistake(f"match: expected an object with {', '.join(sorted(_FIELDS))}")
+        states = match.get("states", [])
+        if not isinstance(states, list) or not all(isinstance(state, str) for state in states):
+            raise Mistake("states: expected a list of names")
+        if not isinstance(match.get("text", ""), str):
+            raise Mistake("text: expected a text")
+        return cls.of(states, match)
+
+
+def order_of(given: str | None) -> Order:
+    """The order that was asked for. Raises Mistake."""
+    for order in ORDERS:
+        if order == (given or "newest"):
+            return order
+    raise Mistake(f"sort: expected one of {', '.join(ORDERS)}")
+
+
+def _span(since: Any, until: Any) -> Span | None:
+    if since in (None, "") and until in (None, ""):
+        return None
+    return _time("from", since, -math.inf), _time("until", until, math.inf)
+
+
+def _time(name: str, given: Any, otherwise: float) -> float:
+    if given in (None, ""):
+        return otherwise
+    try:
+        at = float(given)
+    except (TypeError, ValueError, OverflowError):
+        at = math.nan
+    if not math.isfinite(at) or isinstance(given, bool):
+        raise Mistake(f"{name}: expected a time in unix seconds")
+    return at
 
 
 def _valid(text: str) -> str:

@@ -1,11 +1,11 @@
-"""Cancel jobs, or run them again: those that are named, or all that match a filter."""
+"""Cancel jobs, run them now or again, delete them: those that are named, or all that match."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,8 +18,8 @@ from ..queue.states import Status, sources
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Filter, Mistake
-
-Verb = Literal["cancel", "requeue"]
+from .owners import lost_of, owners_of
+from .verbs import FROM, Verb
 
 MOST: Final = 1000
 """How many jobs one request moves."""
@@ -37,32 +37,32 @@ class Wish(NamedTuple):
 
 
 class Moves:
-    """The endpoints `cancel` and `requeue`.
+    """The endpoints `cancel`, `run-now`, `requeue` and `delete`.
 
     The body is {"ids": ["…"]} or {"match": {"states": ["failed"], "queue": null,
-    "text": ""}}. The answer: {"ok": true, "done": 2, "refused": [{"id",
-    "status", "message"}], "refused_count": 0, "more": false}; `more` says that
-    others match beyond the 1,000 that one request may move.
+    "text": "", "by": "ended", "from": 0, "until": 0}}. The answer: {"ok": true,
+    "done": 2, "refused": [{"id", "status", "message"}], "refused_count": 0,
+    "more": false}; `more` says that others match beyond the 1,000 that one
+    request may move.
     """
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
 
-    async def cancel(self, request: Request) -> Response:
-        return await self._move(request, "cancel")
+    def endpoint(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
+        """What answers requests to do this."""
 
-    async def requeue(self, request: Request) -> Response:
-        return await self._move(request, "requeue")
+        async def move(request: Request) -> Response:
+            body = await body_of(request, "application/json", _MOST_BYTES)
+            if isinstance(body, Response):
+                return body
+            try:
+                wish = _wish(body, verb)
+            except Mistake as error:
+                return refusal(request, 400, "invalid_payload", str(error))
+            return Json(await run_in_threadpool(_fulfil, self._engine(), verb, wish))
 
-    async def _move(self, request: Request, verb: Verb) -> Response:
-        body = await body_of(request, "application/json", _MOST_BYTES)
-        if isinstance(body, Response):
-            return body
-        try:
-            wish = _wish(body, verb)
-        except Mistake as error:
-            return refusal(request, 400, "invalid_payload", str(error))
-        return Json(await run_in_threadpool(_fulfil, self._engine(), verb, wish))
+        return move
 
 
 def _wish(body: bytes, verb: Verb) -> Wish:
@@ -77,33 +77,26 @@ def _wish(body: bytes, verb: Verb) -> Wish:
         if not isinstance(ids, list) or not 1 <= len(ids) <= MOST or not all(map(is_job_id, ids)):
             raise Mistake(f"ids: expected 1 to {MOST:,} job ids")
         return Wish(list(dict.fromkeys(ids)), None)
-    match = said["match"]
-    if not isinstance(match, dict) or not match.keys() <= {"states", "queue", "text"}:
-        raise Mistake("match: expected an object with states, queue and text")
-    states = match.get("states", [])
-    if not isinstance(states, list):
-        raise Mistake("states: expected a list")
-    wanted = Filter.of(states, match.get("queue"), match.get("text", ""))
-    movable = tuple(status for status in wanted.statuses if status in sources(verb))
+    wanted = Filter.of_match(said["match"])
+    movable = tuple(state for state in FROM[verb] if state in (wanted.states or FROM[verb]))
     if not movable:
-        raise Mistake(f"states: expected {' or '.join(sources(verb))}, which can be moved so")
-    return Wish([], wanted._replace(statuses=movable))
+        raise Mistake(f"states: expected {' or '.join(FROM[verb])}, which can be moved so")
+    return Wish([], wanted._replace(states=movable))
 
 
 def _fulfil(engine: Engine, verb: Verb, wish: Wish) -> dict[str, Any]:
     ids, more = wish.ids, False
     if wish.match is not None:
-        match = wish.match
-        found = engine.journal.search(
-            match.queues, match.statuses, MOST, None, match.text, seconds=2.0, most=100_000
-        )
+        lost = lost_of(owners_of(engine).values())
+        wanted = wish.match.wanted(engine.journal.clock(), lost)
+        found = engine.journal.search.find(wanted, MOST, seconds=2.0, most=100_000)
         ids, more = [job.id for job in found.jobs], found.next is not None
     done = {id_ for batch in _batches(ids) for id_ in _moved(engine, verb, batch)}
     refused = [id_ for id_ in ids if id_ not in done]
     return {
         "ok": True,
         "done": len(done),
-        "refused": [_refused(engine, id_) for id_ in refused[:_REFUSED]],
+        "refused": [_refused(engine, verb, id_) for id_ in refused[:_REFUSED]],
         "refused_count": len(refused),
         "more": more,
     }
@@ -115,8 +108,18 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _moved(engine: Engine, verb: Verb, ids: Sequence[str]) -> list[str]:
-    if verb == "requeue":
-        return engine.journal.requeue_many(ids)
+    match verb:
+        case "requeue":
+            return engine.journal.requeue_many(ids)
+        case "run-now":
+            return engine.journal.run_now_many(ids)
+        case "delete":
+            return engine.journal.delete_many(ids)
+        case "cancel":
+            return _cancelled(engine, ids)
+
+
+def _cancelled(engine: Engine, ids: Sequence[str]) -> list[str]:
     if len(ids) == 1:
         # Tells the handler at once, if it runs here, and finds room on a disk that is full.
         before = _status(engine, ids[0])
@@ -126,9 +129,15 @@ def _moved(engine: Engine, verb: Verb, ids: Sequence[str]) -> list[str]:
     return [id_ for id_, _status in engine.journal.cancel_many(ids)]
 
 
-def _refused(engine: Engine, id_: str) -> dict[str, Any]:
+def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
     status = _status(engine, id_)
-    told = f"it is {status}" if status is not None else "there is no such job any more"
+    told = f"it is {status}"
+    if status is None:
+        told = "there is no such job any more"
+    elif verb == "run-now" and status == "queued":
+        told = "it is ready already"
+    elif verb == "delete" and status in FROM["delete"]:
+        told = "it is the newest job, or the one that moved last, which stays"
     return {"id": id_, "status": status, "message": told}
 
 

@@ -7,96 +7,74 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..queue.engine import Engine
-from ..queue.processes import processes_of
-from ..queue.reader import Glance
-from ..queue.states import STATUSES, Event
+from ..queue.glances import STATES, Glance
+from ..queue.statistics import percentile
+from .owners import owners_of
+from .pace import Pace
 from .shapes import glance_shape, process_shape
 from .sparing import Sparing
 
-SPANS: Final = (900, 3600, 86400)
-"""The spans of time that a pace can be drawn over, in seconds."""
-
-_SLOTS: Final = 60
-_FIRST_WINDOW: Final = 1_000
-_LAST_WINDOW: Final = 256_000
-_SLACK: Final = 60.0  # times follow the journal's order, but not to the second
 _FAILURES: Final = 400
 _KINDS: Final = 6
 
-_SERIES: Final[dict[Event, str]] = {
-    "enqueue": "enqueued",
-    "requeue": "enqueued",
-    "complete": "completed",
-    "fail": "failed",
-    "lose": "failed",
-}
-
 
 class Overview:
-    """Reads what the first page shows. Each part is read as often as it is cheap."""
+    """Reads what the first page shows. Each part is read as often as it is cheap; `standing` gives
+    how many jobs each queue has."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self, engine: Callable[[], Engine], standing: Callable[[], dict[str, dict[str, Any]]]
+    ) -> None:
         self._engine = engine
+        self._standing = standing
         self._now = Sparing(self._state)
-        self._paces = {span: Sparing(self._pace_of(span)) for span in SPANS}
+        self._times = Sparing(self._times_of)
+        self._pace = Pace(engine)
 
     def shape(self, span: int) -> dict[str, Any]:
-        """Its JSON form; `span` is one of SPANS."""
-        return {**self._now(), "pace": self._paces[span](), "now": self._engine().journal.clock()}
+        """Its JSON form; `span` is one of `pace.SPANS`."""
+        return {
+            **self._now(),
+            "pace": self._pace.shape(span),
+            "now": self._engine().journal.clock(),
+        }
 
     def _state(self) -> dict[str, Any]:
         engine = self._engine()
         journal = engine.journal
-        counts = journal.counts()
-        queues = []
+        standing, times = self._standing(), self._times()
         now = journal.clock()
-        for name, by_status in counts.items():
-            ready = journal.next_ready(name)
-            due = journal.next_due(name)
-            queues.append(
-                {
-                    "name": name,
-                    "counts": by_status,
-                    "wait": None if ready is None else max(now - ready, 0.0),
-                    "next_due": due,
-                }
-            )
+        queues = [
+            {
+                "name": name,
+                **of_queue,
+                "wait": None
+                if (ready := journal.next_ready(name)) is None
+                else max(now - ready, 0.0),
+                "next_due": journal.next_due(name),
+                "times": times.get(name),
+            }
+            for name, of_queue in standing.items()
+        ]
         return {
             "queues": queues,
-            "counts": {s: sum(by_status[s] for by_status in counts.values()) for s in STATUSES},
-            "failures": _kinds(journal.failures(_FAILURES)),
-            "processes": [
-                process_shape(process) for process in processes_of(engine.journal, engine.folder)
-            ],
+            "counts": {s: sum(of["counts"][s] for of in standing.values()) for s in STATES},
+            "at_least": sorted({state for of in standing.values() for state in of["at_least"]}),
+            "failures": _kinds(journal.search.failures(_FAILURES)),
+            "processes": [process_shape(process) for process in owners_of(engine).values()],
         }
 
-    def _pace_of(self, span: int) -> Callable[[], dict[str, Any]]:
-        return lambda: self._pace(span)
-
-    def _pace(self, span: int) -> dict[str, Any]:
-        journal = self._engine().journal
-        width = span / _SLOTS
-        # Whole slots, so that a bar does not change its height when only time has passed.
-        since = (journal.clock() // width + 1 - _SLOTS) * width
-        window, oldest = _FIRST_WINDOW, journal.window_start(_FIRST_WINDOW)
-        whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
-        while not whole and window < _LAST_WINDOW:
-            window *= 4
-            oldest = journal.window_start(window)
-            whole = journal.head()[0] <= window or (oldest or 0.0) < since - _SLACK
-        series: dict[str, dict[str, list[int]]] = {}
-        for slot, queue, event, moves in journal.pace(since, width, window):
-            name = _SERIES.get(event)
-            if name is not None and 0 <= slot < _SLOTS:
-                of_queue = series.setdefault(queue, {})
-                of_queue.setdefault(name, [0] * _SLOTS)[slot] += moves
-        return {
-            "span": span,
-            "width": width,
-            "since": since,
-            "known_since": since if whole else oldest,
-            "queues": series,
-        }
+    def _times_of(self) -> dict[str, dict[str, Any]]:
+        """By queue: how long the last jobs ran, and waited since they were ready."""
+        found = {}
+        for queue, runs in self._engine().journal.statistics.runs().items():
+            ran, waited = [run.ran for run in runs], [run.waited for run in runs]
+            found[queue] = {
+                "runs": len(runs),
+                "ran": {"p50": percentile(ran, 0.5), "p95": percentile(ran, 0.95)},
+                "waited": {"p50": percentile(waited, 0.5), "p95": percentile(waited, 0.95)},
+            }
+        return found
 
 
 def _kinds(failures: list[Glance]) -> list[dict[str, Any]]:

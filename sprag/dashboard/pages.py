@@ -1,4 +1,4 @@
-"""The frames of the pages; scripts fill them with data."""
+"""The pages without their data, which scripts fill in."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Pages:
     def sign_in(
         self, request: Request, status: int, problem: str = "", page: str | None = None
     ) -> Response:
-        """The page that asks for the token, and leads on to `page`: by default the one asked
-        for."""
+        """Return the page that asks for the token and then leads to `page`, by default the one
+        that was asked for."""
         if page is None:
             query = request.url.query
             page = path_of(request.scope).strip("/") + (f"?{query}" if query else "")

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ..queue import Job, Transition
+from ..queue.glances import Glance, State
 from ..queue.processes import Process
-from ..queue.reader import Glance
-from ..queue.states import TERMINAL, sources
+from ..queue.states import TERMINAL
+from .verbs import verbs_of
 
 _MOST: Final = 20_000
 """Characters of an item, a result or a traceback that are sent."""
@@ -27,6 +28,7 @@ def glance_shape(job: Glance) -> dict[str, Any]:
         "queue": job.queue,
         "label": job.label,
         "status": job.status,
+        "state": job.state,
         "item": job.item,
         "result": job.result,
         "error": error,
@@ -42,10 +44,12 @@ def glance_shape(job: Glance) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.moved_at if job.status in TERMINAL else None,
         "moved_at": job.moved_at,
+        "seconds": job.seconds,
+        "can": verbs_of(job.state),
     }
 
 
-def job_shape(job: Job) -> dict[str, Any]:
+def job_shape(job: Job, state: State) -> dict[str, Any]:
     """A job by itself; item and result are {"text", "length"}, indented and cut if too long."""
     error = None if job.error is None else _error(asdict(job.error))
     progress = None if job.progress is None else job.progress.to_dict()
@@ -54,6 +58,7 @@ def job_shape(job: Job) -> dict[str, Any]:
         "queue": job.queue,
         "label": job.label,
         "status": job.status,
+        "state": state,
         "item": _payload(job.item_json),
         "result": None if job.result_json is None else _payload(job.result_json),
         "error": error,
@@ -68,7 +73,7 @@ def job_shape(job: Job) -> dict[str, Any]:
         "due_at": job.due_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "can": [event for event in ("cancel", "requeue") if job.status in sources(event)],
+        "can": verbs_of(state),
     }
 
 

@@ -1,4 +1,4 @@
-"""Costly reads, shared by all who look at the same time."""
+"""Costly reads, shared by everyone who asks at the same time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FACTOR: Final = 10.0
 
 
 class Sparing(Generic[T]):
-    """Calls `read` again only when ten times as long has passed as it took, at least 0.2 s.
+    """Calls `read` again only after ten times as long as it took, and at least 0.2 s.
 
-    Whoever asks meanwhile gets what was read last; never do two read at once.
+    Anyone who asks until then gets the last value. Two reads never run at once.
     """
 
     def __init__(self, read: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:

@@ -29,7 +29,7 @@ _FAREWELL_SECONDS: Final = 1.0  # for streams to end by themselves when the serv
 
 
 class Stream:
-    """What one page has not been told yet: not every signal, but that there were some."""
+    """What one page has not been told yet: not every signal, only that there were some."""
 
     def __init__(self, job: str | None) -> None:
         self._job = job
@@ -42,7 +42,7 @@ class Stream:
         self._mutex = threading.Lock()
 
     def take(self, signal: Signal) -> None:
-        """Note a signal, in any thread."""
+        """Take note of a signal, from any thread."""
         if self._job is not None and signal["job_id"] != self._job:
             return
         with self._mutex:
@@ -55,14 +55,14 @@ class Stream:
                 self._loop.call_soon_threadsafe(self._news.set)
 
     async def end_with(self, event: anyio.Event) -> None:
-        """There is no more to tell once this event is set."""
+        """End the stream once this event is set."""
         await event.wait()
         self._ended = True
         self._news.set()
 
     async def next(self) -> dict[str, Any] | None:
-        """What there is to tell: {"moved": whether more than progress, "signal": the latest one
-        if it is a page of one job}. None at the end."""
+        """Return what is new: {"moved": whether there was more than progress, "signal": the
+        latest one if the page is of one job}. Return None at the end."""
         await self._news.wait()
         self._news.clear()
         if self._ended:
@@ -94,12 +94,17 @@ class Streams:
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self, request: Request) -> Response:
-        """`?job=ID` tells of this job alone."""
+        """`?job=ID` reports only this job."""
         job = request.query_params.get("job")
         if job is not None and not is_job_id(job):
             return refusal(request, 400, "invalid_query", "job: expected a job id")
         if len(self._streams) >= MOST:
-            answer = refusal(request, 503, "too_many", f"{MOST} pages listen already.")
+            answer = refusal(
+                request,
+                503,
+                "too_many",
+                f"{MOST} pages are listening already. Close one, or try again later.",
+            )
             answer.headers["Retry-After"] = "10"
             return answer
         self._engine()  # fails now, or not at all: once the stream has begun, nobody is told

@@ -24,6 +24,7 @@ from .errors import (
     ReadFailed,
     ReentrantCall,
     StopInsideHandler,
+    WaitInsideHandler,
     WaitTimeout,
     WriteUnknown,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "StopInsideHandler",
     "Subscription",
     "Transition",
+    "WaitInsideHandler",
     "WaitTimeout",
     "WriteUnknown",
     "new_job_id",

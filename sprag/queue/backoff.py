@@ -8,12 +8,13 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from .durations import EXPECTED, Duration, seconds
 from .errors import ConfigurationError, shown
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True)
 class Backoff:
     """Exponential back-off with jitter: wait `first`, then `factor` times more, up to `limit`.
 
@@ -22,33 +23,38 @@ class Backoff:
     failed together do not come back together.
     """
 
-    first: float
-    factor: float
-    limit: float
-    jitter: float
+    first: float = 1.0
+    factor: float = 2.0
+    limit: float = 3600.0
+    jitter: float = 0.1
 
-    def __init__(
-        self,
-        first: Duration = 1.0,
-        factor: float = 2.0,
-        limit: Duration = 3600.0,
-        jitter: float = 0.1,
-    ) -> None:
-        for name, value in (("factor", factor), ("jitter", jitter)):
+    if TYPE_CHECKING:  # the fields are seconds, whatever they were given as
+
+        def __init__(
+            self,
+            first: Duration = 1.0,
+            factor: float = 2.0,
+            limit: Duration = 3600.0,
+            jitter: float = 0.1,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        for name in ("first", "limit"):
+            object.__setattr__(self, name, seconds(f"Backoff.{name}", getattr(self, name)))
+        for name in ("factor", "jitter"):
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigurationError(f"Backoff.{name}: expected a number, got {shown(value)}")
-        start, most = seconds("Backoff.first", first), seconds("Backoff.limit", limit)
-        if start > most:
+        if self.first > self.limit:
             raise ConfigurationError(
-                f"Backoff: expected first <= limit, got first={shown(first)}, limit={shown(limit)}"
+                f"Backoff: expected first <= limit, got first={self.first:g}, limit={self.limit:g}"
             )
-        if not 1 <= factor <= sys.float_info.max:
-            raise ConfigurationError(f"Backoff.factor: expected at least 1, got {shown(factor)}")
-        if not 0 <= jitter <= 1:
-            raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {shown(jitter)}")
-        fields = {"first": start, "factor": factor, "limit": most, "jitter": jitter}
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)  # as frozen dataclasses do
+        if not 1 <= self.factor <= sys.float_info.max:
+            raise ConfigurationError(
+                f"Backoff.factor: expected at least 1, got {shown(self.factor)}"
+            )
+        if not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"Backoff.jitter: expected 0 to 1, got {shown(self.jitter)}")
 
     @classmethod
     def of(cls, value: object, what: str = "backoff") -> Backoff:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
@@ -24,21 +24,27 @@ class Ticket:
     `parked`: then its poster sleeps on until `wake_parked`.
     """
 
-    __slots__ = ("_leads", "_wake", "done", "error", "parked")
+    __slots__ = ("_leads", "_led", "_wake", "done", "error", "parked")
     patient = False
 
     def __init__(self) -> None:
         # As fast as a lock, and one call too many only means one look too many.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._leads = False
+        self._led: Sequence[Ticket] = ()
+        """What its poster writes for, until all of them have been woken."""
         self.done = False
         self.parked = False
         self.error: BaseException | None = None
 
     def wake_parked(self) -> None:
-        """Wake the poster of a parked ticket; to be called once."""
-        self.parked = False
+        """Wake the poster of a parked ticket."""
         self.done = True
+        self.parked = False
+        self.wake()
+
+    def wake(self) -> None:
+        """Let its poster look; once too often does no harm."""
         self._wake.put(None)
 
 
@@ -151,10 +157,12 @@ class GroupCommit(Generic[T]):
                 self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
 
     def _lead(self, ticket: T) -> None:
-        with self._mutex:
-            batch, self._posted = self._posted, []
-            self._quorum = 0
+        batch: list[T] = []
         try:
+            with self._mutex:
+                batch, self._posted = self._posted, []
+                ticket._led = batch
+                self._quorum = 0
             self._write(batch)
         except BaseException:
             again = [t for t in batch if not (t.done or t.parked or t is ticket)]
@@ -164,12 +172,11 @@ class GroupCommit(Generic[T]):
         finally:
             # The heir first: its commit overlaps with what the others do next.
             self._pass_on(ticket)
-            for other in batch:
-                if other.done and other is not ticket:
-                    other._wake.put(None)
+            self._wake_others(ticket)
 
     def _pass_on(self, ticket: T) -> None:
         """Make the one who has waited longest the next leader, if `ticket` leads."""
+        # Between these lines Python does not look for signals, so none can leave a leader asleep.
         with self._mutex:
             if not ticket._leads:
                 return
@@ -177,14 +184,23 @@ class GroupCommit(Generic[T]):
             heir = self._posted[0] if self._posted else None
             if heir is None:
                 self._busy = False
-                return
-            heir._leads = True
-        heir._wake.put(None)
+            else:
+                heir._leads = True
+                heir._wake.put(None)
+
+    def _wake_others(self, ticket: T) -> None:
+        """Wake those for whom `ticket` has written."""
+        for other in ticket._led:
+            if other.done and other is not ticket:
+                other._wake.put(None)
+        ticket._led = ()
 
     def _withdraw(self, ticket: T) -> None:
-        """Its poster was interrupted while it waited: nobody wants this ticket any more."""
+        """Its poster was interrupted, wherever it was: nobody wants this ticket any more, and the
+        others must not notice."""
         with shielded:
             with self._mutex:
                 if ticket in self._posted:
                     self._posted.remove(ticket)
             self._pass_on(ticket)
+            self._wake_others(ticket)

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Final
 
+from . import running
 from .errors import JobCancelled, JobReleased
 from .logs import Log
 from .running import RunningJob, running_job
@@ -110,6 +111,7 @@ class HandlerLoop:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        running.loop_threads.add(threading.get_ident())
         try:
             while not self._ran_to_its_stop():
                 pass
@@ -122,3 +124,4 @@ class HandlerLoop:
             for call in self._calls.copy():
                 call.cancel()  # or its worker would wait for ever
             self._loop.close()
+            running.loop_threads.discard(threading.get_ident())

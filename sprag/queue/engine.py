@@ -179,7 +179,7 @@ class Engine:
                     self._lock = None
                     lock.release()
                     raise
-                self._recovery = Recovery(self.journal, self.folder, self.owner)
+                self._recovery.me = self.owner
                 self._reserve = Reserve(self.folder, self.path)
                 self._restore_reserve(self._reserve)
             return self.owner
@@ -190,6 +190,10 @@ class Engine:
             self._workers += workers
             self._due.setdefault(queue, None)
             self._version = -1  # look for due jobs at the next tick
+
+    def workers(self, queue: str) -> int:
+        """How many workers of this queue the process has."""
+        return sum(worker.queue == queue for worker in self._workers)
 
     def dismiss(self, workers: list[Exchange]) -> None:
         """Let these workers end once they have handed in what they have."""
@@ -422,7 +426,10 @@ def _before_fork() -> None:
     # Held across the fork, so that a child never finds it locked by a thread it does not have.
     _registry.acquire()
     for engine in _engines.values():
-        engine.database.rest()
+        if here.is_inside():
+            engine.database.rest(0.0)  # forked by a finalizer: it may wait for this very thread
+        else:
+            engine.database.rest()
 
 
 def _after_fork() -> None:

@@ -40,6 +40,8 @@ def accept(life: Lifecycle, offered: Offer) -> list[Job]:
     engine = life.open()
     engine.accepts()
     now = engine.journal.enqueue(options, ids, texts)
+    if now >= life.look_at:
+        life.enqueued(now)
     due_at = now if options.due_at is None else max(options.due_at, now)
     queue = options.queue
     rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,

@@ -6,7 +6,7 @@ leave them asleep; one in a start or a stop would leave half of a queue.
 `shielded` puts off what this package's own handlers raise until the block has
 ended: that of SIGINT, where it was Python's default, and that of SIGTERM in
 `with queue:`. An application's handlers are left alone; what they tear is found
-and given back (`Journal.give_back`).
+and given back (`Journal.give_back`), and a shield that they leave up is lowered.
 
 A forked child has SIGTERM back as it was before `with queue:`.
 
@@ -21,9 +21,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final
 
+from .inside import here
 from .wakeup import Wakeup
 
 # To ask for the handler takes longer than all else here.
@@ -34,7 +37,11 @@ PIECE_SECONDS: Final = 0.2
 
 
 class _Shield:
-    """Reentrant, and free of cost in other threads than the main one."""
+    """Reentrant, and free of cost in other threads than the main one.
+
+    `with shielded:` is for code inside the queue (`here.inside`), and outside of it one that is up
+    was left so. `with shielded.throughout():` is for code that calls others' as well.
+    """
 
     def __init__(self) -> None:
         self.forked()
@@ -42,16 +49,17 @@ class _Shield:
     def forked(self) -> None:
         """Begin anew: in a child, the thread that forked is the main one."""
         self._main = threading.main_thread().ident
-        self._depth = 0
+        self.depth = 0
+        self._throughout = 0
         self._look_at = 0.0
         self._pending: BaseException | None = None
 
     def __enter__(self) -> None:
         if threading.get_ident() == self._main:
-            if not self._depth and time.monotonic() > self._look_at:
+            if not self.depth and time.monotonic() > self._look_at:
                 self._look_at = time.monotonic() + _LOOK_SECONDS
                 _install()
-            self._depth += 1
+            self.depth += 1
 
     def __exit__(
         self,
@@ -59,12 +67,23 @@ class _Shield:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if threading.get_ident() == self._main and self._depth:
-            self._depth -= 1
+        if threading.get_ident() == self._main and self.depth:
+            self.depth -= 1
             pending = self._pending
-            if pending is not None and not self._depth:
+            if pending is not None and not self.depth:
                 self._pending = None
                 raise pending
+
+    @contextmanager
+    def throughout(self) -> Iterator[None]:
+        """Like `with shielded:`, but for a block that is not inside the queue all the while."""
+        main = threading.get_ident() == self._main
+        try:
+            self._throughout += main
+            with self:
+                yield
+        finally:
+            self._throughout -= main
 
     @property
     def interrupted(self) -> bool:
@@ -73,9 +92,19 @@ class _Shield:
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` here, or at the end of the block that must not be torn."""
-        if not self._depth:
+        if self.depth and (self._throughout or here.is_inside()):
+            self._pending = error
+        else:
             raise error
-        self._pending = error
+
+    def lower(self) -> None:
+        """To be called outside of the queue: what is still up was left so by an exception of an
+        application's signal handler."""
+        if threading.get_ident() == self._main and not self._throughout:
+            self.depth = 0
+            pending, self._pending = self._pending, None
+            if pending is not None:
+                raise pending
 
 
 shielded: Final = _Shield()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +26,10 @@ from .inside import here
 from .job import Job, JobError
 from .logs import Log
 from .reader import Reader, Row, row_of, rows_of
+from .search import Search
 from .statements import STATEMENTS
 from .states import STATUSES, TERMINAL, Event, Status, sources
+from .statistics import Statistics
 from .tickets import Call, Enqueue, Exchange, Options, Outcome, Report, Run
 
 log: Final = Log("sprag.queue")
@@ -56,6 +59,8 @@ class Journal(Reader):
         on_commit: Callable[[Sequence[str]], None] = lambda ids: None,
     ) -> None:
         super().__init__(database)
+        self.search = Search(database)
+        self.statistics = Statistics(database)
         self.clock = clock
         self._on_commit = on_commit
         self._commits: GroupCommit[_Any] = GroupCommit(self._write)
@@ -107,8 +112,8 @@ class Journal(Reader):
                 ticket.stopping = True
                 parked = self._parked.get(ticket.queue, [])
                 if ticket in parked:
-                    parked.remove(ticket)
                     ticket.wake_parked()
+                    parked.remove(ticket)
 
     def nudge(self, workers: Iterable[Exchange]) -> None:
         """Let those of the workers that have no run look for some: other processes may have left
@@ -201,6 +206,25 @@ class Journal(Reader):
 
         return self._call(run)
 
+    def run_now(self, id_: str, queue: str | None = None) -> bool:
+        """Let a waiting job be claimed before it is due; whether it waited. A job that is ready
+        already stays as it is. Raises JobNotFound, or IllegalMove for a job that is not queued."""
+        if self.run_now_many([id_], queue):
+            return True
+        status = self.job(id_, queue).status
+        if status != "queued":
+            raise errors.IllegalMove(id_, status, "start", ("queued",))
+        return False
+
+    def run_now_many(self, ids: Sequence[str], queue: str | None = None) -> list[str]:
+        """Like `run_now`, but all in one commit; the ids of those that waited."""
+
+        def run(connection: apsw.Connection, now: float) -> list[str]:
+            rows = (row_of(connection, "run_now", id=id_, queue=queue, now=now) for id_ in ids)
+            return [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        return self._call(run)
+
     def report(self, owner: int, reports: Sequence[Report]) -> None:
         """Store progress of running jobs."""
         if reports:
@@ -265,6 +289,7 @@ class Journal(Reader):
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
+            self._deal_again(workers)
             runs = [worker.claimed for worker in workers if worker.claimed is not None]
             # The run, not the job: the outcome of an earlier one may have been stored, unknown to
             # its worker, and the next been started, in one commit.
@@ -287,9 +312,12 @@ class Journal(Reader):
 
         return self._call(run, lasting=True)  # as in `recover`
 
-    def prune(self, queue: str, before: float | None, keep: int | None) -> int:
+    def prune(
+        self, queue: str, before: float | None, keep: int | None, most: float = math.inf
+    ) -> int:
         """Delete the finished jobs of a queue that ended before `before`, and all but the
-        newest `keep`; how many. In transactions of some hundred rows, so nobody waits long."""
+        newest `keep`, until `most` are gone; how many. In transactions of some hundred rows, so
+        nobody waits long."""
         boundary = 0
         if keep is not None:
             with here.inside, self.database.reading() as reader:
@@ -299,7 +327,7 @@ class Journal(Reader):
         pruned = 0
         for status in STATUSES:
             after = 0
-            while status in TERMINAL:
+            while status in TERMINAL and pruned < most:
                 bindings = {"queue": queue, "status": status, "after": after, **limits}
                 keys: list[Row] = self._call(functools.partial(_prune, bindings))
                 if not keys:
@@ -307,6 +335,16 @@ class Journal(Reader):
                 pruned += len(keys)
                 (after,) = max(keys)
         return pruned
+
+    def delete_many(self, ids: Sequence[str]) -> list[str]:
+        """Delete finished jobs in one commit; the ids of those that were. The newest job of the
+        file and the one that moved last stay, as with `prune`."""
+
+        def run(connection: apsw.Connection, _now: float) -> list[str]:
+            rows = (row_of(connection, "delete", id=id_) for id_ in ids)
+            return [id_ for id_, row in zip(ids, rows, strict=True) if row is not None]
+
+        return self._call(run)
 
     # ------------------------------------------------------------ one batch
 
@@ -529,20 +567,35 @@ class Journal(Reader):
         remaining = iter(runs)
         with self._parking:
             for seeker in seekers:
-                if seeker.done:
-                    continue  # dismissed while this was being written; its thread has gone
-                run = next(remaining, None)
                 parked = self._parked.setdefault(seeker.queue, [])
+                if seeker.done:
+                    # Dismissed while this was being written; its thread has gone.
+                    if seeker in parked:
+                        parked.remove(seeker)
+                    continue
+                run = next(remaining, None)
                 if run is not None:
                     seeker.claimed = run
                     if seeker.parked:
-                        parked.remove(seeker)
                         seeker.wake_parked()
+                        parked.remove(seeker)
                 elif not seeker.parked and not seeker.stopping:
                     seeker.parked = True
                     parked.append(seeker)
         if next(remaining, None) is not None:
             self.adrift = True
+
+    def _deal_again(self, workers: Iterable[Exchange]) -> None:
+        """Put right what an exception in the midst of `_deal` or `dismiss` has left."""
+        with self._parking:
+            for worker in workers:
+                parked = self._parked.setdefault(worker.queue, [])
+                if worker.done:
+                    worker.wake()  # it may not have been
+                elif worker.parked and (worker.claimed is not None or worker.stopping):
+                    worker.wake_parked()
+                elif worker.parked and worker not in parked:
+                    parked.append(worker)
 
 
 class _Unclaimable(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import inspect
+import math
 import os
 import threading
 import weakref
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import errors, interrupts, rivals
+from .attendance import MOST, is_unattended, words
 from .engine import Engine
 from .inside import here, refuse_reentry
 from .logs import Log, settle
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 log: Final = Log("sprag.queue")
 
 
+# A queue that nobody runs is told of at the first enqueue that comes so long after another.
+_LOOK_SECONDS: Final = 10.0
+
+
 class Front(Protocol):
     """The object that an application has: its handler, and its `stop`, which it may override."""
 
@@ -39,16 +45,26 @@ class Front(Protocol):
     def stop(self) -> None: ...
 
 
+class Calls(Protocol):
+    """Threads that can be told to begin nothing more."""
+
+    def close(self) -> None: ...
+
+
 class Lifecycle:
     """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
 
-    def __init__(self, settings: Settings, *, placed: bool) -> None:
+    def __init__(self, settings: Settings, *, placed: bool, handles: bool) -> None:
+        """`placed`: the class or its construction names the file. `handles`: it has a handler."""
         self.placed = placed
-        """Whether the class or its construction names the file."""
         self.configure(settings)
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
+        self.look_at = 0.0
+        """When an enqueue should ask again whether anybody runs the queue, in unix seconds."""
+        self._handles = handles
+        self._offers = False
         self._minds_sigterm = False
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
@@ -56,6 +72,8 @@ class Lifecycle:
 
     def make_locks(self) -> None:
         """Begin with fresh ones: in a forked child, threads it does not have may hold them."""
+        self.calls: Calls | None = None
+        """The threads of awaited calls, made by `asynchronous`."""
         self._life = threading.RLock()
         """Held for the whole of a start or a stop."""
         self._mutex = threading.RLock()
@@ -100,11 +118,14 @@ class Lifecycle:
     # ------------------------------------------------------------ open
 
     def open(self) -> Engine:
-        """The open file, opened if need be, for a call from outside of the queue.
+        """The open file, for a call from outside of the queue; opened if need be.
 
         Raises QueueClosed for one from before a fork, and ReentrantCall.
         """
-        refuse_reentry()
+        if here.is_inside():
+            raise errors.ReentrantCall
+        if interrupts.shielded.depth:
+            interrupts.shielded.lower()
         engine = self.engine
         if engine is None:
             return self._opened()
@@ -117,8 +138,8 @@ class Lifecycle:
             if engine is None:
                 settings = self.settings
                 engine = self.engine = Engine.open(
-                    self.path, settings.durability, vfs=settings.vfs,
-                    flags=settings.open_flags, busy_seconds=settings.busy_seconds,
+                    self.path, settings.durability, vfs=settings.vfs, flags=settings.open_flags,
+                    busy_seconds=settings.busy_seconds,
                 )  # fmt: skip
         engine.database.check_open()
         return engine
@@ -126,7 +147,7 @@ class Lifecycle:
     def subscribe(self, callback: Callback, after: int | None) -> Subscription:
         """A subscription to this queue's jobs, which ends with the queue."""
         engine = self.open()
-        with interrupts.shielded:
+        with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.settings.name, after)
             self._subscriptions.add(subscription)
             if self.engine is not engine:
@@ -136,50 +157,85 @@ class Lifecycle:
             engine.keep_watch()
         return subscription
 
+    # ------------------------------------------------------------ a queue that nobody runs
+
+    def enqueued(self, now: float) -> None:
+        """To be called after an enqueue at a time past `look_at`."""
+        if self._offers:
+            self.say_if_unattended()
+        else:
+            self._offers, self.look_at = True, now + _LOOK_SECONDS
+
+    def say_if_unattended(self) -> None:
+        """Log that jobs wait and no process runs them, if they were enqueued here.
+
+        Once a queue, and never of one that this process has run.
+        """
+        self.look_at = math.inf
+        engine, queue = self.engine, self.settings.name
+        if not self._offers or engine is None or engine.database.forked:
+            return
+        self._offers = False
+        try:
+            if (engine.path, queue) in _told or not is_unattended(engine, queue):
+                return
+            waiting = engine.journal.waiting(queue, MOST + 1)
+        except errors.QueueError:
+            return
+        if waiting:
+            _told.add((engine.path, queue))
+            # A class without a handler leaves that to others, which may start later.
+            say = log.warning if self._handles else log.info
+            say("queue %r of %s: %s. Call start(), or use `with queue:`, in a process that goes "
+                "on, or run `sprag work`", queue, engine.path, words(waiting))  # fmt: skip
+
     # ------------------------------------------------------------ start
 
     def start(self, front: Front) -> None:
-        """Open the file, recover the jobs of dead processes and start the workers."""
+        """Open the file, recover the jobs of dead processes and start the workers.
+
+        Raises ConfigurationError if a different class runs the queue in this process. Queues whose
+        class was defined again since are stopped first, with their grace.
+        """
         refuse_reentry()
-        while old := self._start(front):
+        while outdated := self._start(front):
             log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
-                        "running jobs get their grace", rivals.named(type(front)),
-                        self.settings.name)  # fmt: skip
-            for life, other in old:
+                        "running jobs get their grace",
+                        rivals.named(type(front)), self.settings.name)  # fmt: skip
+            for life, other in outdated:
                 other.stop()
                 life.stop(0.0)  # where the author's `stop` does not
         settle()
 
     def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
-        """Start the workers, unless queues of an earlier definition have to stop first: those."""
+        """Start; or return the queues that have to stop before."""
         with here.inside, self._life, interrupts.shielded:
             engine = self._opened()
             if self.pool is not None:
                 return []
-            old = self._take_name(front, engine)
-            if not old:
-                try:
-                    self._start_workers(front, engine)
-                except BaseException:
-                    _started.pop(self, None)
-                    raise
-            return old
-
-    def _take_name(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
-        """Run the queue's jobs in this process from now on, unless queues whose class was defined
-        again since do: those. Raises ConfigurationError if a different class does.
-        """
-        name, kind = self.settings.name, type(front)
-        with _names:
-            beside = [
-                (life, other)
-                for life, other in _started.items()
-                if life.engine is engine and life.settings.name == name
-            ]
-            old = rivals.outdated(kind, [type(other) for _, other in beside], name, engine.path)
-            if not old:
+            with here.inside, _names:
+                outdated = self._outdated_by(front, engine)
+                if outdated:
+                    return outdated
                 _started[self] = front
-            return [(life, other) for life, other in beside if type(other) in old]
+            try:
+                self._start_workers(front, engine)
+            except BaseException:
+                _started.pop(self, None)
+                raise
+            _told.add((engine.path, self.settings.name))
+            return []
+
+    def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
+        name = self.settings.name
+        beside = [
+            (life, other)
+            for life, other in _started.items()
+            if life.engine is engine and life.settings.name == name
+        ]
+        kinds = [type(other) for _, other in beside]
+        old = rivals.outdated(type(front), kinds, name, engine.path)
+        return [(life, other) for life, other in beside if type(other) in old]
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
@@ -200,8 +256,8 @@ class Lifecycle:
         pool = self.pool
         if pool is not None and pool.runs_here():
             raise errors.StopInsideHandler(
-                f"stop() of queue {self.settings.name!r} was called inside its own handler "
-                "and would wait for that handler for ever; the queue goes on"
+                f"stop() of queue {self.settings.name!r} was called inside its own handler and "
+                "would wait for that handler for ever; the queue goes on"
             )
         refuse_reentry()
         me = object()
@@ -218,21 +274,24 @@ class Lifecycle:
     def _stop(self, grace_seconds: float) -> None:
         engine = self.engine
         _started.pop(self, None)
-        if engine is None:
-            return
+        self.say_if_unattended()
+        self.look_at = 0.0
         try:
-            if not engine.database.forked:
+            if engine is not None and not engine.database.forked:
                 self._close(engine, grace_seconds)
         finally:
             # Not before: handlers in their grace and subscribers still use it, and must not
             # have to wait for this thread, which waits for them.
+            calls, self.calls = self.calls, None
             self.engine = self.pool = self.loop = None
-            if not engine.database.forked:
+            if calls is not None:
+                calls.close()
+            if engine is not None and not engine.database.forked:
                 # Of a `subscribe` that was under way: a later one sees that it is too late.
                 for subscription in tuple(self._subscriptions):
                     subscription.end(CLOSE_SECONDS)
                 # Others may keep the file open: whoever waits for a job here looks up.
-                engine.observers.changed()
+                engine.observers.wake_all()
 
     def _close(self, engine: Engine, grace_seconds: float) -> None:
         try:
@@ -284,6 +343,8 @@ def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
 
 _lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
 _started: Final[dict[Lifecycle, Front]] = {}
+_told: Final[set[tuple[str, str]]] = set()
+"""The queues, by file and name, that this process has run, or of which it said that nobody does."""
 _names = threading.Lock()
 """Held while it is decided who may run a queue's jobs."""
 
@@ -294,15 +355,16 @@ def stop_together(fronts: Iterable[Front]) -> None:
     Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
     """
     refuse_reentry()
-    with here.inside, interrupts.shielded:
-        fronts = tuple(fronts)
-        started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
+    fronts = tuple(fronts)
+    started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
+    with interrupts.shielded.throughout():
         threads = [_stopping(front) for front in fronts]
         while threads := [thread for thread in threads if thread.is_alive()]:
             if interrupts.shielded.interrupted:
                 for life in started:
                     life.hurry()
-            threads[0].join(interrupts.PIECE_SECONDS)
+            with here.inside:
+                threads[0].join(interrupts.PIECE_SECONDS)
 
 
 def _has(fronts: Collection[Front], front: Front) -> bool:
@@ -314,7 +376,8 @@ def _stopping(front: Front) -> threading.Thread:
     """A thread that stops the queue; one that never ran where the system has no more."""
     thread = threading.Thread(target=_stop_or_say, args=(front,), name="sprag-stop")
     try:
-        thread.start()
+        with here.inside:
+            thread.start()
     except RuntimeError:
         _stop_or_say(front)
     return thread
@@ -328,8 +391,10 @@ def _stop_or_say(front: Front) -> None:
 
 
 def _stop_at_exit() -> None:
+    for life in tuple(_lives):
+        life.say_if_unattended()
     # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
-    with interrupts.shielded:
+    with interrupts.shielded.throughout():
         for front in tuple(_started.values()):
             _stop_or_say(front)
 

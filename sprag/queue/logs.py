@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 from .inside import here
 from .wakeup import Wakeup
 
-_IDLE_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 0.1
 _MOST_WAITING: Final = 10_000
 SETTLE_SECONDS: Final = 1.0
 """How long a start, a stop and the exit wait for a handler that blocks."""

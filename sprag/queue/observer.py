@@ -63,7 +63,8 @@ class Subscription:
         self._tick = tick if after is None else 0
         self._notice = journal.last_notice() if notices else None
         self._news = Wakeup()
-        self._closed = threading.Event()
+        self._closed = False
+        self._end = Wakeup()
         self._news.set()
         self._thread = threading.Thread(target=self._run, name="sprag-subscriber", daemon=True)
 
@@ -83,12 +84,14 @@ class Subscription:
 
     def end(self, timeout: float | None = None) -> None:
         """Like `close`, but for the queue itself, which may be inside."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self._news.set()
-            self._on_close(self)
-        if threading.current_thread() is not self._thread and self._thread.is_alive():
-            self._join(math.inf if timeout is None else timeout)
+        with here.inside:  # a join within a join may wait for ever
+            if not self._closed:
+                self._closed = True
+                self._end.set()
+                self._news.set()
+                self._on_close(self)
+            if threading.current_thread() is not self._thread:
+                self._join(math.inf if timeout is None else timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -103,13 +106,12 @@ class Subscription:
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        with here.inside:  # a join within a join may wait for ever
-            while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-                self._thread.join(min(left, PIECE_SECONDS))
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            self._thread.join(min(left, PIECE_SECONDS))
 
     def _run(self) -> None:
         write_here()
-        while not self._closed.is_set():
+        while not self._closed:
             self._news.wait()
             self._news.clear()
             try:
@@ -121,8 +123,7 @@ class Subscription:
             except Exception:
                 log.exception("a subscriber cannot read the journal; it goes on after seq %d",
                               self.seq)  # fmt: skip
-                with here.inside:
-                    self._closed.wait(_RETRY_SECONDS)
+                self._end.wait(_RETRY_SECONDS)
                 self._news.set()
 
     def _read_on(self) -> bool:
@@ -131,7 +132,7 @@ class Subscription:
         full = len(moves) == _PAGE
         last = moves[-1].seq if full else None
         for entry in merged(moves, reports, last):
-            if self._closed.is_set():
+            if self._closed:
                 return False
             if entry.queue == self._queue or self._queue is None:
                 self._call(signal_of(entry))
@@ -145,7 +146,7 @@ class Subscription:
         while self._notice is not None:
             page = self._journal.notices(self._notice, _PAGE)
             for notice in page:
-                if self._closed.is_set():
+                if self._closed:
                     return
                 self._call(notice_signal(notice))
                 self._notice = notice.id
@@ -211,10 +212,10 @@ def merged(
 
 
 class Bell(Protocol):
-    """What wakes someone who waits: an Event, or its like of an event loop."""
+    """What wakes someone who waits: a Wakeup, or its like of an event loop."""
 
     def set(self) -> None:
-        """Wake. Cheap, does not raise, and safe from any thread."""
+        """Wake. Cheap, does not raise, and safe at any moment in any thread."""
 
 
 class Observers:
@@ -267,10 +268,20 @@ class Observers:
                     bell.set()
 
     def changed(self) -> None:
-        """Something was committed, perhaps elsewhere: everyone looks."""
+        """Something was committed, perhaps elsewhere: subscribers read on, and those are woken
+        whose job has come to an end."""
+        self.committed(())
         with here.inside, self._mutex:
-            finished = list(self._waiters)
-        self.committed(finished)
+            waited = list(self._waiters)
+        if waited:
+            # One read for all: thousands may wait, and each would read for itself at every tick.
+            self.committed(self._journal.ended(waited))
+
+    def wake_all(self) -> None:
+        """Whoever waits looks."""
+        with here.inside, self._mutex:
+            waited = list(self._waiters)
+        self.committed(waited)
 
     def expect(self, id_: str, bell: Bell) -> None:
         """Set the bell whenever the job may have come to an end, until `unexpect`."""
@@ -296,7 +307,7 @@ class Observers:
             subscriptions = tuple(self._subscriptions)
         for subscription in subscriptions:
             subscription.end(CLOSE_SECONDS)
-        self.changed()
+        self.wake_all()
 
     def _forget(self, subscription: Subscription) -> None:
         with here.inside, self._mutex:

@@ -96,6 +96,7 @@ class WorkerPool:
         finally:
             # Also where an application's signal handler ends it: an async handler ends with its
             # loop, and one that was not told before would have failed.
+            self._engine.dismiss(self._tickets)
             for job in tuple(self._jobs.values()):
                 job.interrupt(JobReleased)
         spent = time.monotonic() - begun

@@ -94,6 +94,12 @@ UPDATE job SET waiting = 0
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
               AND due_at <= :now ORDER BY due_at LIMIT 1000);
 
+-- name: run_now
+-- Let a waiting job be claimed before it is due. No move: it stays queued.
+UPDATE job SET waiting = 0, due_at = min(due_at, :now)
+WHERE id = :id AND queue = coalesce(:queue, queue) AND status = 'queued' AND waiting = 1
+RETURNING key;
+
 -- name: next_ready
 -- Since when the job that starts next could have.
 SELECT due_at FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
@@ -196,6 +202,21 @@ DELETE FROM job WHERE key IN (
     ORDER BY key LIMIT 500)
 RETURNING key;
 
+-- name: prunable
+-- Of the next :count jobs that `prune` would look at: the last key, and how many it would delete.
+SELECT max(key), sum((moved_at < :before OR key <= :boundary)
+                     AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+                                     (SELECT max(key) FROM job)))
+FROM (SELECT key, moved_at FROM job WHERE queue = :queue AND status = :status AND key > :after
+      ORDER BY key LIMIT :count);
+
+-- name: delete
+-- Delete one finished job, but for those that `prune` keeps.
+DELETE FROM job WHERE id = :id AND status IN ('completed', 'failed', 'cancelled')
+   AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+                   (SELECT max(key) FROM job))
+RETURNING key;
+
 -- name: job
 -- One job by its id.
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
@@ -204,6 +225,12 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
        progress.message, progress.job, job.audience
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE job.id = :id;
+
+-- name: going
+-- Which of these jobs have not ended. :ids is a carray of texts.
+SELECT job.id
+FROM carray(:ids) AS wanted CROSS JOIN job ON job.id = wanted.value
+WHERE job.status IN ('queued', 'running', 'cancelling');
 
 -- name: page
 -- The newest jobs of one queue and status, older than the key :before.
@@ -230,9 +257,26 @@ ORDER BY job.key DESC LIMIT :count;
 SELECT id FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMIT :count;
 
 -- name: keys
--- The keys of the newest jobs of one queue and status, older than the key :before.
-SELECT key FROM job WHERE queue = :queue AND status = :status AND key < :before
+-- The keys of jobs of one queue and status from :low up to the key :before, newest first.
+SELECT key FROM job WHERE queue = :queue AND status = :status AND key < :before AND key >= :low
 ORDER BY key DESC LIMIT :count;
+
+-- name: keys_upward
+-- Like keys, but oldest first, after the key :after up to :high.
+SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after AND key < :high
+ORDER BY key LIMIT :count;
+
+-- name: waiting_keys
+-- The keys of waiting jobs that are due after :since, up to :until; the next due comes first.
+SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+   AND due_at > :since AND due_at <= :until ORDER BY due_at LIMIT :count;
+
+-- name: newest_key
+SELECT coalesce(max(key), 0) FROM job;
+
+-- name: accepted_from
+-- The first job from :key on, and when it was accepted.
+SELECT key, created_at FROM job WHERE key >= :key ORDER BY key LIMIT 1;
 
 -- name: keys_by_id
 -- The keys of jobs whose id begins with :prefix; at most :count.
@@ -247,22 +291,36 @@ WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
 ORDER BY transition.seq DESC LIMIT :count;
 
 -- name: glance
--- Of the jobs whose keys are in the JSON array :keys, those in which :pattern is found, or with
--- NULL all of them; what may be long is cut at :cut characters. Texts come as bytes: one that is
--- no UTF-8, from another program, must not hide the others.
-SELECT job.key, job.id, job.queue, job.status, CAST(substr(job.label, 1, :cut) AS BLOB),
-       CAST(substr(job.item, 1, :cut) AS BLOB), CAST(substr(job.result, 1, :cut) AS BLOB),
-       CAST(substr(coalesce(job.error ->> 'type', ''), 1, :cut) AS BLOB),
-       CAST(substr(coalesce(job.error ->> 'message', job.error), 1, :cut) AS BLOB),
-       job.attempt, job.max_attempts, job.crashes, job.priority, job.created_at, job.due_at,
-       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
-FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
-WHERE job.key IN (SELECT value FROM json_each(:keys))
-  AND (:pattern IS NULL OR job.label LIKE :pattern ESCAPE '\' OR job.item LIKE :pattern ESCAPE '\'
-       OR job.error ->> 'type' LIKE :pattern ESCAPE '\'
-       OR job.error ->> 'message' LIKE :pattern ESCAPE '\'
-       OR job.error LIKE :pattern ESCAPE '\');
+-- Of the jobs whose keys are in the JSON array :keys, those that match; what may be long is cut at
+-- :cut characters. :pattern NULL matches all, :states (a JSON array) NULL as well, :ended_from
+-- NULL also what has not ended. :lost has the owners that are dead. Texts come as bytes: one that
+-- is not UTF-8, from another program, must not hide the others.
+SELECT * FROM (
+    SELECT job.key, job.id, job.queue, job.status, CAST(substr(job.label, 1, :cut) AS BLOB),
+           CAST(substr(job.item, 1, :cut) AS BLOB), CAST(substr(job.result, 1, :cut) AS BLOB),
+           CAST(substr(coalesce(job.error ->> 'type', ''), 1, :cut) AS BLOB),
+           CAST(substr(coalesce(job.error ->> 'message', job.error), 1, :cut) AS BLOB),
+           job.attempt, job.max_attempts, job.crashes, job.priority, job.created_at, job.due_at,
+           job.started_at, job.moved_at,
+           CASE WHEN job.status IN ('running', 'cancelling') THEN :now - job.started_at
+                WHEN job.status <> 'queued' AND job.event <> 'cancel'
+                THEN job.moved_at - job.started_at END AS seconds,
+           CASE WHEN job.status <> 'queued'
+                THEN iif(job.owner IN (SELECT value FROM json_each(:lost)), 'lost', job.status)
+                WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
+                ELSE iif(job.attempt > 0, 'retrying', 'scheduled') END AS state,
+           progress.current, progress.total, progress.percent,
+           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
+    FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+    WHERE job.key IN (SELECT value FROM json_each(:keys))
+      AND job.created_at >= :accepted_from AND job.created_at < :accepted_until
+      AND (:ended_from IS NULL OR job.status IN ('completed', 'failed', 'cancelled')
+           AND job.moved_at >= :ended_from AND job.moved_at < :ended_until)
+      AND (:pattern IS NULL OR job.label LIKE :pattern ESCAPE '\'
+           OR job.item LIKE :pattern ESCAPE '\' OR job.error ->> 'type' LIKE :pattern ESCAPE '\'
+           OR job.error ->> 'message' LIKE :pattern ESCAPE '\'
+           OR job.error LIKE :pattern ESCAPE '\'))
+WHERE :states IS NULL OR state IN (SELECT value FROM json_each(:states));
 
 -- name: history
 -- The transitions of one job, in order.
@@ -342,6 +400,39 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'notice'), 0);
 -- How many jobs of a queue are in which status.
 SELECT status, count(*) FROM job WHERE queue = :queue GROUP BY status;
 
+-- name: count_ready
+-- How many jobs of a queue can start now, and how many wait although they are due: each no further
+-- than :most.
+SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = :queue AND status = 'queued'
+                              AND waiting = 0 LIMIT :most)),
+       (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = :queue AND status = 'queued'
+                              AND waiting = 1 AND due_at <= :now LIMIT :most));
+
+-- name: count_waiting
+-- How many jobs of a queue are due later, no further than :most, and how many of them are retries.
+SELECT count(*), coalesce(sum(attempt > 0), 0) FROM (
+    SELECT attempt FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+       AND due_at > :now ORDER BY due_at LIMIT :most);
+
+-- name: count_running
+-- How many jobs of a queue and status each owner has.
+SELECT owner, count(*) FROM job WHERE queue = :queue AND status = :status GROUP BY owner;
+
+-- name: count_status
+-- How many jobs of a queue are in a status, no further than :most.
+SELECT count(*) FROM (
+    SELECT 1 FROM job WHERE queue = :queue AND status = :status LIMIT :most);
+
+-- name: runs
+-- How long jobs waited and ran whose last run ended among the :window newest transitions, the
+-- latest first.
+SELECT job.queue, job.started_at - job.due_at, job.moved_at - job.started_at
+FROM transition CROSS JOIN job ON job.key = transition.job
+WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
+  AND transition.event IN ('complete', 'fail') AND job.event = transition.event
+  AND job.moved_at = transition.at
+ORDER BY transition.seq DESC;
+
 -- name: queues
 SELECT name FROM queue_name;
 
@@ -354,15 +445,18 @@ WHERE transition.seq > (
     SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
 
--- name: pace
--- How many moves of each kind and queue were made in each :width seconds from :since on, numbered
--- from 0, among the :window newest transitions.
-SELECT CAST((transition.at - :since) / :width AS INTEGER) AS slot, job.queue, transition.event,
-       count(*)
+-- name: moves
+-- How many moves of the kinds in :events (a JSON array) each queue made in each :width seconds,
+-- numbered from the epoch, among the transitions after :after up to :until.
+SELECT CAST(transition.at / :width AS INTEGER) AS slot, job.queue, transition.event, count(*)
 FROM transition CROSS JOIN job ON job.key = transition.job
-WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
-  AND transition.at >= :since
+WHERE transition.seq > :after AND transition.seq <= :until
+  AND transition.event IN (SELECT value FROM json_each(:events))
 GROUP BY slot, job.queue, transition.event;
+
+-- name: moved_at
+-- When the first transition from :seq on was made.
+SELECT at FROM transition WHERE seq >= :seq ORDER BY seq LIMIT 1;
 
 -- name: window_start
 -- When the oldest of the :window newest transitions was made; NULL if there is none.

@@ -5,12 +5,8 @@ Half of the journal, apart from the writes because it needs none of them.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import json
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 
 import apsw
 
@@ -19,52 +15,11 @@ from .database import Database
 from .inside import here
 from .job import Job, JobError, Notice, Page, Progress, Reported, Transition
 from .statements import STATEMENTS
-from .states import MOVES, STATUSES, TERMINAL, Event, Status
+from .states import MOVES, STATUSES, TERMINAL, Status
 
 Row = tuple[Any, ...]
 
 _LATEST: Final = (1 << 63) - 1
-_CUT: Final = 400
-_CHUNK: Final = 200
-_BY_ID: Final = 50
-_SHORTEST_PREFIX: Final = 4
-
-
-class Glance(NamedTuple):
-    """A job as lists show it. Texts are cut, item and result are the beginnings of their JSON,
-    and what is no UTF-8 shows as U+FFFD. `moved_at` is the time of its latest move."""
-
-    key: int
-    id: str
-    queue: str
-    status: Status
-    label: str | None
-    item: str
-    result: str | None
-    error_type: str
-    error_message: str | None
-    attempt: int
-    max_attempts: int
-    crashes: int
-    priority: int
-    created_at: float
-    due_at: float
-    started_at: float | None
-    moved_at: float
-    progress: Progress | None
-
-
-class Found(NamedTuple):
-    """What a search came to: matches, newest first, and how far it looked.
-
-    `next` is where to go on, None when all was looked through; `cut` says that
-    the search stopped at its bound of time or jobs, not because the page was full.
-    """
-
-    jobs: tuple[Glance, ...]
-    next: str | None
-    looked: int
-    cut: bool
 
 
 class Reader:
@@ -79,6 +34,13 @@ class Reader:
             row = row_of(reader, "job", id=id_)
         return self._found(row, id_, queue)
 
+    def ended(self, ids: Sequence[str]) -> list[str]:
+        """Those of the jobs that have ended, or are not there."""
+        with here.inside, self.database.reading() as reader:
+            rows = rows_of(reader, "going", ids=apsw.carray(tuple(ids)))
+        going = {id_ for (id_,) in rows}
+        return [id_ for id_ in ids if id_ not in going]
+
     def page(
         self,
         queues: Sequence[str],
@@ -89,7 +51,7 @@ class Reader:
         """The `count` newest jobs of these queues (none given: of all) and statuses."""
         rows: list[Row] = []
         with here.inside, self.database.snapshot() as reader:
-            for queue in queues or _queues(reader):
+            for queue in queues or queue_names(reader):
                 for status in statuses:
                     rows += rows_of(
                         reader, "page", queue=queue, status=status, count=count + 1,
@@ -106,55 +68,6 @@ class Reader:
                 before=before if before is not None else _LATEST,
             )  # fmt: skip
         return self._page(rows, count)
-
-    def search(
-        self,
-        queues: Sequence[str],
-        statuses: Sequence[Status],
-        count: int,
-        before: int | None = None,
-        text: str = "",
-        *,
-        seconds: float = 0.5,
-        most: int = 20_000,
-    ) -> Found:
-        """Like `page`, but glances of the jobs in which `text` is found: the beginning of the id,
-        or somewhere in label, item or error (ASCII letters in either case).
-
-        Looks no longer than about `seconds` and at `most` jobs, however many there are.
-        """
-        deadline = time.monotonic() + seconds
-        pattern = _like(text) if text else None
-        chunk = _CHUNK if text else count + 1
-        found: list[Glance] = []
-        looked = 0
-        with here.inside, self.database.snapshot() as reader:
-            named = _matching(_by_id(reader, text), queues, statuses) if before is None else ()
-            if named:
-                return Found(named[:count], None, len(named), False)
-            start = before if before is not None else _LATEST
-            keys = _keys(reader, queues or _queues(reader), statuses, start)
-            while some := list(itertools.islice(keys, chunk)):
-                looked += len(some)
-                found += _glances(reader, some, pattern)
-                if len(found) > count:
-                    return Found(tuple(found[:count]), str(found[count - 1].key), looked, False)
-                if looked >= most or time.monotonic() > deadline:
-                    return Found(tuple(found), str(some[-1]), looked, True)
-        return Found(tuple(found), None, looked, False)
-
-    def failures(self, count: int, window: int = 20_000) -> list[Glance]:
-        """The failed jobs that failed last, the latest first: of the `window` newest transitions,
-        then, if there are not enough, of the newest failed jobs."""
-        with here.inside, self.database.snapshot() as reader:
-            rows = rows_of(reader, "failures", count=2 * count, window=window)
-            keys = [key for (key,) in rows]
-            if len(set(keys)) < count:
-                older = _keys(reader, _queues(reader), ("failed",), _LATEST)
-                keys += itertools.islice(older, count)
-            found = _glances(reader, list(dict.fromkeys(keys)), None)
-        found.sort(key=lambda job: -job.moved_at)
-        return found[:count]
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
@@ -223,38 +136,22 @@ class Reader:
     def queues(self) -> list[str]:
         """The names of all queues that have a job."""
         with here.inside, self.database.reading() as reader:
-            return _queues(reader)
+            return queue_names(reader)
+
+    def waiting(self, queue: str, most: int) -> int:
+        """How many jobs of the queue are queued, counted up to `most`."""
+        with here.inside, self.database.reading() as reader:
+            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
+            return int(count)
 
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
         found: dict[str, dict[Status, int]] = {}
         with here.inside, self.database.snapshot() as reader:
-            for name in _queues(reader) if queue is None else [queue]:
+            for name in queue_names(reader) if queue is None else [queue]:
                 found[name] = dict.fromkeys(STATUSES, 0)
                 found[name].update(rows_of(reader, "counts", queue=name))
         return found
-
-    def rates(self, since: float, window: int = 100_000) -> dict[str, dict[Event, int]]:
-        """Moves since `since`, by queue and event, among the `window` newest transitions."""
-        found: dict[str, dict[Event, int]] = {}
-        with here.inside, self.database.reading() as reader:
-            for name, event, count in rows_of(reader, "rates", since=since, window=window):
-                found.setdefault(name, {})[event] = count
-        return found
-
-    def pace(
-        self, since: float, width: float, window: int = 100_000
-    ) -> list[tuple[int, str, Event, int]]:
-        """(n, queue, event, moves) for each `width` seconds from `since` on, the first n is 0,
-        among the `window` newest transitions."""
-        with here.inside, self.database.reading() as reader:
-            return rows_of(reader, "pace", since=since, width=width, window=window)
-
-    def window_start(self, window: int = 100_000) -> float | None:
-        """When the oldest of the `window` newest transitions was made; None without any."""
-        with here.inside, self.database.reading() as reader:
-            ((at,),) = rows_of(reader, "window_start", window=window)
-            return None if at is None else float(at)
 
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
@@ -321,7 +218,7 @@ class Reader:
         )
 
     def _transition(self, row: Row) -> Transition:
-        row = _shown(row)
+        row = shown(row)
         self._check(row, texts=(1, 2, 3, 5), others=(4, 10), numbers=(6, 8))
         seq, id_, queue, event, source, target, attempt, owner, at, due_at, error, *said = row
         progress = Progress(*said[:4]) if said and said[4] is not None else None
@@ -437,66 +334,16 @@ def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | Non
     return rows[0] if rows else None
 
 
-def _keys(
-    reader: apsw.Connection, queues: Iterable[str], statuses: Sequence[Status], before: int
-) -> Iterator[int]:
-    """The keys of the jobs of these queues and statuses, newest first, read as they are used."""
-
-    def of(queue: str, status: Status) -> Iterator[int]:
-        last = before
-        while True:
-            rows = rows_of(reader, "keys", queue=queue, status=status, before=last, count=_CHUNK)
-            for (last,) in rows:
-                yield last
-            if len(rows) < _CHUNK:
-                return
-
-    return heapq.merge(*(of(q, s) for q in queues for s in statuses), reverse=True)
-
-
-def _glances(reader: apsw.Connection, keys: Sequence[int], pattern: str | None) -> list[Glance]:
-    rows = rows_of(reader, "glance", keys=json.dumps(keys), pattern=pattern, cut=_CUT)
-    return sorted(map(_glance, rows), reverse=True)
-
-
-def _by_id(reader: apsw.Connection, text: str) -> list[Glance]:
-    prefix = text.lower()
-    if len(prefix) < _SHORTEST_PREFIX or not set(prefix) <= set("0123456789abcdef"):
-        return []
-    rows = rows_of(reader, "keys_by_id", prefix=prefix, count=_BY_ID)
-    return _glances(reader, [key for (key,) in rows], None)
-
-
-def _matching(
-    jobs: Iterable[Glance], queues: Sequence[str], statuses: Sequence[Status]
-) -> tuple[Glance, ...]:
-    return tuple(
-        job for job in jobs if job.status in statuses and (not queues or job.queue in queues)
-    )
-
-
-def _like(text: str) -> str:
-    """The pattern that finds `text` as it stands."""
-    for char in "\\%_":
-        text = text.replace(char, "\\" + char)
-    return f"%{text}%"
-
-
-def _glance(row: Row) -> Glance:
-    said = _shown(row)
-    progress = Progress(*said[17:21]) if said[21] is not None else None
-    return Glance._make([*said[:17], progress])
-
-
-def _shown(row: Row) -> Row:
+def shown(row: Row) -> Row:
     """A row whose texts came as bytes; what is no UTF-8 is U+FFFD."""
     return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
 
 
 def _reported(row: Row) -> Reported:
-    tick, seq, id_, queue, status, attempt, *said, audience = _shown(row)
+    tick, seq, id_, queue, status, attempt, *said, audience = shown(row)
     return Reported(tick, seq, id_, queue, status, attempt, Progress(*said), audience)
 
 
-def _queues(connection: apsw.Connection) -> list[str]:
+def queue_names(connection: apsw.Connection) -> list[str]:
+    """The names of all queues that have a job."""
     return [name for (name,) in rows_of(connection, "queues")]

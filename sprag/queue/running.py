@@ -121,6 +121,9 @@ _current: Final[ContextVar[RunningJob | None]] = ContextVar("sprag_running_job",
 current: Final = _current.get
 enter: Final = _current.set
 
+loop_threads: Final[set[int]] = set()
+"""The threads whose event loops run handlers: whatever blocks one of them holds up all of those."""
+
 
 def running_job() -> RunningJob:
     """The job whose handler runs this code. Raises NoRunningJob elsewhere, also in threads that a

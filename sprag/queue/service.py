@@ -13,6 +13,8 @@ with ThumbnailQueue(database="jobs.db") as queue:
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +52,8 @@ class _Inside:
         if queue is None:
             return self
         placed = definition.says(queue, QueueService, "database")
-        life = Lifecycle(settings_of(queue), placed=placed)
+        handles = type(queue).handle_item is not QueueService.handle_item
+        life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
         # One operation of a dict, so that two threads have the same.
         made: Lifecycle = vars(queue).setdefault(_LIFE, life)
         return made
@@ -322,9 +325,51 @@ class QueueService:
         drops SQLite's locks. Jobs that run now are queued in the copy. A damaged file is not
         copied: DatabaseCorrupt."""
         checks.file_path("backup", path)
-        database = self.__life.open().database
+        engine = self.__life.open()
         with here.inside:
-            backup(database, str(Path(path).absolute()))
+            backup(engine.database, str(Path(path).absolute()))
+
+    # ------------------------------------------------------------ the same for event loops
+
+    # Each makes the plain call, also where a subclass overrides it, in a thread of the queue. If
+    # the task is cancelled meanwhile, a call that has begun goes on to its end.
+
+    async def aenqueue(
+        self, item: Any, *, job_id: str | None = None, **options: Unpack[JobOptions]
+    ) -> Job:
+        """Like `enqueue`, but awaitable: it does not block asyncio's event loop.
+
+        The item must not change until it returns. If the task is cancelled or
+        timed out meanwhile, the job may be stored nevertheless: with a `job_id`
+        the call can be repeated safely.
+        """
+        call = functools.partial(self.enqueue, item, job_id=job_id, **options)
+        made: Job = await _for_loops().calls_of(self.__life).write(call)
+        return made
+
+    async def aenqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
+        """Like `enqueue_many`, but awaitable. `items` is read in another thread."""
+        call = functools.partial(self.enqueue_many, items, **options)
+        made: list[Job] = await _for_loops().calls_of(self.__life).write(call)
+        return made
+
+    async def aget(self, job_id: str) -> Job:
+        """Like `get`, but awaitable."""
+        job: Job = await _for_loops().calls_of(self.__life).read(self.get, job_id)
+        return job
+
+    async def acancel(self, job_id: str) -> Job:
+        """Like `cancel`, but awaitable."""
+        job: Job = await _for_loops().calls_of(self.__life).write(self.cancel, job_id)
+        return job
+
+    async def await_job(self, job_id: str, timeout: Duration | None = None) -> Job:
+        """Like `wait`, but awaitable: thousands of tasks may wait, and none of them holds a thread.
+
+        If the task is cancelled, the job goes on.
+        """
+        job: Job = await _for_loops().wait(self.__life, job_id, timeout)
+        return job
 
     # ------------------------------------------------------------ start and stop
 
@@ -390,6 +435,11 @@ class QueueService:
             self.stop()
         finally:
             self.__life.forget_sigterm()
+
+
+def _for_loops() -> Any:
+    """The module `asynchronous`: whoever awaits has loaded asyncio, which others do without."""
+    return importlib.import_module(".asynchronous", __package__)
 
 
 _RESERVED: Final = definition.reserved(QueueService)

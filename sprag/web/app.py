@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 import os
 import threading
 import traceback
@@ -26,38 +25,40 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ..dashboard import dashboard
 from ..queue import QueueService
 from ..queue import errors as queue_errors
-from ..queue.checks import file_path
 from ..queue.engine import Engine
+from ..queue.inside import owned, refuse_reentry
 from ..queue.interrupts import shielded
 from ..queue.lifecycle import stop_together
+from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
 from .deferred import Deferred
 from .discovery import Found, actions_by_name, check_load, discover
-from .errors import StartupError
+from .errors import ActionError, StartupError
 from .guards import Headers, Origins
+from .hosts import Hosts, refuse_host
 from .hub import Hub, head
-from .pages import BASE, Frame, PageView, make_environment
+from .mentions import check_providers
+from .options import BASE, VISIT, is_dotted, mount, mount_path, one_file, providers_of, static_files
+from .pages import Frame, PageView
 from .secret import check_secret, cookie_name, secret_of
 from .session import Cookie, Sessions
+from .templates import make_environment
 from .transports import Transports
+from .trouble import Trouble
 from .visitor import Identify, Topics, Visitors
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web")
 
 TOKEN_VARIABLE: Final = "SPRAG_DASHBOARD_TOKEN"
-# Where the scope of a mounted application keeps our session; "session" may be its own.
-_VISIT: Final = "sprag.session"
 _STOP_SECONDS: Final = 10.0
 
 
@@ -77,11 +78,15 @@ class App:
     SPRAG_DASHBOARD_TOKEN of the environment; without one it answers this
     machine alone). `secret` signs the cookies; by default it is SPRAG_SECRET of
     the environment, else kept beside the database.
-    `origins` are other sites whose pages may call, `headers` replace the
-    default ones. A call may send `max_body_bytes`, with files
-    `max_upload_bytes`; `max_connections` pages may be open, of one session
-    `max_session_connections`. `threads` plain actions run at once. With
-    `run_jobs` false, jobs are left to other processes, such as `sprag work`.
+    `hosts` are the names of the site; without them, requests of this machine
+    itself must be made to localhost or an IP address. `origins` are other sites
+    whose pages may call, `headers` replace the default ones. A call may send
+    `max_body_bytes`, with files `max_upload_bytes`; `max_connections` pages may
+    be open, of one session `max_session_connections`. `threads` plain actions
+    run at once. With `run_jobs` false, jobs are left to other processes, such as
+    `sprag work`. `stylesheet` says whether pages get the default stylesheet, by
+    default those without a `shell`. With `debug`, as under `sprag run --reload`,
+    requests from this machine are shown tracebacks.
 
     Mistakes are told by StartupError: here, or when it starts.
     """
@@ -100,6 +105,7 @@ class App:
         dashboard: str | None = None,
         dashboard_token: str | None = None,
         secret: str | None = None,
+        hosts: Collection[str] | None = None,
         origins: Collection[str] = (),
         headers: Mapping[str, str] | None = None,
         max_body_bytes: int = 1024 * 1024,
@@ -108,14 +114,16 @@ class App:
         max_session_connections: int = 100,
         threads: int = 40,
         run_jobs: bool = True,
+        stylesheet: bool | None = None,
+        debug: bool = False,
     ) -> None:
-        if not _is_dotted(routes):
+        if not is_dotted(routes):
             raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
         self._routes = routes
         self._shell = shell
-        self.queues: dict[str, QueueService] = _providers(providers or {})
+        self.queues: dict[str, QueueService] = providers_of(providers or {})
         """The providers, by name."""
-        self.database = _one_file(self.queues, database)
+        self.database = one_file(self.queues, database)
         """The absolute path of the file."""
         self.visitors = Visitors(identify, topics)
         self._static = static
@@ -123,6 +131,7 @@ class App:
         self._dashboard = dashboard
         self._dashboard_token = dashboard_token
         self._secret = None if secret is None else check_secret(secret)
+        self._hosts = Hosts(hosts)
         self._origins = Origins(origins)
         self._headers = dict(headers or {})
         self._transports = Transports(
@@ -132,7 +141,11 @@ class App:
         self._most = (max_connections, max_session_connections)
         self._thread_count = threads
         self._run_jobs = run_jobs
+        self._stylesheet = shell is None if stylesheet is None else stylesheet
+        self.debug = debug
+        """Whether requests from this machine are shown tracebacks; read when it is built."""
         self._life = threading.RLock()
+        self._is_starting_or_stopping = owned(self._life)
         self._users = 0
         self._engine: Engine | None = None
         self._asgi: Starlette | None = None
@@ -151,24 +164,34 @@ class App:
 
     def start(self) -> Self:
         """Check everything, open the file and start the queues. Each start needs a stop."""
+        self._refuse_reentry()
+        self._start()
+        settle()
+        return self
+
+    def _start(self) -> None:
         with self._life:
             self.build()
             counted = False
             try:
-                with shielded:
+                with shielded.throughout():
                     if self._users == 0:
                         self._begin()
                     self._users += 1
                     counted = True
             except BaseException:
                 if counted:  # a Ctrl-C meanwhile; nobody would stop what has not started
-                    self.stop()
+                    self._stop()
                 raise
-        return self
 
     def stop(self) -> None:
         """Stop the queues, all at once, each with its grace, and close the file."""
-        with self._life, shielded:
+        self._refuse_reentry()
+        self._stop()
+        settle()
+
+    def _stop(self) -> None:
+        with self._life, shielded.throughout():
             if self._users == 0:
                 return
             self._users -= 1
@@ -178,6 +201,12 @@ class App:
                 stop_together(self.queues.values())
             finally:
                 self._close()
+
+    def _refuse_reentry(self) -> None:
+        """Raise ReentrantCall if this thread was interrupted in a start or a stop."""
+        refuse_reentry()
+        if self._is_starting_or_stopping():
+            raise queue_errors.ReentrantCall
 
     def __enter__(self) -> Self:
         return self.start()
@@ -213,6 +242,9 @@ class App:
         if self._engine is None:
             # A server or framework that runs no lifespan: the first request starts the queues.
             await anyio.to_thread.run_sync(self._start_late)
+        if self._hosts.refuses(scope):
+            await refuse_host(scope, receive, send)
+            return
         # A copy: an outer application must not find our session in its scope.
         scope = dict(scope)
         if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
@@ -240,9 +272,9 @@ class App:
         """The audience of who makes a request of a mounted application: what its code gives to
         `enqueue(audience=)`, so that the visitor's pages are told. `scope` is the request's ASGI
         scope. Raises LookupError for a request that did not come through this application."""
-        if _VISIT not in scope:
+        if VISIT not in scope:
             raise LookupError("expected the scope of a request to an application in App(mounts=)")
-        return self.visitors.owner(HTTPConnection({**scope, "session": scope[_VISIT]}))
+        return self.visitors.owner(HTTPConnection({**scope, "session": scope[VISIT]}))
 
     @property
     def engine(self) -> Engine:
@@ -285,7 +317,8 @@ class App:
                     "nobody ran the application's lifespan, so its queues start with the first "
                     "request, and nobody will stop them in order: see App.lifespan"
                 )
-                self.start()
+                self._start()
+        settle()
 
     def _begin(self) -> None:
         self._open()
@@ -361,9 +394,12 @@ class App:
 
     def _assemble(self) -> Starlette:
         found = discover(self._routes)
+        check_providers(found.controllers, self.queues)
+        trouble = Trouble(debug=self.debug)
         environment = make_environment(found.folder)
-        frame = Frame(self._shell, environment, found.folder)
         assets = Assets()
+        sheet = assets.add_stylesheet() if self._stylesheet else None
+        frame = Frame(self._shell, environment, found.folder, sheet)
         threads = CapacityLimiter(self._thread_count)
         calls = Calls(
             {
@@ -374,6 +410,7 @@ class App:
             self._limits,
             threads,
             self._defer,
+            debug=self.debug,
         )
         routes: list[BaseRoute] = [
             Route(f"{BASE}/actions/{{name}}", _Endpoint(calls)),
@@ -390,6 +427,7 @@ class App:
                 assets,
                 threads,
                 lambda: head(self.engine),
+                debug=self.debug,
             )
             try:
                 route = Route(str(controller.kind.route), view.__call__, methods=["GET"])
@@ -400,10 +438,10 @@ class App:
 
         routes += [page(one) for one in found.controllers if one.kind.route is not None]
         if self._static is not None:
-            routes.append(Mount("/static", _static(self._static, found.folder), name="static"))
+            routes.append(Mount("/static", static_files(self._static, found.folder), name="static"))
         if self._dashboard is not None:
-            routes.append(Mount(_path("dashboard", self._dashboard), self._make_dashboard()))
-        routes += [_mount(path, inner) for path, inner in self._mounts.items()]
+            routes.append(Mount(mount_path("dashboard", self._dashboard), self._make_dashboard()))
+        routes += [mount(path, inner) for path, inner in self._mounts.items()]
         return Starlette(
             routes=routes,
             middleware=[
@@ -411,9 +449,10 @@ class App:
                 Middleware(Sessions, cookie=self._cookie, changed=self._changed),
             ],
             exception_handlers={
-                queue_errors.JobNotFound: _no_such_page,
-                HTTPException: _http_error,
-                Exception: _internal_error,
+                queue_errors.JobNotFound: trouble.not_found,
+                HTTPException: trouble.http,
+                ActionError: trouble.refused,
+                Exception: trouble.internal,
             },
             lifespan=self.lifespan,
         )
@@ -446,95 +485,3 @@ def _inside(scope: Scope) -> str:
     """The path of a request as the application sees it, wherever it is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
-
-
-class _Apart:
-    """Another application, that neither finds our session in its scope nor replaces it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inner = {name: value for name, value in scope.items() if name != "session"}
-        inner[_VISIT] = scope.get("session")
-        await self._app(inner, receive, send)
-
-
-def _providers(given: Mapping[str, Any]) -> dict[str, QueueService]:
-    names: dict[str, str] = {}
-    for key, provider in given.items():
-        if isinstance(provider, type) and issubclass(provider, QueueService):
-            raise StartupError(
-                f"App: providers: {key!r}: expected an instance, got the class; write "
-                f"{provider.__name__}()"
-            )
-        if not isinstance(provider, QueueService):
-            raise StartupError(
-                f"App: providers: {key!r}: expected a QueueService, got {provider!r}"
-            )
-        if provider.name in names:
-            raise StartupError(
-                f"App: providers: {names[provider.name]!r} and {key!r} are the same queue, "
-                f"{provider.name!r}"
-            )
-        names[provider.name] = key
-    return dict(given)
-
-
-def _one_file(queues: Mapping[str, QueueService], database: str | Path | None) -> str:
-    if database is not None:
-        file_path("App.database", database)
-        for queue in queues.values():
-            queue.place(database)
-    paths = {key: queue.path for key, queue in queues.items()}
-    expected = str(Path(database or QueueService.database).absolute())
-    if database is None and paths:
-        expected = next(iter(paths.values()))
-    for key, path in paths.items():
-        if path != expected:
-            raise StartupError(
-                f"App: all queues share one file, expected {expected}, but {key!r} uses {path}"
-            )
-    return expected
-
-
-def _is_dotted(value: object) -> bool:
-    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
-
-
-def _path(what: str, path: Any) -> str:
-    if not isinstance(path, str) or not path.startswith("/") or path == "/":
-        raise StartupError(f"App: {what}: expected a path such as /{what}, got {path!r}")
-    return path.rstrip("/")
-
-
-def _mount(path: Any, inner: Any) -> Mount:
-    if not isinstance(path, str) or not path.startswith("/") or f"{path}/".startswith(f"{BASE}/"):
-        raise StartupError(f"App: mounts: expected a path such as /api, got {path!r}")
-    if not callable(inner):
-        raise StartupError(f"App: mounts: {path!r}: expected an ASGI application, got {inner!r}")
-    return Mount(path.rstrip("/"), _Apart(inner))
-
-
-def _static(folder: str | Path, routes: Path) -> StaticFiles:
-    for place in (Path(folder), routes.parent / folder):
-        if place.is_dir():
-            return StaticFiles(directory=place)
-    raise StartupError(
-        f"App: static: there is no folder {Path(folder).absolute()}, nor {routes.parent / folder}"
-    )
-
-
-async def _no_such_page(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("Not found\n", 404)
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
-    said = {404: "Not found", 405: "Method not allowed"}.get(status, "Refused")
-    return PlainTextResponse(f"{said}\n", status, headers)
-
-
-async def _internal_error(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("Something went wrong on the server\n", 500)

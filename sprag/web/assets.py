@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from ..browser import Asset, core_assets, page_module, python_assets
+from ..browser import Asset, core_assets, page_module, python_assets, stylesheet
 
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -21,6 +21,12 @@ class Assets:
     def add_python(self) -> None:
         """What pages with modules in Python need."""
         self._assets.update((asset.name, asset) for asset in python_assets())
+
+    def add_stylesheet(self) -> str:
+        """The default stylesheet; its name."""
+        asset = stylesheet()
+        self._assets[asset.name] = asset
+        return asset.name
 
     def add_module(self, path: Path) -> str:
         """A page's own module; its name."""

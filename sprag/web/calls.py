@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,17 +23,21 @@ from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
 from ..queue.codec import MAX_DEPTH
+from ..queue.logs import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
 from .errors import ActionError
 from .guards import Origins
 from .session import check_session
+from .trouble import is_author
 from .uploads import Upload
 from .visitor import keep_session, session_audience
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
+_UNAVAILABLE: Final = (queue_errors.DatabaseError, queue_errors.QueueClosed)
+_OPTION: Final = re.compile(r"([a-z_]+): (expected .*)", re.DOTALL)
 _MOST_FILES: Final = 100
 _MOST_FIELDS: Final = 10
 
@@ -64,7 +68,10 @@ class Calls:
         limits: Limits,
         threads: CapacityLimiter,
         defer: Callable[[str, str, Callable[[CapacityLimiter], Awaitable[Any]]], str],
+        *,
+        debug: bool = False,
     ) -> None:
+        self._debug = debug
         self._endpoints = endpoints
         self._origins = origins
         self._limits = limits
@@ -74,30 +81,25 @@ class Calls:
     async def __call__(self, request: Request) -> Response:
         try:
             return await self._answer(request)
-        except ActionError as error:
-            return refused(error, {"Allow": "POST"} if error.status == 405 else None)
-        except queue_errors.JobNotFound:
-            return refused(ActionError("There is no such job", status=404, type="unknown_job"))
-        except queue_errors.JobExists:
-            return refused(ActionError("This job id is taken", status=409, type="job_exists"))
-        except queue_errors.PayloadTooLarge as error:
-            message = f"Too large: at most {error.limit:,} bytes can be stored"
-            return refused(ActionError(message, status=413, type="too_large"))
-        except queue_errors.PayloadError as error:
-            return refused(ActionError(str(error), type="invalid_payload"))
-        except (queue_errors.DatabaseError, queue_errors.QueueClosed):
-            log.exception("an action could not be carried out: %s", request.url.path)
-            return refused(
-                ActionError("Not now: try again soon", status=503, type="unavailable"),
-                {"Retry-After": "5"},
-            )
         except ClientDisconnect:
             return Response(status_code=400)
-        except Exception:  # the author's code
-            log.exception("an action failed: %s", request.url.path)
-            return refused(
-                ActionError("Something went wrong on the server", status=500, type="internal")
-            )
+        except Exception as error:  # noqa: BLE001  # the author's code, too
+            return self._refused(request, error)
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        known = _known(error) or _wrong_option(error)
+        if known is None:
+            log.error("an action failed: %s", request.url.path, exc_info=error)
+            said = "Something went wrong on the server"
+            if self._debug and is_author(request):
+                said += f": {type(error).__name__}: {error} (its log has the traceback)"
+            known = ActionError(said, status=500, type="internal")
+        elif isinstance(error, _UNAVAILABLE):
+            log.error("an action could not be carried out: %s", request.url.path, exc_info=error)
+        elif isinstance(error, queue_errors.ConfigurationError):
+            log.warning("a call was refused: %s: %s", request.url.path, error)
+        headers = {405: {"Allow": "POST"}, 503: {"Retry-After": "5"}}.get(known.status)
+        return refused(known, headers)
 
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
@@ -133,6 +135,42 @@ async def _run(
         return await call()
     value = await anyio.to_thread.run_sync(call, limiter=limiter)
     return await value if inspect.isawaitable(value) else value
+
+
+def _known(error: Exception) -> ActionError | None:
+    """What to answer to an error that has an answer of its own."""
+    match error:
+        case ActionError():
+            return error
+        case queue_errors.JobNotFound():
+            return ActionError("There is no such job", status=404, type="unknown_job")
+        case queue_errors.JobExists():
+            return ActionError("This job id is taken", status=409, type="job_exists")
+        case queue_errors.IllegalMove():
+            message = f"This job is {error.status}, so it is left as it is"
+            return ActionError(message, status=409, type="illegal_move")
+        case queue_errors.PayloadTooLarge():
+            message = f"Too large: at most {error.limit:,} bytes can be stored"
+            return ActionError(message, status=413, type="too_large")
+        case queue_errors.PayloadError():
+            return ActionError(str(error), type="invalid_payload")
+        case queue_errors.QueueFull():
+            message = "The queue is full: try again later"
+            return ActionError(message, status=503, type="queue_full")
+        case queue_errors.DatabaseError() | queue_errors.QueueClosed():
+            return ActionError("Not now: try again soon", status=503, type="unavailable")
+        case _:
+            return None
+
+
+def _wrong_option(error: Exception) -> ActionError | None:
+    """What to answer if an option of `enqueue` or the like was wrong, such as a priority, which is
+    the visitor's choice as a rule; None for any other error."""
+    found = _OPTION.match(str(error)) if type(error) is queue_errors.ConfigurationError else None
+    if found is None:
+        return None
+    field = {"field": found[1], "type": "invalid", "message": found[2]}
+    return ActionError(f"Not valid: {error}", type="invalid_payload", fields=[field])
 
 
 def _encoded(action: Action, value: Any) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from starlette.requests import Request
 
@@ -13,6 +13,8 @@ from .visitor import owner_audience, topic_audience
 
 if TYPE_CHECKING:
     from .app import App
+
+_LABEL: Final = 200
 
 
 class Controller:
@@ -81,7 +83,8 @@ class Controller:
         `owner`, such as a user's id, where `App(identify=)` tells who has it;
         or to all who follow `topic`, as `App(topics=)` tells. `options` are
         those of `QueueService.enqueue`; a `job_id` that is another visitor's
-        raises JobExists.
+        raises JobExists. A `label` may be a visitor's text: it becomes one line
+        of 200 characters at most.
         """
         if owner is not None and topic is not None:
             raise TypeError("enqueue: expected owner= or topic=, got both")
@@ -90,6 +93,8 @@ class Controller:
         else:
             audience = owner_audience(owner) or self.audience
         service = self.queue(queue)
+        if isinstance(options.get("label"), str):
+            options["label"] = one_line(options["label"])
         try:
             job = service.enqueue(item, audience=audience, **options)
         except QueueFull:
@@ -136,3 +141,13 @@ class Controller:
 
     def _audiences(self) -> frozenset[str]:
         return self.app.visitors.audiences(self.request)
+
+
+def one_line(text: str) -> str | None:
+    """A text that a queue takes as a label: what cannot be printed becomes a space, and one that
+    is too long is cut. None for one in which there is nothing to read."""
+    readable = "".join(letter if letter.isprintable() else " " for letter in text)
+    label = " ".join(readable.split())
+    if len(label) > _LABEL:
+        label = f"{label[: _LABEL - 1].rstrip()}…"
+    return label or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -13,10 +12,11 @@ from anyio import CapacityLimiter
 
 from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
+from ..queue.logs import Log
 from .answers import to_json
 from .errors import ActionError
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 FINISHED: Final = "sprag:action.finished"
 _THREADS: Final = 64

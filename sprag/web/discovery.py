@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping, Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -130,20 +134,58 @@ def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: b
     template = kind.template
     if template is not None:
         if not (folder / template).is_file():
-            raise StartupError(f"{who}.template: there is no file {folder / template}")
+            like = _like(folder / template)
+            asked = f"; did you mean {like}?" if like else ""
+            raise StartupError(f"{who}.template: there is no file {folder / template}{asked}")
     elif alone and beside.is_file():
         template = beside.relative_to(folder).as_posix()
-    elif kind.load is Controller.load:
+    elif kind.load is Controller.load or _gives_data(kind):
         reason = "" if alone else "; with several pages in a module each names its own, in template"
+        if alone and (like := _like(beside)):
+            reason = f"; did you mean {like}?"
         raise StartupError(f"{who} has a route but no template: expected {beside}{reason}")
     return Found(kind, actions, template, _module(kind, who, here, alone=alone))
+
+
+def _gives_data(kind: type[Controller]) -> bool:
+    """Whether `load` is written such that it returns data in any case, never a response."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kind.load)))
+    except (OSError, TypeError, SyntaxError):
+        return False  # made at run time
+    method = tree.body[0]
+    if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    if method.returns is not None and re.match(r"dict\b|['\"]dict\b", ast.unparse(method.returns)):
+        return True
+    given = [node.value for node in _own_nodes(method) if isinstance(node, ast.Return)]
+    return bool(given) and all(isinstance(value, ast.Dict | ast.DictComp) for value in given)
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a function, but those of functions inside it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _own_nodes(child)
+
+
+def _like(missing: Path) -> Path | None:
+    """A file beside it whose name is much like that of one that is not there."""
+    if not missing.parent.is_dir():
+        return None
+    there = [file.name for file in missing.parent.iterdir() if file.suffix == missing.suffix]
+    close = difflib.get_close_matches(missing.name, there, 1)
+    return missing.with_name(close[0]) if close else None
 
 
 def _module(kind: type[Controller], who: str, here: Path, *, alone: bool) -> ModuleFile | None:
     if kind.module is not None:
         files = [here.parent / kind.module]
         if not files[0].is_file():
-            raise StartupError(f"{who}.module: there is no file {files[0]}")
+            like = _like(files[0])
+            asked = f"; did you mean {like}?" if like else ""
+            raise StartupError(f"{who}.module: there is no file {files[0]}{asked}")
     elif alone:
         files = [
             file

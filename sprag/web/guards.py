@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..dashboard.location import stay_here
 from .errors import StartupError
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -37,7 +38,8 @@ def page_policy(*, python: bool) -> str:
 
 
 class Headers:
-    """Middleware: security headers on every answer that does not set them itself."""
+    """Middleware: security headers on every answer that does not set them itself, and redirects
+    that stay on this host."""
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
@@ -51,7 +53,10 @@ class Headers:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        if scope["type"] == "http":
+            await self._app(scope, receive, stay_here(scope, with_headers))
+        else:
+            await self._app(scope, receive, send)
 
 
 class Origins:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import logging
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,9 +22,10 @@ from anyio import CapacityLimiter
 from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
 from ..queue.job import Notice
+from ..queue.logs import Log
 from ..queue.observer import Signal, merged, notice_signal, signal_of
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 # What a page may have waiting before it has to read from the journal instead.
 _OUTBOX: Final = 100

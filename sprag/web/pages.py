@@ -11,11 +11,11 @@ from typing import Any, Final
 import anyio.to_thread
 import jinja2
 from anyio import CapacityLimiter
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ..browser import ModuleFile, check_markup, python_names, script_name
+from ..browser import early_name, python_names, script_name
 from .answers import to_json
 from .assets import Assets
 from .controller import Controller
@@ -23,9 +23,11 @@ from .discovery import Found
 from .errors import StartupError
 from .guards import page_policy
 from .hub import Position
+from .options import BASE
+from .session import check_session
+from .templates import template_of
 from .visitor import keep_session
 
-BASE: Final = "/_sprag"
 _HARMLESS: Final = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -35,6 +37,7 @@ _FRAME: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ page.title }}</title>
+<meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 {{ page.head }}
 </head>
@@ -62,7 +65,10 @@ Shell = Callable[[Page], object]
 class Frame:
     """The application's shell: a template, its path or its text, or a callable of a Page."""
 
-    def __init__(self, shell: object, environment: jinja2.Environment, folder: Path) -> None:
+    def __init__(
+        self, shell: object, environment: jinja2.Environment, folder: Path, stylesheet: str | None
+    ) -> None:
+        self._stylesheet = stylesheet
         self._shell: Shell
         try:
             if shell is None:
@@ -83,6 +89,11 @@ class Frame:
             raise StartupError(f"{where}:{error.lineno}: {error.message}") from error
 
     def __call__(self, page: Page) -> str:
+        if self._stylesheet is not None:
+            # First, so that everything else may say otherwise.
+            base = page.request.scope.get("root_path", "") + BASE
+            link = f'<link rel="stylesheet" href="{escape(base)}/assets/{self._stylesheet}">\n'
+            page.head = Markup(link) + page.head
         text = str(self._shell(page))
         if str(page.head) not in text:
             # A shell that says nothing of it must not leave the page without its scripts.
@@ -111,17 +122,6 @@ def _load(shell: str | Path, environment: jinja2.Environment, folder: Path) -> j
     )
 
 
-def make_environment(folder: Path) -> jinja2.Environment:
-    """Templates of the routes package. Everything in them is escaped unless it says otherwise."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(folder)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 class PageView:
     """The endpoint of one page."""
 
@@ -134,7 +134,10 @@ class PageView:
         assets: Assets,
         threads: CapacityLimiter,
         position: Callable[[], Position],
+        *,
+        debug: bool,
     ) -> None:
+        self._debug = debug
         self._found = found
         self._make = make
         self._frame = frame
@@ -142,7 +145,7 @@ class PageView:
         self._position = position
         self._module = found.module
         self._module_name = None if found.module is None else assets.add_module(found.module.path)
-        self._template = _template(found, environment)
+        self._template = template_of(found, environment)
         self._is_async = inspect.iscoroutinefunction(found.kind.load)
         python = found.module is not None and found.module.language == "python"
         if python:
@@ -171,10 +174,12 @@ class PageView:
         base = request.scope.get("root_path", "") + BASE
         if self._template is None:
             raise TypeError(
-                f"{self._found.name}.load: expected a response, as there is no template: neither "
-                f"{Path(inspect.getfile(self._found.kind)).with_suffix('.html')}, nor one in "
-                "`template`"
+                f"{self._found.name}.load: expected a response, as there is no template, got "
+                f"{type(data).__name__}; for a page, write "
+                f"{Path(inspect.getfile(self._found.kind)).with_suffix('.html')}, or name a file "
+                "in `template`"
             )
+        check_session(request)
         head = self._head(base, position, data)
         names = {"request": request, "base": request.scope.get("root_path", ""), **data}
         content = Markup(self._template.render(names))  # the template has escaped it
@@ -201,28 +206,11 @@ class PageView:
                 }
             ],
             "python": python,
+            "debug": self._debug,
         }
         text = to_json(config).decode().translate(_HARMLESS)
         return Markup(  # the text cannot end its element, and the names are ours
+            f'<script src="{url}{early_name()}"></script>\n'
             f'<script type="application/json" id="sprag-page">{text}</script>\n'
-            f'<script type="module" src="{url}{script_name()}"></script>'
+            f'<script type="module" id="sprag-script" src="{url}{script_name()}"></script>'
         )
-
-
-def _template(found: Found, environment: jinja2.Environment) -> jinja2.Template | None:
-    if found.template is None:
-        return None
-    try:
-        template = environment.get_template(found.template)
-    except jinja2.TemplateSyntaxError as error:
-        where = error.filename or error.name
-        raise StartupError(f"{where}:{error.lineno}: {error.message}") from error
-    if found.module is not None:
-        _check_markup(str(template.filename), found.module)
-    return template
-
-
-def _check_markup(file: str, module: ModuleFile) -> None:
-    problems = check_markup(Path(file).read_text(encoding="utf-8"), file, module.classes)
-    if problems:
-        raise StartupError("\n".join(problems))

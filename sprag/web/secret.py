@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import logging
 import os
 import re
 import secrets
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..queue.disk import make_folder, sync, sync_folder
+from ..queue.logs import Log
 from .errors import StartupError
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 SECRET_VARIABLE: Final = "SPRAG_SECRET"
 _SHORTEST: Final = 16

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
@@ -18,13 +17,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
+from ..queue.logs import Log
 from .answers import refused
 from .errors import ActionError
 from .guards import Origins
 from .hub import Busy, Connection, Hub, Position, start_at
 from .visitor import Visitors, session_id
 
-log = logging.getLogger("sprag.web")
+log: Final = Log("sprag.web", here_always=True)
 
 _PING_SECONDS: Final = 15
 _POLICY: Final = 1008

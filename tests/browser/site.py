@@ -63,7 +63,13 @@ class Site:
         return f"http://127.0.0.1:{self.port}/"
 
     def show(self, page: Page, html: str, *modules: Path, **state: Any) -> None:
-        """Open a page with this content and these module files; return once it has started."""
+        """Open a page with this content and these module files; return once it has started, or
+        failed to."""
+        self.open(page, html, *modules, **state)
+        page.wait_for_selector("html[data-sprag=ready], html[data-sprag=failed]", state="attached")
+
+    def open(self, page: Page, html: str, *modules: Path, **state: Any) -> None:
+        """Like `show`, but return once the content is there."""
         self._html = html
         self._modules = []
         self.state = state
@@ -72,8 +78,7 @@ class Site:
             language = {".py": "python", ".js": "javascript"}[path.suffix]
             entry = {"url": f"/_sprag/assets/{asset.name}", "language": language}
             self._modules.append(({**entry, "name": path.stem}, asset))
-        page.goto(self.url)
-        page.wait_for_selector("html[data-sprag=ready]", state="attached")
+        page.goto(self.url, wait_until="commit")
 
     def move(self, **fields: Any) -> dict[str, Any]:
         """A transition of a job: stored, numbered, and told to every connection."""
@@ -175,8 +180,10 @@ class Site:
         html = (
             '<!doctype html><html lang="en"><head><title>test</title>'
             '<link rel="icon" href="data:,">'
+            f'<script src="/_sprag/assets/{files.early_name()}"></script>'
             f'<script type="application/json" id="sprag-page">{said}</script>'
-            f'<script type="module" src="/_sprag/assets/{files.script_name()}"></script>'
+            '<script type="module" id="sprag-script" '
+            f'src="/_sprag/assets/{files.script_name()}"></script>'
             f"</head><body>{self._html}</body></html>"
         )
         policy = POLICY.format(unsafe=" 'unsafe-eval'" if python else "")

@@ -37,10 +37,14 @@ def test_markup_that_works_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("html", "line", "told"),
     [
-        ('\n<p data-module="Upload" data-on-click="cancel">', 2, "means a method that Upload has"),
+        (
+            '\n<p data-module="Upload" data-on-click="cancel">',
+            2,
+            "names a method that Upload does not have",
+        ),
         ('<main data-module="Upload">\n<b\n data-on-click="on_tick">', 3, "it has on_cancel, on_d"),
-        ('<b data-module="Upload"></b>\n{{ "\n" }}<i data-on-click="x">', 3, "has not"),
-        ('<p data-module="Nobody">', 1, "means a module that the page has not"),
+        ('<b data-module="Upload"></b>\n{{ "\n" }}<i data-on-click="x">', 3, "does not have"),
+        ('<p data-module="Nobody">', 1, "names a module that the page does not have"),
         ('<p data-text="a b">', 1, "expected names with dots"),
         ('<p data-text="f()">', 1, "expected names with dots"),
         ('<p data-text="">', 1, "expected names with dots"),

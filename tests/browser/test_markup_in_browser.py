@@ -205,16 +205,74 @@ def test_mistakes_in_markup_are_told_and_leave_the_rest_alone(
     for told in (
         '<p id="a"> data-text="job..x" expected names with dots',
         'data-text="alert\\(1\\)" expected names',
-        '<button id="b"> data-on-click="nothing" means a method that Shown has not',
-        '<button id="c"> data-on-click="setState" means a method',
+        '<button id="b"> data-on-click="nothing" names a method that Shown does not have',
+        '<button id="c"> data-on-click="setState" names a method',
         '<ul id="d"> data-each="jobs" stands on a <template>',
         '<template id="e"> data-each="word" is a list, but the state has a string',
         '<template id="f"> data-each="twice" has items without a id of their own',
-        '<section id="g"> data-module="Nobody" means a module that this page has not',
+        '<section id="g"> data-module="Nobody" names a module that this page does not have',
     ):
         assert console.matching(told), (told, console.errors)
     assert page.inner_text("#last") == "here"
     assert page.locator("i").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("markup", "told"),
+    [
+        ('<p id="a" data-text="jobz"></p>',
+         '<p id="a"> data-text="jobz" shows nothing: there is no "jobz" in the state, which has '
+         'jobs, problem; did you mean jobs?'),
+        ('<p data-show="!problm"></p>', "did you mean problem?"),
+        ('<progress data-attr-value="jobs.lenght"></progress>', 'there is no "lenght" in what it'),
+        ('<template data-each="job"><b data-text="id"></b></template>', "did you mean jobs?"),
+        ('<template data-each="jobs"><b data-text="lable"></b></template>', "did you mean label?"),
+        ('<template data-each="jobs"><b data-text="progress.percnt"></b></template>',
+         "did you mean percent?"),
+        ('<p data-txt="problem"></p>', 'data-txt="problem" does nothing: did you mean data-text?'),
+        ('<p data-shwo="problem"></p>', "did you mean data-show?"),
+        ('<b data-atr-value="problem"></b>', "did you mean data-attr-value?"),
+        ('<b data-clas-done="problem"></b>', "did you mean data-class-done?"),
+        ('<template data-eahc="jobs"></template>', "did you mean data-each?"),
+        ('<b data-on-clik="note"></b>', "is no event of browsers; did you mean click?"),
+    ],
+)  # fmt: skip
+def test_what_may_be_misspelt_is_told_once_with_its_element(
+    markup: str, told: str, show: Show, page: Page, console: Console
+) -> None:
+    jobs = [{"id": n, "label": "x", "progress": {"percent": 5}} for n in range(3)]
+    show(f'{markup}<output data-text="problem"></output>', jobs=jobs, problem="")
+    page.evaluate("set({problem: 'new'})")
+    expect(page.locator("output")).to_have_text("new")
+    found = [line for line in console.lines if told in line]
+    assert len(found) == (3 if "lable" in markup or "percnt" in markup else 1), console.lines
+
+
+def test_what_is_only_set_later_or_not_there_yet_is_not_told(
+    show: Show, page: Page, console: Console
+) -> None:
+    show(
+        '<p data-text="job.progress.percent" data-test="x" data-next="y" data-id="z"></p>'
+        '<template data-each="jobs"><b data-text="progress.percent"></b></template>'
+        '<p data-on-job-done="note" data-on-click="note" data-show="none"></p>',
+        job=None, jobs=[{"id": 1, "progress": None}], none=None,
+    )  # fmt: skip
+    page.evaluate("set({job: {progress: null}})")
+    assert console.lines == []
+
+
+def test_a_module_may_set_the_state_as_it_starts(
+    site: Site, page: Page, write: Write, console: Console
+) -> None:
+    source = """
+        import { Module } from "./sprag.js";
+        export class Page extends Module {
+          onStart() { this.setState({ job: { message: "here" } }); }
+        }
+    """
+    site.show(page, '<p data-text="job.message"></p>', write("page.js", source))
+    expect(page.locator("p")).to_have_text("here")
+    assert console.lines == []
 
 
 def test_a_handler_that_fails_is_told_and_the_page_goes_on(

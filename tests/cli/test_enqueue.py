@@ -36,7 +36,7 @@ def test_each_line_of_standard_input_becomes_a_job(sprag: Sprag, make_queue: Mak
 def test_a_bad_line_is_named_and_none_is_enqueued(sprag: Sprag, make_queue: MakeQueue) -> None:
     answer = sprag("enqueue", "images", "-", "--lines", stdin=b"1\n2\n{three}\n")
     assert (answer.code, answer.out) == (2, "")
-    assert "line 3 is not JSON" in answer.err
+    assert "line 3 is not valid JSON" in answer.err
     assert len(make_queue(name="images").jobs()) == 0
 
 
@@ -91,10 +91,10 @@ def test_what_show_prints_can_be_enqueued_again(sprag: Sprag, make_queue: MakeQu
 @pytest.mark.parametrize(
     ("item", "words"),
     [
-        ("{path: 1}", "not JSON"),
+        ("{path: 1}", "not valid JSON"),
         ("text", "quotation marks"),
-        ("", "not JSON"),
-        ("[" * 20_000, "not JSON"),
+        ("", "not valid JSON"),
+        ("[" * 20_000, "not valid JSON"),
         ("NaN", "nan"),
         ('"\\ud800"', "surrogate"),
     ],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from tests.cli import terminal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
-from tests.support import Gate
+from tests.support import DEADLINE, Gate
 
 
 def statuses(sprag: Sprag, *arguments: str) -> dict[str, str]:
@@ -60,6 +62,38 @@ def test_a_failed_and_a_cancelled_job_run_again(sprag: Sprag, ended: Ended) -> N
     assert [move["event"] for move in history][-2:] == ["fail", "requeue"]
 
 
+def test_a_job_that_waits_runs_now_in_the_process_that_has_the_workers(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue(name="images").start()
+    job = queue.enqueue(1, delay=3600)
+    command = [sys.executable, "-m", "sprag", "-d", str(database), "run-now", job.id]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{job.id} queued\n", "")
+    assert queue.wait(job.id, DEADLINE).status == "completed"
+
+
+def test_all_that_wait_in_a_queue_run_now_and_no_others(
+    sprag: Sprag, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(name="many")
+    queue.enqueue_many(range(450), delay=3600)
+    ready = queue.enqueue(1)
+    other = make_queue(name="other").enqueue(1, delay=3600)
+    assert sprag("run-now", ready.id).out == f"{ready.id} queued\n"
+    assert sprag("run-now", "-q", "many", "--yes").out == "450 jobs start now\n"
+    assert sprag("run-now", "-q", "many", "--yes").out == "no waiting jobs in many\n"
+    assert len(sprag("run-now", "-q", "other", "--yes", "--json").document["jobs"]) == 1
+    assert sprag("show", other.id, "--json").document["job"]["due_at"] < other.due_at
+
+
+def test_what_does_not_wait_cannot_be_run_now(sprag: Sprag, ended: Ended) -> None:
+    answer = sprag("run-now", ended.completed.id, ended.delayed.id)
+    assert (answer.code, answer.out) == (1, f"{ended.delayed.id} queued\n")
+    assert f"cannot start job '{ended.completed.id}': it is completed" in answer.err
+    assert sprag("run-now").code == 2
+
+
 def test_all_that_match_a_filter_move(sprag: Sprag, ended: Ended, make_queue: MakeQueue) -> None:
     other = make_queue(name="other")
     kept = other.enqueue(1)
@@ -84,7 +118,7 @@ def test_a_filter_asks_first_and_without_anybody_to_ask_does_nothing(
     before = statuses(sprag)
     answer = sprag("cancel", "--queue=images")
     assert (answer.code, answer.out) == (2, "")
-    assert "Cancel 2 queued jobs of images?" in answer.err
+    assert "Cancel 2 queued jobs in images?" in answer.err
     assert "--yes" in answer.err
     assert sprag("cancel", "--queue=images", "--json").error["kind"] == "confirmation_needed"
     assert statuses(sprag) == before

@@ -18,7 +18,7 @@ def test_a_span_is_a_number_with_units(given: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("given", ["", "-5", "7 days", "d", "5y", "1h30", "nan", "1e5", "٣s"])
 def test_another_span_is_refused(given: str) -> None:
-    with pytest.raises(click.BadParameter, match="expected a span such as"):
+    with pytest.raises(click.BadParameter, match="expected a duration such as"):
         options.span(given)
 
 

@@ -23,7 +23,7 @@ COMMANDS = [
 def test_help_shows_every_command_by_theme_and_every_exit_code(sprag: Sprag) -> None:
     answer = sprag("--help")
     assert answer.code == 0
-    for words in ("Look:", "Change jobs:", "Run jobs:", "Keep the file:", "SPRAG_DATABASE"):
+    for words in ("Inspect:", "Change jobs:", "Run jobs:", "Maintain the file:", "SPRAG_DATABASE"):
         assert words in answer.out
     shown = {line.split()[0] for line in answer.out.splitlines() if line.startswith("  ")}
     assert shown.issuperset(COMMANDS)

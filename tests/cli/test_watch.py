@@ -62,7 +62,7 @@ def test_a_terminal_shows_bars_and_counts_and_is_as_before_after_ctrl_c(
 
 def test_sigterm_gives_the_terminal_back(ended: Ended, database: Path) -> None:
     with terminal.screen("watch", "-d", database) as shown:
-        shown.wait_for(lambda seen: "NOTHING RUNS" in seen)
+        shown.wait_for(lambda seen: "NO JOB RUNS" in seen)
         shown.process.send_signal(signal.SIGTERM)
         code, output = shown.end()
     assert code == 143
@@ -105,7 +105,7 @@ def test_jobs_that_are_named_are_watched_until_they_have_ended(
 def test_in_a_terminal_without_abilities_lines_are_printed(ended: Ended, database: Path) -> None:
     with terminal.screen("watch", ended.failed.id, "-d", database, TERM="dumb") as shown:
         code, output = shown.end()
-    assert (code, output.strip()) == (1, f"job {ended.failed.id} had ended before: it is failed")
+    assert (code, output.strip()) == (1, f"job {ended.failed.id} had already ended: it is failed")
 
 
 def test_a_pipe_gets_a_line_for_each_move(ended: Ended, database: Path, sprag: Sprag) -> None:
@@ -209,7 +209,7 @@ def test_a_job_that_is_not_there_cannot_be_watched(ended: Ended, sprag: Sprag) -
 def test_jobs_that_had_ended_before_are_named(ended: Ended, sprag: Sprag) -> None:
     done = sprag("watch", ended.completed.id)
     assert (done.code, done.out) == (0, "")
-    assert done.err == f"job {ended.completed.id} had ended before: it is completed\n"
+    assert done.err == f"job {ended.completed.id} had already ended: it is completed\n"
     failed = sprag("watch", ended.completed.id, ended.failed.id)
     assert failed.code == 1
-    assert f"job {ended.failed.id} had ended before: it is failed" in failed.err
+    assert f"job {ended.failed.id} had already ended: it is failed" in failed.err

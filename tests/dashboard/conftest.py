@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,19 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def killed(engine: Engine) -> list[str]:
+    """The ids of two jobs that a process ran which was killed; nobody has taken them over yet."""
+    program = Path(__file__).with_name("programs") / "holding.py"
+    command = [sys.executable, str(program), engine.path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ids = process.stdout.readline().split()
+        process.kill()
+    assert len(ids) == 2
+    return ids
 
 
 def handle(queue: QueueService, item: Any) -> Any:

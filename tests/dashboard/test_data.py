@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from sprag.dashboard.overview import SPANS
+from sprag.dashboard import sparing
+from sprag.dashboard.pace import SPANS
 from sprag.dashboard.sparing import Sparing
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient, handle
-from tests.support import Gate, finished, sql
+from tests.support import Gate, finished, sql, wait_until
 
 
 def get(client: TestClient, path: str, **query: Any) -> Any:
@@ -69,7 +70,8 @@ def test_a_pace_has_as_many_slots_whatever_its_span(
 @pytest.mark.parametrize(
     ("path", "query"),
     [("overview", {"span": "1"}), ("jobs", {"state": "odd"}), ("jobs", {"before": "x"}),
-     ("jobs", {"before": "-1"}), ("jobs", {"text": "x" * 201})],
+     ("jobs", {"before": "-1"}), ("jobs", {"text": "x" * 201}), ("jobs", {"sort": "odd"}),
+     ("jobs", {"from": "x"}), ("jobs", {"until": "nan"}), ("jobs", {"by": "odd"})],
 )  # fmt: skip
 def test_a_query_that_makes_no_sense_is_a_400_that_says_why(
     client: TestClient, path: str, query: dict[str, str]
@@ -100,6 +102,109 @@ def test_jobs_are_found_by_state_queue_and_text_and_come_in_pages(
     assert client.get("/data/jobs?queue=none&text=%ED%A0%80").json()["jobs"] == []
 
 
+def test_jobs_are_listed_by_when_they_were_accepted_or_ended_and_in_orders(
+    client: TestClient, engine: Engine, database: Path
+) -> None:
+    # Accepted at 1000, 1010, …; ended in the other order: the first one ran for the longest.
+    accepted = (
+        "INSERT INTO job (queue, item, created_at, due_at, moved_at, label) "
+        "SELECT 'work', '1', 1000 + 10 * value, 0, 0, 'n' || value FROM json_each('[0,1,2,3,4]')"
+    )
+    moves = (
+        "UPDATE job SET status = 'running', event = 'start', attempt = 1, starts = 1, owner = 7, "
+        "started_at = created_at WHERE key < 5",
+        "UPDATE job SET status = 'completed', event = 'complete', result = '1', owner = NULL, "
+        "moved_at = 3000 - created_at WHERE key < 5",
+    )
+    for move in (accepted, *moves):
+        sql(database, move)
+
+    def labels(**query: Any) -> list[str]:
+        return [job["label"] for job in get(client, "jobs", **query)["jobs"]]
+
+    assert labels() == ["n4", "n3", "n2", "n1", "n0"]
+    assert labels(sort="oldest") == ["n0", "n1", "n2", "n3", "n4"]
+    assert labels(**{"from": 1010, "until": 1030}) == ["n2", "n1"]
+    assert labels(**{"from": 1010, "until": 1030, "sort": "oldest"}) == ["n1", "n2"]
+    assert labels(until=1010) == ["n0"]
+    assert labels(**{"by": "ended", "from": 1975}) == ["n2", "n1", "n0"]
+    assert labels(by="ended", until=1985) == ["n3", "n2"]
+    assert labels(sort="longest") == ["n0", "n1", "n2", "n3"]
+    assert labels(sort="due") == ["n4"]
+
+
+def test_the_oldest_first_come_in_pages_too(client: TestClient, queue: QueueService) -> None:
+    ids = [job.id for job in queue.enqueue_many(range(60))]
+    first = get(client, "jobs", sort="oldest")
+    rest = get(client, "jobs", sort="oldest", before=first["next"])
+    assert [job["id"] for job in first["jobs"] + rest["jobs"]] == ids
+    assert rest["next"] is None
+
+
+def test_queued_jobs_are_told_apart_by_why_they_wait(
+    client: TestClient, make_queue: MakeQueue
+) -> None:
+    queue = make_queue(handle, max_attempts=2, backoff=3600.0)
+    late, soon = queue.enqueue(1, delay=7200), queue.enqueue(2, delay=60)
+    failing = queue.enqueue({"fail": "once"})
+    queue.start()
+    wait_until(lambda: queue.get(failing.id).error is not None)
+    queue.stop()
+    ready = queue.enqueue(3)
+
+    def listed(**query: Any) -> list[str]:
+        jobs = get(client, "jobs", **query)["jobs"]
+        assert all(job["status"] == "queued" for job in jobs)
+        return [job["id"] for job in jobs]
+
+    assert listed(state="ready") == [ready.id]
+    assert listed(state="scheduled") == [soon.id, late.id]
+    assert listed(state="scheduled", sort="oldest") == [late.id, soon.id]
+    assert listed(state="retrying") == [failing.id]
+    assert listed(state=["scheduled", "retrying"], sort="due") == [soon.id, failing.id, late.id]
+    assert listed(state="queued") == [ready.id, failing.id, soon.id, late.id]
+    said = get(client, f"jobs/{failing.id}")["job"]
+    assert (said["state"], said["can"]) == ("retrying", ["cancel", "run-now"])
+    counts = get(client, "overview")["counts"]
+    assert (counts["ready"], counts["scheduled"], counts["retrying"]) == (1, 2, 1)
+
+
+def test_jobs_of_a_process_that_died_are_lost_until_someone_takes_them_over(
+    client: TestClient, killed: list[str], make_queue: MakeQueue
+) -> None:
+    [one, two] = killed
+
+    def listed(state: str) -> set[str]:
+        return {job["id"] for job in get(client, "jobs", state=state)["jobs"]}
+
+    assert (listed("running"), listed("lost")) == (set(), {one, two})
+    overview = get(client, "overview")
+    assert (overview["counts"]["running"], overview["counts"]["lost"]) == (0, 2)
+    assert [process["state"] for process in overview["processes"]] == ["dead"]
+    said = get(client, f"jobs/{one}")["job"]
+    assert (said["status"], said["state"], said["can"]) == ("running", "lost", ["cancel"])
+    # Another queue's process takes them over: they are ready, and nobody runs their queue.
+    queue = make_queue(handle).start()
+    wait_until(lambda: listed("ready") == {one, two})
+    assert listed("lost") == set()
+    of_queue = next(q for q in get(client, "jobs")["queues"].items() if q[0] == "held")
+    assert of_queue[1]["workers"] == 0
+    queue.stop()
+
+
+def test_a_queue_says_how_many_workers_run_it(
+    client: TestClient, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparing, "_LEAST", 0.0)
+    queue = make_queue(handle, worker_count=3)
+    queue.enqueue(1, delay=3600)
+    assert get(client, "jobs")["queues"]["work"]["workers"] == 0
+    queue.start()
+    wait_until(lambda: get(client, "jobs")["queues"]["work"]["workers"] == 3)
+    [process] = get(client, "overview")["processes"]
+    assert process["workers"] == {"work": 3}
+
+
 def test_a_job_tells_its_error_its_moves_and_who_made_them(
     client: TestClient, make_queue: MakeQueue, engine: Engine
 ) -> None:
@@ -111,7 +216,7 @@ def test_a_job_tells_its_error_its_moves_and_who_made_them(
     error = said["job"]["error"]
     assert (error["type"], error["message"]) == ("ValueError", "it <b>broke</b>")
     assert "Traceback" in error["traceback"]
-    assert said["job"]["can"] == ["requeue"]
+    assert said["job"]["can"] == ["requeue", "delete"]
     events = [move["event"] for move in said["moves"]]
     assert events == ["enqueue", "start", "retry", "start", "fail"]
     assert said["moves"][2]["error"]["message"] == "it <b>broke</b>"

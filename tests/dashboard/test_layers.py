@@ -1,4 +1,4 @@
-"""Each module of the dashboard imports only those above it, and of sprag the queue alone."""
+"""Each module of the dashboard imports only those above it, and of sprag only the queue."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from sprag.dashboard import app
 
 ORDER = (
-    "attempts", "sparing", "filters", "shapes", "overview", "files", "answers",
-    "bodies", "pages", "access", "signing", "facts", "moves", "streams", "app", "__init__",
+    "attempts", "location", "sparing", "filters", "verbs", "owners", "standing", "shapes", "pace",
+    "overview", "files", "answers", "bodies", "pages", "access", "signing", "facts", "moves",
+    "pruning", "streams", "app", "__init__",
 )  # fmt: skip
 
 PACKAGE = Path(app.__file__).parent

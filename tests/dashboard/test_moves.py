@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sprag.dashboard import moves
+from sprag.dashboard import moves, pruning
 from sprag.queue import QueueService
 from sprag.queue.ids import new_ids
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import SAME_ORIGIN, TestClient, handle
-from tests.support import Gate, finished, until_interrupted
+from tests.support import Gate, finished, queue_class, until_interrupted
 
 
 def post(client: TestClient, verb: str, **body: Any) -> Any:
@@ -85,11 +85,96 @@ def test_one_request_moves_so_many_and_says_that_there_are_more(
     assert (said["done"], said["more"]) == (150, False)
 
 
+def test_what_waits_runs_now_and_what_is_ready_already_is_named(
+    client: TestClient, queue: QueueService
+) -> None:
+    waiting = [queue.enqueue(n, delay=3600) for n in range(3)]
+    ready = queue.enqueue(1)
+    said = post(client, "run-now", ids=[waiting[0].id, ready.id])
+    assert (said["done"], said["refused"][0]["message"]) == (1, "it is ready already")
+    assert post(client, "run-now", match={"states": ["scheduled"]})["done"] == 2
+    queue.start()
+    assert {job.status for job in finished(queue, *waiting, ready)} == {"completed"}
+
+
+def test_finished_jobs_are_deleted_and_unfinished_ones_are_not(
+    client: TestClient, queue: QueueService
+) -> None:
+    jobs = [queue.enqueue({"fail": "x"} if n else n) for n in range(3)]
+    queue.start()
+    finished(queue, *jobs)
+    queue.stop()
+    waiting = queue.enqueue(1)
+    said = post(client, "delete", ids=[jobs[0].id, waiting.id])
+    assert (said["done"], said["refused"][0]["message"]) == (1, "it is queued")
+    assert client.get(f"/data/jobs/{jobs[0].id}").status_code == 404
+    assert post(client, "delete", match={"states": ["failed"]})["done"] == 2
+    queue.cancel(waiting.id)
+    [refused] = post(client, "delete", ids=[waiting.id])["refused"]
+    assert refused["message"] == "it is the newest job, or the one that moved last, which stays"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "run-now", "requeue", "delete", "prune"])
+def test_nothing_moves_at_the_wish_of_another_site(
+    client: TestClient, queue: QueueService, verb: str
+) -> None:
+    job = queue.enqueue(1, delay=3600)
+    body = {"older_than": 0} if verb == "prune" else {"ids": [job.id]}
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert client.post(f"/{verb}", json=body, headers=headers).status_code == 403
+    assert client.post(f"/{verb}", json=body).status_code == 403
+    assert client.get(f"/{verb}").status_code == 405
+    assert queue.get(job.id).due_at == job.due_at
+
+
+def test_what_is_to_be_pruned_is_counted_first_and_then_deleted(
+    client: TestClient, make_queue: MakeQueue
+) -> None:
+    for name in ("one", "two"):
+        queue = make_queue(queue_class(handle, name)).start()
+        finished(queue, *[queue.enqueue(n) for n in range(4)])
+        queue.stop()
+    kept = {"queue": None, "older_than": None, "keep": 3}
+    assert post(client, "prune", **kept, only_count=True) == {"ok": True, "count": 2, "all": True}
+    assert post(client, "prune", older_than=3600, only_count=True)["count"] == 0
+    assert post(client, "prune", queue="one", older_than=0, only_count=True)["count"] == 4
+    assert post(client, "prune", **kept) == {"ok": True, "done": 2, "more": False}
+    assert len(client.get("/data/jobs").json()["jobs"]) == 6
+
+
+def test_a_long_pruning_is_done_in_parts(
+    client: TestClient, queue: QueueService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = queue.enqueue_many(range(1200))
+    for start in range(0, 1200, 400):
+        post(client, "cancel", ids=[job.id for job in ids[start : start + 400]])
+    monkeypatch.setattr(pruning, "_SECONDS", 0.0)
+    monkeypatch.setattr(pruning, "_MOST", 500)
+    said = post(client, "prune", older_than=0)
+    assert (said["done"], said["more"]) == (500, True)
+    assert post(client, "prune", older_than=0, only_count=True)["count"] == 699
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {}, {"keep": -1}, {"keep": 1.5}, {"keep": "1"}, {"keep": True}, {"older_than": -1},
+     {"older_than": "x"}, {"older_than": 1e300}, {"queue": 1, "keep": 1}, {"keep": 1, "odd": 1}],
+)  # fmt: skip
+def test_a_pruning_that_makes_no_sense_is_refused(client: TestClient, body: Any) -> None:
+    answer = client.post("/prune", json=body, headers=SAME_ORIGIN)
+    assert answer.status_code == 400
+    assert "expected" in answer.json()["error"]["message"]
+    nan = client.post("/prune", content=b'{"keep": NaN}', headers={
+        **SAME_ORIGIN, "Content-Type": "application/json"})  # fmt: skip
+    assert nan.status_code == 400
+
+
 BODIES: list[Any] = [
     [], {}, "x", {"ids": []}, {"ids": "x"}, {"ids": [1]}, {"ids": ["x"]},
     {"ids": ["0" * 32] * 1001}, {"match": []}, {"match": {"states": ["odd"]}},
     {"match": {"states": "queued"}}, {"match": {"states": [["queued"]]}},
     {"match": {"states": ["completed"]}}, {"match": {"queue": 1}}, {"match": {"text": 1}},
+    {"match": {"from": "x"}}, {"match": {"by": "odd"}}, {"match": {"until": True}},
     {"match": {"odd": 1}}, {"ids": ["0" * 32], "match": {}},
 ]  # fmt: skip
 

@@ -302,13 +302,13 @@ INTERRUPTED_AT_A_SUBSCRIBER = """
         interrupted.wait()
 
     def interrupted_once(timeout):
-        del subscription.close
+        del subscription.end
         signal.raise_signal(signal.SIGINT)
 
     called, interrupted = threading.Event(), threading.Event()
     queue = Work(database=sys.argv[1]).start()
     subscription = queue.subscribe(slow)
-    subscription.close = interrupted_once
+    subscription.end = interrupted_once
     queue.enqueue(1)
     called.wait()
     try:

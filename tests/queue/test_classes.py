@@ -62,7 +62,8 @@ def test_a_dataclass_of_a_script_that_is_imported_as_well_is_refused(
     main = sys.modules["__main__"]
     monkeypatch.setattr(main, "__spec__", None)
     monkeypatch.setattr(main, "__file__", os.fspath(PROGRAMS / "twice.py"), raising=False)
-    mine, other = (make_dataclass("Twice", ["x"], namespace={"__module__": x}) for x in MAINS)
+    mine, other = make_dataclass("Twice", ["x"]), make_dataclass("Twice", ["x"])
+    mine.__module__, other.__module__ = "__main__", "twice"
     monkeypatch.setattr(main, "Twice", mine, raising=False)
     assert decode(encode(mine(1), LIMIT)) == mine(1)
     assert '"twice:Twice"' in encode(mine(1), LIMIT)
@@ -74,9 +75,6 @@ def test_a_dataclass_of_a_script_that_is_imported_as_well_is_refused(
     with pytest.raises(PayloadError, match=r"two such classes: use twice\.Twice"):
         encode([mine(1)], LIMIT)
     assert decode(encode(other(1), LIMIT)) == other(1)
-
-
-MAINS = ("__main__", "twice")
 
 
 @dataclass
@@ -109,7 +107,8 @@ def test_a_dataclass_of_a_function_is_refused_with_the_reason() -> None:
 
 
 def test_a_dataclass_that_its_module_has_under_no_such_name_is_refused() -> None:
-    kind = make_dataclass("Nowhere", ["x"], namespace={"__module__": __name__})
+    kind = make_dataclass("Nowhere", ["x"])
+    kind.__module__ = __name__
     with pytest.raises(PayloadError, match="there is no such class under the name"):
         encode([kind(1)], LIMIT)
 

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from sprag.queue import Job, JobError, QueueFull
+from sprag.queue import Job, JobError, QueueFull, errors
 from sprag.queue.database import Database
 from sprag.queue.ids import new_ids
 from sprag.queue.journal import Journal
@@ -187,6 +187,61 @@ def test_waiting_jobs_are_promoted_when_they_are_due(bench: Bench) -> None:
     bench.clock.now = now + 30
     assert bench.journal.promote("work") == 1
     assert bench.journal.next_due("work") is None
+
+
+def test_a_waiting_job_runs_now_on_request_and_that_is_no_move(bench: Bench) -> None:
+    now = bench.clock.now
+    scheduled = bench.enqueue(due_at=now + 100)
+    retrying = bench.enqueue()
+    bench.finish(bench.start(), "retry", error=ERROR, due_at=now + 200)
+    moves = bench.journal.head()
+    bench.clock.now = now + 5
+    assert bench.journal.run_now(scheduled)
+    assert bench.journal.run_now_many([retrying, scheduled]) == [retrying]
+    assert bench.journal.head() == moves
+    assert bench.journal.next_due("work") is None
+    assert {bench.journal.job(id_).due_at for id_ in (scheduled, retrying)} == {now + 5}
+    assert {bench.start().id, bench.start().id} == {scheduled, retrying}
+    assert bench.journal.strays(9) == bench.journal.misfolds(9) == []
+
+
+def test_only_a_waiting_job_can_be_let_run_now(bench: Bench) -> None:
+    ready = bench.enqueue()
+    assert not bench.journal.run_now(ready)
+    run = bench.start()
+    with pytest.raises(errors.IllegalMove, match="it is running, expected queued"):
+        bench.journal.run_now(ready)
+    bench.finish(run, "complete", result="1")
+    with pytest.raises(errors.IllegalMove, match="it is completed"):
+        bench.journal.run_now(ready)
+    [nobody] = new_ids(1)
+    with pytest.raises(errors.JobNotFound):
+        bench.journal.run_now(nobody)
+    waiting = bench.enqueue(due_at=bench.clock.now + 9)
+    with pytest.raises(errors.JobNotFound):
+        bench.journal.run_now(waiting, "other")
+    assert bench.journal.next_due("work") is not None
+
+
+def test_only_finished_jobs_are_deleted_and_the_newest_and_the_last_to_move_stay(
+    bench: Bench,
+) -> None:
+    done, last, running, queued, newest = (bench.enqueue() for _ in range(5))
+    first, second, _third = (bench.start() for _ in range(3))
+    bench.journal.cancel(newest)
+    bench.finish(first, "complete", result="1")
+    bench.finish(second, "fail", error=ERROR)
+    [nobody] = new_ids(1)
+    ids = [done, last, running, queued, newest, nobody]
+    assert bench.journal.delete_many(ids) == [done]
+    with pytest.raises(errors.JobNotFound):
+        bench.journal.job(done)
+    assert bench.journal.missing() == 0
+    assert [bench.journal.job(id_).status for id_ in ids[1:5]] == [
+        "failed", "running", "queued", "cancelled",
+    ]  # fmt: skip
+    bench.enqueue()
+    assert bench.journal.delete_many([newest, last]) == [newest, last]
 
 
 def test_a_retry_that_is_due_at_once_needs_no_promotion(bench: Bench) -> None:

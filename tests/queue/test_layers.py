@@ -16,14 +16,15 @@ from tests.support import said
 
 ORDER = (
     "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
-    "times", "codec", "checks", "job", "statements", "mounts", "disk", "beside", "place",
-    "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database", "reader",
-    "journal", "owners", "processes", "recovery", "reserve", "observer", "running", "execution",
-    "coroutines", "engine", "pool", "backup", "options", "definition", "rivals", "lifecycle",
-    "waiting", "enqueuing", "service", "__init__",
+    "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
+    "place", "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database",
+    "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
+    "observer", "running", "execution", "coroutines", "engine", "deadlock", "pool", "backup",
+    "attendance", "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous",
+    "enqueuing", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job")
+PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
@@ -85,8 +86,11 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_database(module: str) -> 
 
 def test_only_these_modules_know_sqlite() -> None:
     using = {module for module in TREES if ("apsw", False) in imports(module)}
-    # `tickets` only names the type of a connection.
-    assert using == {"meaning", "checkpoints", "database", "reader", "journal", "tickets"}
+    # `tickets`, `search` and `statistics` only name the type of a connection.
+    assert using == {
+        "meaning", "checkpoints", "database", "reader", "journal", "tickets", "search",
+        "statistics",
+    }  # fmt: skip
 
 
 def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> None:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from sprag.queue import QueueService
 from tests.support import DEADLINE, unmeasured, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -158,10 +159,28 @@ class Program:
         return True
 
 
+def fill_up(database: Path, queue: str, *sources: Path) -> None:
+    """Let the queue that these sources describe hold one waiting job, and store one. It stays."""
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        limited, count = re.subn(r"\bmax_queued = \d+", "max_queued = 1", text)
+        assert count == 1, f"expected {source} to bound its queue"
+        source.write_text(limited, encoding="utf-8")
+    waiting = QueueService(name=queue, database=database)
+    waiting.enqueue({}, delay=3600)
+    waiting.stop()
+
+
+def copy_examples(folder: Path) -> Path:
+    """The examples in a folder where a test can change them."""
+    return shutil.copytree(EXAMPLES, folder / "examples", dirs_exist_ok=True)
+
+
 @contextmanager
 def running(folder: Path, *command: str) -> Iterator[Program]:
     """A module's program, in a folder that has a copy of the examples."""
-    shutil.copytree(EXAMPLES, folder / "examples", dirs_exist_ok=True)
+    if not (folder / "examples").is_dir():
+        copy_examples(folder)
     log = folder / "server.log"
     with log.open("wb") as writing:
         process = subprocess.Popen(

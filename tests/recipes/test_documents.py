@@ -15,40 +15,26 @@ from typing import Any
 import pytest
 
 from sprag import App, Controller, Field, Module
-from tests.recipes.conftest import EXAMPLES, ROOT, Program, Visitor, running
+from tests.documents import ROOT, blocks, commands
+from tests.recipes.conftest import EXAMPLES, Program, Visitor, fill_up, running
 from tests.support import DEADLINE, unmeasured
 
 RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^(?:# |// |<!-- )([\w/]+\.(?:py|js|html))(?: -->)?\n")
 
 
 def test_the_recipes_show_the_examples_as_they_are() -> None:
-    shown = [text for language, text in BLOCK.findall(RECIPES) if language == "python"]
+    shown = [text for language, text in blocks(RECIPES) if language == "python"]
     names = ("plain", "in_fastapi", "with_flask", "with_django")
     assert shown == [(EXAMPLES / f"{name}.py").read_text(encoding="utf-8") for name in names]
 
 
 def test_the_recipes_name_the_same_commands_as_the_first_example() -> None:
-    [commands] = [text for language, text in BLOCK.findall(RECIPES) if language == "console"]
     first = (EXAMPLES / "plain.py").read_text(encoding="utf-8").partition('"""')[0]
-    assert [line for line in commands.splitlines() if line not in first] == []
-
-
-@pytest.mark.parametrize(("name", "text"), [("recipes", RECIPES), ("web", GUIDE)])
-def test_every_link_leads_to_a_file_and_a_heading(name: str, text: str) -> None:
-    texts = {"web.md": GUIDE, "recipes.md": RECIPES, "": text}
-    for link in re.findall(r"\]\(([^)]+)\)", text):
-        path, _, heading = link.partition("#")
-        assert path == "" or (ROOT / "docs" / path).exists(), link
-        if heading:
-            assert heading in headings(texts[path]), link
-
-
-def headings(text: str) -> set[str]:
-    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found}
+    named = commands(RECIPES)
+    assert named
+    assert [line for line in named if line not in first] == []
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_site(folder: Path) -> Path:
     """The folder, with every file in it that the guide shows under its name."""
-    for _, text in BLOCK.findall(GUIDE):
+    for _, text in blocks(GUIDE):
         name = NAME.match(text)
         if name is not None:
             file = folder / name[1]
@@ -83,9 +69,7 @@ def imports_from(folder: Path) -> dict[str, str]:
 
 def test_every_python_block_is_a_file_of_the_site_or_runs_by_itself(site: Path) -> None:
     alone = [
-        text
-        for language, text in BLOCK.findall(GUIDE)
-        if language == "python" and not NAME.match(text)
+        text for language, text in blocks(GUIDE) if language == "python" and not NAME.match(text)
     ]
     assert alone
     for number, text in enumerate(alone):
@@ -120,13 +104,30 @@ def test_the_site_of_the_guide_does_what_the_guide_says(program: Program) -> Non
     assert program.stop() == 0
 
 
+def test_an_upload_that_the_full_queue_refuses_leaves_no_file(tmp_path: Path) -> None:
+    folder = write_site(tmp_path)
+    fill_up(folder / "site.db", "image_processing", folder / "queues.py")
+    with running(folder, "sprag", "run", "main:app", "--port", "0") as program:
+        visitor = program.visitor()
+        answer = visitor.client.post(
+            "/_sprag/actions/upload", files={"file": ("a.png", b"123", "image/png")}
+        ).json()["value"]
+        assert (answer["accepted"], answer["job"]) == (False, None)
+        assert answer["message"] == "The queue is full: try again later"
+        assert list((folder / "uploads").iterdir()) == []
+        assert program.stop() == 0
+
+
 def test_the_errors_of_actions_are_those_of_the_table(program: Program) -> None:
     visitor = program.visitor()
     for status, kind, answer in provoked(visitor):
         assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind), answer.text
         assert f"| {status} | `{kind}` |" in GUIDE
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", GUIDE, re.MULTILINE)
-    assert len(rows) == len(set(rows)) == 12
+    package = Path(inspect.getfile(App)).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in package.glob("*.py"))
+    named = set(re.findall(r'ActionError\([^()]*?type="(\w+)"', code))
+    assert sorted(kind for _, kind in rows) == sorted(named)
     assert program.stop() == 0
 
 
@@ -198,9 +199,8 @@ def test_the_commands_name_options_that_there_are(program: str) -> None:
         [sys.executable, "-m", *words, "--help"], env=unmeasured(), capture_output=True, text=True,
         timeout=DEADLINE, check=True,
     ).stdout  # fmt: skip
-    blocks = [text for language, text in BLOCK.findall(GUIDE + RECIPES) if language == "console"]
-    lines = "".join(blocks).replace("\\\n", "").splitlines()
-    commands = [shlex.split(line) for line in lines if line.startswith(f"{program} ")]
-    assert commands
-    for command in commands:
+    lines = commands(GUIDE + RECIPES)
+    named = [shlex.split(line) for line in lines if line.startswith(f"{program} ")]
+    assert named
+    for command in named:
         assert [word for word in command if word[:2] == "--" and word not in told] == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from sprag.queue import QueueService
-from tests.recipes.conftest import EXAMPLES, Listener, Program, Visitor
+from tests.recipes.conftest import EXAMPLES, Listener, Program, Visitor, copy_examples, fill_up
 from tests.support import wait_until
 
 Run = Callable[..., Program]
@@ -108,6 +109,25 @@ def test_another_framework_works_inside_and_its_views_enqueue_for_the_visitor(
         other.client.post("/_sprag/actions/status", json={"job_id": answer.text}).status_code == 404
     )
     stops_in_order(program, visitor, page, (0,))
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ((*UVICORN, "examples.in_fastapi:api"), "/count/2"),
+        ((*SPRAG, "examples.with_flask:app"), "/legacy/count/2"),
+        ((*SPRAG, "examples.with_django:app"), "/django/count/2"),
+        ((*SPRAG, "examples.with_django:app"), "/django-wsgi/count/2"),
+    ],
+)
+def test_a_view_answers_503_while_the_queue_is_full(
+    run: Run, tmp_path: Path, command: tuple[str, ...], path: str
+) -> None:
+    fill_up(tmp_path / "counting.db", "counting", copy_examples(tmp_path) / "counting.py")
+    program = run(*command)
+    answer = program.visitor("/jobs" if "fastapi" in command[-1] else "").client.post(path)
+    assert answer.status_code == 503, program.said
+    assert "The queue is full: try again later" in answer.text
 
 
 def test_the_first_comment_of_each_example_runs_it() -> None:

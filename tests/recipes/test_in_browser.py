@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import Console
-from tests.recipes.conftest import running
+from tests.recipes.conftest import copy_examples, fill_up, running
 from tests.recipes.test_documents import write_site
 from tests.test_readme import write_page
 
@@ -94,3 +96,37 @@ def test_the_page_of_the_examples_counts_and_cancels_under_a_prefix(
         expect(row).to_contain_text("cancelled")
         page.goto("about:blank")
         program.stop()
+
+
+def _readme(folder: Path) -> str:
+    fill_up(write_page(folder) / "count.db", "counting", folder / "main.py")
+    return "main:app"
+
+
+def _guide(folder: Path) -> str:
+    fill_up(write_site(folder) / "site.db", "image_processing", folder / "queues.py")
+    return "main:app"
+
+
+def _examples(folder: Path) -> str:
+    fill_up(folder / "counting.db", "counting", copy_examples(folder) / "counting.py")
+    return "examples.plain:app"
+
+
+@pytest.mark.parametrize("write", [_readme, _guide, _examples], ids=lambda write: write.__name__)
+def test_every_page_of_the_documents_says_that_the_queue_is_full(
+    write: Callable[[Path], str], page: Page, tmp_path: Path
+) -> None:
+    with running(tmp_path, "sprag", "run", write(tmp_path), "--port", "0") as program:
+        page.goto(program.url)
+        page.wait_for_selector("html[data-sprag=ready]")
+        if page.locator("input[type=file]").count():
+            page.locator("input[type=file]").set_input_files(
+                {"name": "a.png", "mimeType": "image/png", "buffer": b"123"}
+            )
+        else:
+            page.get_by_role("button", name="Count").click()
+        expect(page.get_by_role("alert")).to_have_text("The queue is full: try again later")
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+        page.goto("about:blank")
+        assert program.stop() == 0

@@ -13,8 +13,8 @@ from tests.support import said
 
 ORDER = (
     "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
-    "controller",
-    "discovery", "assets", "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
+    "hosts", "trouble", "options", "controller", "discovery", "mentions", "templates", "assets",
+    "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
 )  # fmt: skip
 
 BELOW = {"queue", "browser", "dashboard"}

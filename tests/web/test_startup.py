@@ -128,6 +128,23 @@ def test_a_template_that_is_not_there(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize(
+    "load",
+    ["def load(self): return {}", "async def load(self): return {'x': 1}",
+     "def load(self) -> dict: return self.other()",
+     "def load(self) -> 'dict[str, int]': return self.other()",
+     "def load(self):\n        def inner(): return 5\n        return {'x': inner()}"],
+)  # fmt: skip
+def test_a_page_that_loads_data_needs_a_template(load: str, make_app: MakeApp) -> None:
+    said = refusal(make_app({"page.py": page(body=f"    {load}\n"), "pag.html": ""}))
+    assert re.search(r"but no template: expected .*/page.html; did you mean .*/pag.html\?", said)
+
+
+def test_a_page_that_may_answer_otherwise_needs_none(make_app: MakeApp) -> None:
+    body = "    def load(self):\n        if 5: return {}\n        return self.other()\n"
+    make_app({"page.py": page(body=body)}).build()
+
+
+@pytest.mark.parametrize(
     ("route", "said"),
     [
         ('"images"', "expected a path such as /images, got 'images'"),
@@ -222,6 +239,113 @@ def test_two_modules_beside_one_page(make_app: MakeApp) -> None:
 def test_a_module_that_is_not_there(make_app: MakeApp) -> None:
     app = make_app({"page.py": page(body="    module = 'away.js'\n"), "page.html": ""})
     assert re.search(r"page.Home.module: there is no file .*/away.js", refusal(app))
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ['<b data-on-click="on_press">', '<form data-on-submit="x"></form>', '<p data-module="Home">'],
+)
+def test_markup_that_calls_a_module_on_a_page_that_has_none(markup: str, make_app: MakeApp) -> None:
+    said = refusal(make_app({"page.py": page(), "page.html": f"<h1>Page</h1>\n{markup}"}))
+    assert "/page.html:2: <" in said
+    assert "the page has no module" in said or "(it has none)" in said
+
+
+def test_markup_of_others_on_a_page_without_a_module_is_left_alone(make_app: MakeApp) -> None:
+    markup = '<p data-text="a + b" data-show="#menu" data-key="x y" data-id="5">'
+    make_app({"page.py": page(), "page.html": markup}).build()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "meant"),
+    [
+        ("data-on-clik", "data-on-click"), ("data-on-onclick", "data-on-click"),
+        ("data-on-sumbit", "data-on-submit"), ("data-on-keydwon", "data-on-keydown"),
+        ("data-onclick", "data-on-click"), ("data-on_click", "data-on-click"),
+        ("data-on:submit", "data-on-submit"), ("data-onpointerdown", "data-on-pointerdown"),
+    ],
+)  # fmt: skip
+def test_an_event_that_never_happens_has_its_file_and_line(
+    attribute: str, meant: str, make_app: MakeApp
+) -> None:
+    markup = f'<h1>Page</h1>\n<b {attribute}="on_press">'
+    said = refusal(make_app({"page.py": page(), "page.html": markup, "page_module.py": MODULE}))
+    assert f"/page.html:2: <b> {attribute}=" in said
+    assert meant in said
+
+
+@pytest.mark.parametrize("event", ["click", "beforeinput", "job-done", "my:event", "chosen", "x"])
+def test_an_event_of_browsers_or_of_the_page_itself_is_fine(event: str, make_app: MakeApp) -> None:
+    markup = f'<b data-on-{event}="on_press">'
+    make_app({"page.py": page(), "page.html": markup, "page_module.py": MODULE}).build()
+
+
+def test_a_handler_that_is_misspelt_is_told_with_the_one_that_is_meant(make_app: MakeApp) -> None:
+    markup = '<b data-on-click="on_pres">'
+    said = refusal(make_app({"page.py": page(), "page.html": markup, "page_module.py": MODULE}))
+    assert "names a method that Home does not have (it has on_press); did you mean" in said
+
+
+def test_what_a_template_includes_is_checked_too(make_app: MakeApp) -> None:
+    app = make_app({
+        "page.py": page(), "page_module.py": MODULE,
+        "page.html": "{% extends 'base.html' %}{% block main %}{% include 'part.html' %}"
+        "{% include 'away.html' ignore missing %}{% endblock %}",
+        "base.html": "<main>{% block main %}{% endblock %}</main>",
+        "part.html": '<p>\n<b data-on-click="nonsense">',
+    })  # fmt: skip
+    assert "/part.html:2: <b> data-on-click='nonsense'" in refusal(app)
+    app = make_app({"page.py": page(), "page.html": "\n{% include 'away.html' %}"})
+    assert re.search(r"/page.html:2: there is no template 'away.html'", refusal(app))
+
+
+# ---------------------------------------------------------------- what controllers name
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['self.enqueue("wrok", 5)', 'self.enqueue(queue="wrok", item=5)', 'self.jobs("wrok")',
+     'self.job_status("wrok", "x")', 'self.request_job_cancel("wrok", "x")', 'self.queue("wrok")',
+     'self.app.queue("wrok").counts()', "self.enqueue(QUEUE, 5)", "self.enqueue(self.own, 5)",
+     'self.enqueue(\n            "wrok", 5)'],
+)  # fmt: skip
+def test_a_provider_that_is_not_there_has_its_line(call: str, make_app: MakeApp) -> None:
+    body = f"    own = 'wrok'\n    @action\n    def go(self):\n        return {call}\n"
+    source = page(body=body).replace("class ", "QUEUE = 'wrok'\nclass ")
+    said = refusal(make_app({"page.py": source, "page.html": ""}))
+    assert re.search(r"/page\.py:8: self\.\w+\('wrok', …\): there is no provider 'wrok'", said)
+    assert "App(providers=) has 'work'; did you mean 'work'?" in said
+
+
+@pytest.mark.parametrize(
+    "code",
+    ['self.enqueue("work", 5)', "self.enqueue(name, 5)", "self.enqueue(QUEUE, 5)",
+     'other.enqueue("wrok", 5)', 'self.queue("work").enqueue("wrok")', "self.enqueue(5, 5)",
+     'self.enqueue(f"{name}", 5)', "self.jobs(*name)"],
+)  # fmt: skip
+def test_a_name_that_is_right_or_only_known_later_is_left_alone(
+    code: str, make_app: MakeApp
+) -> None:
+    body = f"    def help(self, name, other, QUEUE='wrok'):\n        return {code}\n"
+    source = page(body=body).replace("class ", "QUEUE = 'wrok'\nclass ")
+    make_app({"page.py": source, "page.html": ""}).build()
+
+
+def test_a_controller_with_a_method_of_its_own_name_takes_what_it_likes(make_app: MakeApp) -> None:
+    body = (
+        "    def enqueue(self, item): return super().enqueue('work', item)\n"
+        "    @action\n    def go(self): return self.enqueue('anything')\n"
+    )
+    make_app({"page.py": page(body=body), "page.html": ""}).build()
+
+
+def test_a_provider_that_a_base_names_has_the_place_in_the_base(make_app: MakeApp) -> None:
+    base = CONTROLLER + "class _Base(Controller):\n    def more(self): self.jobs('away')\n"
+    app = make_app({
+        "base.py": base, "page.html": "",
+        "page.py": "from .base import _Base\nclass Home(_Base):\n    route = '/'\n",
+    })  # fmt: skip
+    assert re.search(r"/base.py:3: self.jobs\('away', …\)", refusal(app))
 
 
 # ---------------------------------------------------------------- actions

@@ -14,23 +14,26 @@ from ..settings import Settings
 from ..text import lines, size
 
 
-@click.command("backup", short_help="Copy the database while work goes on.")
+@click.command("backup", short_help="Copy the database while it is in use.")
 @click.argument("target", type=click.Path(dir_okay=False))
 @options.shared()
 @options.settings
 def command(settings: Settings, target: str) -> None:
-    """Write a copy of one instant to the new file TARGET, while work goes on.
+    """Copy the database to the new file TARGET while it is in use.
 
-    Never copy the file by other means while it is in use: what is in its
-    write-ahead log would be missing. Jobs that run now are queued in the copy.
+    The copy is a snapshot. Jobs that are running now are queued in it. Never
+    copy the file by other means while it is in use: the copy would lack what is
+    in the write-ahead log.
 
     JSON: {"path": absolute path, "bytes": n}.
     """
     path = str(Path(target).absolute())
     if os.path.lexists(path):
-        raise Refusal(f"{target} exists already; a backup is a new file", kind="target_exists")
+        raise Refusal(f"{target} already exists; give the name of a new file", kind="target_exists")
     if not Path(path).parent.is_dir():
-        raise Refusal(f"{target} cannot be made: its folder does not exist", kind="target_folder")
+        raise Refusal(
+            f"{target} cannot be created: its folder does not exist", kind="target_folder"
+        )
     with settings.opened() as engine:
         backup(engine.database, path)
     count = Path(path).stat().st_size

@@ -16,23 +16,25 @@ from ..text import duration
 _MOST_SECONDS: Final = 1e11
 
 
-@click.command("counts", short_help="Count jobs by state, with rates.")
+@click.command("counts", short_help="Count jobs by state, and show rates.")
 @options.queues
 @click.option("--within", type=options.span, default="5m", show_default=True,
-              help="Rates over this time until now.")  # fmt: skip
+              help="Measure rates over this much time until now.")  # fmt: skip
 @options.shared()
 @options.settings
 def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
-    """Count the jobs of each queue by state, and how fast they move.
+    """Count the jobs of each queue by state, and show their rates.
 
-    WAIT is how long the job that starts next has been ready.
+    WAIT is how long the job that will start next has been ready.
 
-    JSON: {"seconds": the time that moves were counted over, "queues": {name:
+    JSON: {"seconds": the time over which moves were counted, "queues": {name:
     {"counts": {status: n, …}, "moves": {event: n, …}, "wait": seconds or
     null}, …}}.
     """
     if not 0 < within < _MOST_SECONDS:
-        raise click.BadParameter("expected more than no time, and an end", param_hint="--within")
+        raise click.BadParameter(
+            "expected a duration longer than zero and not infinite", param_hint="--within"
+        )
     now = time.time()
     with settings.opened() as engine:
         journal = engine.journal

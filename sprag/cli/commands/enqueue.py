@@ -18,38 +18,43 @@ from ..shapes import job_shape
 from ..text import one_line, shortened
 
 
-@click.command("enqueue", short_help="Enqueue a job whose item is JSON.")
+@click.command("enqueue", short_help="Enqueue a job with a JSON item.")
 @click.argument("queue")
 @click.argument("item")
-@click.option("--lines", is_flag=True, help="ITEM is '-': one job for each line, in one commit.")
-@click.option("--delay", type=options.span, help="Not before so much time has passed, as in 10m.")
+@click.option("--lines", is_flag=True, help="With ITEM '-': one job per line, in one commit.")
+@click.option(
+    "--delay",
+    type=options.span,
+    metavar="DURATION",
+    help="Start it no earlier than this long from now, as in 10m.",
+)
 @click.option("--at", "run_at", type=options.moment, metavar="TIME",
-              help="Not before this local time, as in 2030-12-31T23:59.")  # fmt: skip
+              help="Start it no earlier than this local time, as in 2030-12-31T23:59.")  # fmt: skip
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher starts first.")
 @click.option("--label", help="A name for people.")
-@click.option("--max-attempts", type=int, help="How often it may be tried.  [default: 1]")
-@click.option("--backoff", type=options.span, help="The wait between attempts.")
+@click.option("--max-attempts", type=int, help="How many times it may be tried.  [default: 1]")
+@click.option("--backoff", type=options.span, metavar="DURATION", help="The wait between attempts.")
 @click.option("--max-crashes", type=int,
-              help="How many processes may die under it.  [default: 3]")  # fmt: skip
+              help="It fails once this many processes died running it.  [default: 3]")  # fmt: skip
 @click.option("--id", "job_id", metavar="ID",
-              help="Its id. Repeating a call with the same id stores one job.")  # fmt: skip
+              help="The job's id. Repeating a call with the same id stores one job.")  # fmt: skip
 @click.option("--tags/--no-tags", default=None,
-              help='Whether {"$tuple": [1, 2]}, as in `show`, is a tuple or a dict.')  # fmt: skip
+              help='Read {"$tuple": [1, 2]} as a tuple, or as a dict.')  # fmt: skip
 @options.shared()
 @options.settings
 def command(
     settings: Settings, /, queue: str, item: str, lines: bool, tags: bool | None,
     job_id: str | None, **given: Any,
 ) -> None:  # fmt: skip
-    """Enqueue a job into QUEUE. ITEM is JSON, or '-' for standard input.
+    """Enqueue a job in QUEUE. ITEM is JSON, or '-' for standard input.
 
-    Prints the job's id. The database is made if there is none. What the
-    queue's class sets (max_attempts, max_queued and so on) is not known here.
+    Prints the job's id. Creates the database if it does not exist. The settings
+    of the queue's class (max_attempts, max_queued and so on) do not apply here.
 
     JSON: {"jobs": [job, …]}.
     """
     if lines and (item != "-" or job_id is not None):
-        raise click.UsageError("--lines reads standard input: expected '-' as ITEM, and no --id")
+        raise click.UsageError("--lines reads standard input: expected ITEM to be '-' and no --id")
     texts = _texts(item, lines=lines)
     items = [_value(text, where, tags) for where, text in texts]
     is_new_file = not os.path.lexists(settings.path)
@@ -63,9 +68,9 @@ def command(
     finally:
         service.stop()
     if is_new_file:
-        settings.say(f"{settings.path} did not exist and was made")
+        settings.say(f"{settings.path} did not exist and was created")
     if is_new_queue:
-        settings.say(f"{queue} is a new queue of this file")
+        settings.say(f"{queue} is a new queue in this file")
     if settings.as_json:
         settings.emit({"jobs": [job_shape(job) for job in jobs]})
     else:
@@ -74,7 +79,7 @@ def command(
 
 
 def _texts(item: str, *, lines: bool) -> list[tuple[str, str]]:
-    """What is to be parsed, each with a name for errors."""
+    """Return the texts to parse, each with a name for errors."""
     if item != "-":
         return [("ITEM", item)]
     try:
@@ -92,15 +97,16 @@ def _value(text: str, where: str, tags: bool | None) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refusal(
-            f"{where} is not JSON: {error}. Text needs quotation marks of its own, as in "
+            f"{where} is not valid JSON: {error}. A string needs its own quotation marks, as in "
             f"'\"text\"'; got {one_line(shortened(text, 100))!r}",
             kind="usage",
             code=USAGE,
         ) from error
     if tags is None and _tagged(value):
         raise Refusal(
-            f'{where} has an object whose first key begins with "$": say --tags if it means what '
-            "`sprag show` prints so (a tuple, bytes, a date …), --no-tags if it is plain data",
+            f'{where} has an object whose first key begins with "$". Add --tags if it stands for a '
+            "tuple, bytes, a date and so on, as `sprag show` prints them; add --no-tags if it is "
+            "plain data",
             kind="usage",
             code=USAGE,
         )

@@ -6,18 +6,21 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Final
 
 import click
 from rich.text import Text
 
 from ...queue import STATUSES, Job, Page
+from ...queue.attendance import unattended, words
 from ...queue.checks import cursor
 from ...queue.states import Status
 from .. import options
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import job_shape
+from ..text import one_line
 
 _WIDE: Final = 110
 _NARROW: Final = 60
@@ -28,8 +31,8 @@ _LIMIT: Final = 20
 @options.queues
 @options.statuses()
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=_LIMIT, show_default=True,
-              help="At most so many.")  # fmt: skip
-@click.option("--after", metavar="CURSOR", help="Go on where a page ended: the `next` of it.")
+              help="The most to list.")  # fmt: skip
+@click.option("--after", metavar="CURSOR", help="Continue after a page: its `next`.")
 @options.shared()
 @options.settings
 def command(
@@ -41,7 +44,8 @@ def command(
 ) -> None:
     """List jobs, newest first.
 
-    In a terminal an id is shown by its first 13 digits, which name the job.
+    A terminal shows the first 13 digits of an id, which are enough to name the
+    job.
 
     JSON: {"jobs": [job, …], "next": cursor or null}; `sprag show --help` has
     the fields of a job.
@@ -50,6 +54,8 @@ def command(
     with settings.opened() as engine:
         page = engine.journal.page(queues, statuses or STATUSES, limit, before)
         known = [] if page.jobs else engine.journal.queues()
+        waiting = {job.queue for job in page if job.status == "queued"}
+        idle = unattended(engine.journal, engine.folder, waiting) if waiting else {}
     if settings.as_json:
         settings.emit({"jobs": [job_shape(job) for job in page], "next": page.next})
         return
@@ -57,13 +63,16 @@ def command(
         _show(settings, page, one_queue=len(queues) == 1)
     else:
         named = ", ".join(known) if known else "none"
-        settings.say(f"no jobs; queues of this file: {named}")
+        settings.say(f"no jobs; queues in this file: {named}")
     if page.next is not None:
         again = [f"--database={settings.database}"] if settings.database else []
         again += [f"--queue={name}" for name in queues]
         again += [f"--status={status}" for status in statuses]
         again += [f"--limit={limit}"] if limit != _LIMIT else []
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
+    for queue, count in idle.items():
+        told = f"{one_line(queue)}: {words(count)}; see `sprag work --help`"
+        settings.say(fill(told, settings.out.width) if settings.for_eyes else told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class _Column:
     title: str
     cell: Callable[[Job], Text]
     ratio: int | None = None
-    """Its share of the room that the others leave."""
+    """Its share of the space that the other columns leave."""
 
 
 def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
@@ -85,8 +94,8 @@ def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
         columns.append(_Column("WHEN", lambda job: Text(when(job, now))))
     if width >= _WIDE:
         columns.append(_Column("TOOK", lambda job: Text(took(job))))
-        columns.append(_Column("TRY", lambda job: Text(attempts(job))))
-        columns += [_Column("WHAT", name_of, 1), _Column("SAYS", says, 2)]
+        columns.append(_Column("ATTEMPT", lambda job: Text(attempts(job))))
+        columns += [_Column("WHAT", name_of, 1), _Column("MESSAGE", says, 2)]
     else:
         columns.append(_Column("WHAT", _name_or_news, 1))
     shown = table(expand=settings.for_eyes)
@@ -106,6 +115,6 @@ def _short_id(job: Job) -> Text:
 
 
 def _name_or_news(job: Job) -> Text:
-    """Where there is room for one only: why it failed or how far it is, else what it is."""
+    """If there is space for only one: the error or the progress, or else the name."""
     news = says(job)
     return news if news.plain and job.status != "completed" else name_of(job)

@@ -1,4 +1,4 @@
-"""`sprag cancel` and `sprag requeue`: move jobs that are named, or all that match."""
+"""`sprag cancel`, `requeue` and `run-now`: move named jobs, or all that match."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import click
 from ...queue import IllegalMove, QueueError
 from ...queue.checks import cursor
 from ...queue.engine import Engine
-from ...queue.states import Event, Status, sources
+from ...queue.glances import WAITING
+from ...queue.search import Wanted
+from ...queue.states import Status, sources
 from .. import options
 from ..exits import FAILED, OK, Refusal, refusal_of
 from ..lookup import find
@@ -23,10 +25,10 @@ Moved = tuple[str, Status]
 _BATCH: Final = 200
 
 
-@click.command("cancel", short_help="Cancel jobs: queued ones at once, running ones give way.")
+@click.command("cancel", short_help="Cancel jobs.")
 @click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
 @options.queues
-@options.statuses("queued", "running", default="with --queue alone: queued")
+@options.statuses("queued", "running", default="queued")
 @options.yes
 @options.shared()
 @options.settings
@@ -34,14 +36,15 @@ def cancel(
     settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
     yes: bool,
 ) -> int:  # fmt: skip
-    """Cancel these JOBs, or with --queue or --status all that match.
+    """Cancel these JOBs, or all that match --queue and --status.
 
-    A queued job is cancelled at once. A running one is asked to give way and is
-    "cancelling" until its handler looks; one that never looks is completed.
+    A queued job is cancelled at once. A running job is asked to stop. It is
+    "cancelling" until its handler calls check_cancelled(); if the handler never
+    does, the job completes.
 
     JSON: {"jobs": [{"id", "status"}, …], "errors": [{"kind", "message",
-    "job_id"}, …]}, with the state that each job is in now. Exit code 1 if there
-    is an error.
+    "job_id"}, …]}, with the current state of each job. The exit code is 1 if
+    there is an error.
     """
     if jobs:
         return _move_named(settings, _CANCEL, jobs, queues, statuses)
@@ -51,7 +54,7 @@ def cancel(
 @click.command("requeue", short_help="Run failed or cancelled jobs again.")
 @click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
 @options.queues
-@options.statuses("failed", "cancelled", default="with --queue alone: failed")
+@options.statuses("failed", "cancelled", default="failed")
 @options.yes
 @options.shared()
 @options.settings
@@ -59,15 +62,64 @@ def requeue(
     settings: Settings, jobs: Sequence[str], queues: Sequence[str], statuses: Sequence[Status],
     yes: bool,
 ) -> int:  # fmt: skip
-    """Run these JOBs again, or with --queue or --status all that match.
+    """Run these JOBs again, or all that match --queue and --status.
 
-    They get fresh attempts and keep their history.
+    They start with new attempts and keep their history.
 
-    JSON and exit code are those of `sprag cancel`.
+    JSON and exit codes are those of `sprag cancel`.
     """
     if jobs:
         return _move_named(settings, _REQUEUE, jobs, queues, statuses)
     return _move_all(settings, _REQUEUE, queues, statuses, yes=yes)
+
+
+@click.command("run-now", short_help="Start scheduled and retrying jobs before they are due.")
+@click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
+@options.queues
+@options.yes
+@options.shared()
+@options.settings
+def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes: bool) -> int:
+    """Start these JOBs now, or with --queue all its jobs that wait until they are due.
+
+    A scheduled job, or one that waits for its next attempt, starts as soon as a
+    worker is free. A job that is ready stays as it is.
+
+    JSON and exit codes are those of `sprag cancel`.
+    """
+    if jobs:
+        return _move_named(settings, _RUN_NOW, jobs, queues, ())
+    if not queues:
+        raise click.UsageError("expected JOBs or --queue")
+    where = ", ".join(map(one_line, queues))
+    with settings.opened() as engine:
+        if next(_waiting(engine, queues), None):
+            settings.confirm(f"Start all waiting jobs in {where} now?", yes=yes)
+        moved = [
+            done for batch in _waiting(engine, queues) for done in _RUN_NOW.many(engine, batch)
+        ]
+    if settings.as_json:
+        settings.emit(_shape(moved, []))
+    else:
+        told = f"{len(moved):,} {'job starts' if len(moved) == 1 else 'jobs start'} now"
+        settings.write(lines(told if moved else f"no waiting jobs in {where}") + "\n")
+    return OK
+
+
+def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
+    """The ids of the jobs of these queues that wait, newest first: each once."""
+    wanted = Wanted(engine.journal.clock(), queues, WAITING)
+    place: str | None = ""
+    while place is not None:
+        found = engine.journal.search.find(wanted, _BATCH, cursor(place or None))
+        if found.jobs:
+            yield [job.id for job in found.jobs]
+        place = found.next
+
+
+def _run_now(engine: Engine, id_: str) -> Moved:
+    engine.journal.run_now(id_)
+    return id_, engine.journal.job(id_).status
 
 
 def _cancel(engine: Engine, id_: str) -> Moved:
@@ -83,7 +135,7 @@ def _requeue(engine: Engine, id_: str) -> Moved:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    event: Event
+    verb: str
     by_default: Status
     one: Callable[[Engine, str], Moved]
     many: Callable[[Engine, Sequence[str]], list[Moved]]
@@ -100,6 +152,14 @@ _REQUEUE: Final = _Move(
 )
 
 
+_RUN_NOW: Final = _Move(
+    "run now",
+    "queued",
+    _run_now,
+    lambda engine, ids: [(id_, "queued") for id_ in engine.journal.run_now_many(ids)],
+)
+
+
 def _move_named(
     settings: Settings,
     move: _Move,
@@ -108,7 +168,7 @@ def _move_named(
     statuses: Sequence[Status],
 ) -> int:
     if queues or statuses:
-        raise click.UsageError("expected JOBs or a filter (--queue, --status), got both")
+        raise click.UsageError("expected JOBs, or --queue and --status, but not both")
     moved: list[Moved] = []
     refused: list[dict[str, Any]] = []
     with settings.opened() as engine:
@@ -132,7 +192,7 @@ def _move_all(
     settings: Settings, move: _Move, queues: Sequence[str], statuses: Sequence[Status], *, yes: bool
 ) -> int:
     if not (queues or statuses):
-        raise click.UsageError("expected JOBs, or a filter: --queue, --status or both")
+        raise click.UsageError("expected JOBs, --queue or --status")
     chosen = statuses or (move.by_default,)
     with settings.opened() as engine:
         names = queues or engine.journal.queues()
@@ -140,9 +200,7 @@ def _move_all(
         count = sum(counts[status] for counts in by_name.values() for status in chosen)
         where = ", ".join(map(one_line, queues)) or "all queues"
         if count:
-            question = (
-                f"{move.event.capitalize()} {count:,} {' and '.join(chosen)} jobs of {where}?"
-            )
+            question = f"{move.verb.capitalize()} {count:,} {' and '.join(chosen)} jobs in {where}?"
             settings.confirm(question, yes=yes)
         moved = [
             done for batch in _batches(engine, names, chosen) for done in move.many(engine, batch)
@@ -159,7 +217,7 @@ def _move_all(
 def _batches(
     engine: Engine, queues: Sequence[str], statuses: Sequence[Status]
 ) -> Iterator[list[str]]:
-    """The ids of all that match, newest first: each job once, none that comes later."""
+    """Yield the ids of all that match now, newest first, each once."""
     before: str | None = None
     while queues:
         page = engine.journal.page(queues, statuses, _BATCH, cursor(before))

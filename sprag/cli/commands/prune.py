@@ -14,12 +14,12 @@ from ..text import duration, one_line
 _MANY: Final = 2**62
 
 
-@click.command("prune", short_help="Delete finished jobs with their history.")
+@click.command("prune", short_help="Delete finished jobs and their history.")
 @options.queues
-@click.option("--older-than", type=options.span, metavar="SPAN",
-              help="Those that ended longer ago, as in 7d.")  # fmt: skip
+@click.option("--older-than", type=options.span, metavar="DURATION",
+              help="Delete jobs that ended longer ago than this, as in 7d.")  # fmt: skip
 @click.option("--keep", type=click.IntRange(0), metavar="N",
-              help="All but the N newest of each queue.")  # fmt: skip
+              help="Delete all but the N newest of each queue.")  # fmt: skip
 @options.yes
 @options.shared()
 @options.settings
@@ -27,11 +27,11 @@ def command(
     settings: Settings, queues: tuple[str, ...], older_than: float | None, keep: int | None,
     yes: bool,
 ) -> None:  # fmt: skip
-    """Delete completed, failed and cancelled jobs, of all queues unless some are named.
+    """Delete completed, failed and cancelled jobs, in all queues or those named.
 
-    With both --older-than and --keep, a job goes that either of them lets go.
-    The newest job and the one that moved last stay. The file does not shrink,
-    its room is used again.
+    With both --older-than and --keep, a job is deleted if either applies. The
+    newest job of the file and the job that moved last always stay. The file
+    does not shrink; its space is used again.
 
     JSON: {"deleted": n, "queues": {name: n, …}}.
     """
@@ -41,10 +41,10 @@ def command(
     if older_than is not None:
         limits.append(f"that ended more than {duration(older_than)} ago")
     if keep is not None:
-        limits.append(f"beyond the {keep:,} newest of a queue")
+        limits.append(f"beyond the {keep:,} newest of each queue")
     where = ", ".join(map(one_line, queues)) or "all queues"
     with settings.opened() as engine:
-        settings.confirm(f"Delete finished jobs of {where} {' or '.join(limits)}?", yes=yes)
+        settings.confirm(f"Delete finished jobs in {where} {' or '.join(limits)}?", yes=yes)
         kept = None if keep is None else min(keep, _MANY)
         before = None if older_than is None else time.time() - older_than
         deleted = {

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from ...queue import Job, Transition
+from ...queue.job import attempts_of
 from .. import options
 from ..lookup import find
 from ..render import cell, progress_bar, progress_words, status_text, table
@@ -22,13 +23,13 @@ _MOVES: Final = 40
 _SOON: Final = 0.001
 
 
-@click.command("show", short_help="Show one job: facts, item, result, error, timeline.")
+@click.command("show", short_help="Show one job: item, result, error and timeline.")
 @click.argument("job", type=options.job)
-@click.option("--full", is_flag=True, help="All of it, and each attempt's traceback.")
+@click.option("--full", is_flag=True, help="Show everything, with the traceback of each attempt.")
 @options.shared()
 @options.settings
 def command(settings: Settings, job: str, full: bool) -> None:
-    """Show one job with everything that happened to it.
+    """Show a job and everything that happened to it.
 
     JSON: {"job": {"id", "queue", "label", "status", "item", "result",
     "error": {"type", "message", "traceback"}, "progress": {"current", "total",
@@ -68,9 +69,9 @@ def _facts(settings: Settings, job: Job, now: float) -> None:
     if job.label:
         facts.add_row("label", Text(one_line(job.label)))
     facts.add_row("status", status_text(job.status))
-    facts.add_row("attempt", f"{job.attempt} of {job.max_attempts}")
+    facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
     if job.crashes:
-        facts.add_row("crashes", f"{job.crashes} (its process died under it)")
+        facts.add_row("crashes", f"{job.crashes} (its process died)")
     if job.priority:
         facts.add_row("priority", str(job.priority))
     facts.add_row("enqueued", _time(job.created_at, now))
@@ -98,14 +99,14 @@ def _block(settings: Settings, title: str, text: str, full: bool, style: str = "
         shown = shortened("\n".join(cut[:_LINES]), _CHARS)
     settings.show(Text(""), Text(title, style="dim"), Text(shown, style=style))
     if len(shown) < len(text):
-        settings.say(f"… {len(text) - len(shown):,} more characters; --full shows them")
+        settings.say(f"… {len(text) - len(shown):,} more characters; use --full to see them")
 
 
 def _timeline(settings: Settings, history: list[Transition], full: bool) -> None:
     shown = table(expand=settings.for_eyes)
-    for title in ("SEQ", "TIME", "AFTER", "EVENT", "STATUS", "TRY", "OWNER"):
+    for title in ("SEQ", "TIME", "AFTER", "EVENT", "STATUS", "ATTEMPT", "PROCESS"):
         shown.add_column(title, no_wrap=True, justify="right" if title == "AFTER" else "left")
-    shown.add_column("SAYS", no_wrap=True, ratio=1)
+    shown.add_column("MESSAGE", no_wrap=True, ratio=1)
     left_out = 0 if full else max(len(history) - _MOVES, 0)
     before: Transition | None = None
     for place, move in enumerate(history):
@@ -124,7 +125,7 @@ def _timeline(settings: Settings, history: list[Transition], full: bool) -> None
     title = f"timeline from {moment(history[0].at)}"
     settings.show(Text(""), Text(title, style="dim"), shown)
     if left_out:
-        settings.say(f"… {left_out:,} moves after the first are left out; --full shows them")
+        settings.say(f"… {left_out:,} moves after the first are left out; use --full to see them")
 
 
 def _earlier_errors(settings: Settings, history: list[Transition]) -> None:

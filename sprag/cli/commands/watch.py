@@ -29,36 +29,36 @@ from ..text import one_line, time_of_day
 _NEWEST: Final = 2**63 - 1
 _FRAME_SECONDS: Final = 0.1
 _STILL_SECONDS: Final = 1.0
-# What is left at the end must fit above the shell's prompt.
+# What remains at the end must fit above the shell's prompt.
 _PROMPT_LINES: Final = 3
 _PATIENCE_SECONDS: Final = 0.2
-# How many signals may lie ready before the reader of the journal waits for the printer.
+# How many signals may wait for the printer before the reader of the journal waits, too.
 _AHEAD: Final = 1000
-# A pipe gets a job's progress so often; with --json all that is stored.
+# How often a pipe gets a job's progress; with --json it gets all that is stored.
 _PROGRESS_SECONDS: Final = 1.0
 
 
 @click.command("watch", short_help="Watch jobs live.")
 @click.argument("jobs", nargs=-1, type=options.job, metavar="[JOB]...")
 @options.queues
-@click.option("--lines", is_flag=True, help="Print a line for each signal, also in a terminal.")
+@click.option("--lines", is_flag=True, help="Print one line per signal, even in a terminal.")
 @click.option("--after", type=click.IntRange(0), metavar="SEQ",
-              help="Lines of what came after SEQ, 0 for all; else from now on.")  # fmt: skip
+              help="Print the signals after SEQ (0: all).  [default: from now on]")  # fmt: skip
 @options.shared()
 @options.settings
 def command(
     settings: Settings, jobs: Sequence[str], queues: Sequence[str], lines: bool, after: int | None
 ) -> int:
-    """Watch all jobs, those of some queues, or these JOBs until they have ended.
+    """Watch all jobs, the jobs of some queues, or these JOBs until they end.
 
-    A terminal shows counts, rates and progress bars until Ctrl-C. A pipe gets
-    a line for each move, and for progress once a second. With JOBs the exit
-    code is 0 if all of them completed, else 1.
+    A terminal shows counts, rates and progress bars until you press Ctrl-C. A
+    pipe gets one line per move, and one per second for progress. With JOBs, the
+    exit code is 0 if all of them completed, and 1 if not.
 
-    JSON, an object a line: {"signal": "sprag:queue.job.changed", "job_id",
+    JSON, one object per line: {"signal": "sprag:queue.job.changed", "job_id",
     "queue", "status", "event", "seq", "attempt", "at", "progress",
-    "audience", "tick"}; `event` is "progress" for progress. To miss nothing,
-    start again with --after and the last `seq`.
+    "audience", "tick"}; `event` is "progress" for progress. To miss nothing
+    after a restart, pass the last `seq` to --after.
     """
     with settings.opened() as engine, _ending_by_sigterm():
         ids = [find(engine.journal, job).id for job in jobs]
@@ -73,7 +73,7 @@ def command(
 
 @contextmanager
 def _ending_by_sigterm() -> Iterator[None]:
-    """SIGTERM leaves the block in order, so that the terminal is as it was."""
+    """Let SIGTERM leave the block in order, so that the terminal is restored."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
@@ -100,7 +100,7 @@ def _show_live(
     )  # fmt: skip
     version, looked = engine.database.version(), time.monotonic()
     try:
-        # Not `with live`: interrupted while it begins, that would leave the terminal as it is.
+        # Not `with live`: if it is interrupted at its start, it does not restore the terminal.
         live.start(refresh=True)
         while not ids or not all(job.finished for job in board.jobs):
             time.sleep(_FRAME_SECONDS)
@@ -111,7 +111,7 @@ def _show_live(
                 live.update(board.frame(*console.size), refresh=True)
     finally:
         live.stop()
-        # The terminal shows again what was there before; this stays below it.
+        # The terminal shows its earlier content again; this stays below it.
         settings.show(board.frame(console.width, console.height - _PROMPT_LINES))
 
 
@@ -137,7 +137,7 @@ def _print_signals(
         unfinished = set()
         for job in map(engine.journal.job, ids):
             if job.finished and after is None:
-                settings.say(f"job {job.id} had ended before: it is {job.status}")
+                settings.say(f"job {job.id} had already ended: it is {job.status}")
             elif not job.finished:
                 unfinished.add(job.id)
         try:
@@ -156,7 +156,7 @@ def _print_signals(
 
 
 class _Printer:
-    """Prints signals, each at once."""
+    """Prints each signal at once."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings

@@ -26,12 +26,12 @@ from ..settings import Settings
 log = logging.getLogger("sprag.cli")
 
 
-@click.command("work", short_help="Run the jobs of queues until told to stop.")
+@click.command("work", short_help="Run the jobs of queues until stopped.")
 @click.argument("paths", nargs=-1, required=True, metavar="MODULE:QUEUE...")
 @click.option("--workers", "-w", type=click.IntRange(1, 1000), metavar="N",
-              help="How many jobs run at once. [default: the class's worker_count]")  # fmt: skip
-@click.option("--grace", type=options.span, metavar="SPAN",
-              help="How long running jobs may then go on. [default: the class's]")  # fmt: skip
+              help="How many jobs run at once.  [default: the class's worker_count]")  # fmt: skip
+@click.option("--grace", type=options.span, metavar="DURATION",
+              help="How long jobs may continue after a stop.  [default: the class's]")  # fmt: skip
 @click.option("--verbose", "-v", is_flag=True, help="Log every move of every job.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 @options.shared()
@@ -44,23 +44,23 @@ def command(
 
         sprag work examples.thumbnails:ThumbnailQueue
 
-    Modules are looked for in the working directory first; a module alone will
-    do where it defines one queue. Each class is made without arguments, with
-    --database or SPRAG_DATABASE if given, else with its own.
+    The working directory is searched for modules first. If a module defines
+    only one queue, its name is enough. The class must need no arguments; it
+    uses --database or SPRAG_DATABASE if given, or else its own database.
 
-    SIGTERM, SIGHUP or Ctrl-C stop in order: no job is started, running ones
-    have the grace, then they go back to the queue without losing an attempt;
-    exit code 0. A second Ctrl-C ends the process at once, and what ran is recovered
-    later. The log goes to standard error.
+    SIGTERM, SIGHUP and Ctrl-C stop in order, with exit code 0: no further job
+    starts, running jobs have the grace to finish, and then they go back to the
+    queue without losing an attempt. A second Ctrl-C ends the process at once;
+    its jobs are recovered later. The log goes to standard error.
 
-    JSON: the log, an object a line: {"at", "level", "logger", "message",
+    JSON: the log, one object per line: {"at", "level", "logger", "message",
     "traceback"}.
     """
     log_to_stderr(log_level, as_json=settings.as_json)
     services = [_service(settings, path, load(path), workers, grace) for path in paths]
     names = [service.name for service in services]
     if len(set(names)) != len(names):
-        raise Refusal(f"one queue twice: {', '.join(names)}", kind="usage", code=USAGE)
+        raise Refusal(f"expected each queue once, got {', '.join(names)}", kind="usage", code=USAGE)
     requests = _StopRequests()
     try:
         for service in services:
@@ -75,7 +75,7 @@ def command(
                 os.getpid(),
             )
         told = requests.wait()
-        log.info("stopping (%s): no job is started any more; Ctrl-C ends at once", told)
+        log.info("stopping (%s): no further job starts; press Ctrl-C to end at once", told)
     finally:
         stop_together(services)
     log.info("stopped")
@@ -90,9 +90,8 @@ def _service(
     if isinstance(found, QueueService):
         if chosen:
             raise Refusal(
-                f"{path} is an instance with settings of its own (its database is "
-                f"{found.database}): leave out --database, SPRAG_DATABASE, --workers and --grace, "
-                "or name its class",
+                f"{path} is an instance with its own settings (its database is {found.database}): "
+                "remove --database, SPRAG_DATABASE, --workers and --grace, or name its class",
                 kind="usage",
                 code=USAGE,
             )
@@ -101,36 +100,36 @@ def _service(
         return found(**chosen)
     except TypeError as error:
         raise Refusal(
-            f"{path} cannot be made as {found.__name__}("
-            f"{', '.join(f'{name}=…' for name in chosen)}): {error}. Make an instance in its "
-            "module, and name that",
+            f"{path} cannot be created as {found.__name__}("
+            f"{', '.join(f'{name}=…' for name in chosen)}): {error}. Create an instance in its "
+            "module and name that",
             kind="usage",
             code=USAGE,
         ) from error
 
 
 class _StopRequests:
-    """Turns SIGTERM, SIGINT and SIGHUP into requests; a Ctrl-C after the first one ends it all."""
+    """Turns SIGTERM, SIGINT and SIGHUP into requests. A Ctrl-C after the first one ends at once."""
 
     def __init__(self) -> None:
-        # Made for signal handlers: a put() in the middle of a get() is fine.
+        # Safe in signal handlers: put() may interrupt get().
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = False
         signal.signal(signal.SIGTERM, self._ask)
         for number in (signal.SIGINT, signal.SIGHUP):
-            # Ignored from the start on, as under nohup or in a script's background: it stays so.
+            # A signal that is ignored from the start, as under nohup, stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._ask)
 
     def wait(self) -> str:
-        """The name of the first signal, once there is one."""
+        """Return the name of the first signal, once there is one."""
         while True:
             with suppress(queue.Empty):
                 return self._asked.get(timeout=PIECE_SECONDS)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._stopping:
-            # No lock file is unlocked by hand: the kernel does that, and recovery sees a death.
+            # The kernel unlocks the lock file, and recovery sees that the process died.
             os._exit(INTERRUPTED)
         self._stopping = True
         self._asked.put(signal.Signals(number).name)

@@ -1,45 +1,69 @@
-// Cancel and run again: asks, sends, and says what came of it.
+// What can be done with jobs: asks, sends, and says what came of it.
 
 import { send } from "./net.js";
 import { confirmed, outcome } from "./shell.js";
-import { jobs, number } from "./words.js";
+import { counted, jobs, number } from "./words.js";
 
 /** Which states each verb leaves, and its words. */
 export const VERBS = {
   cancel: {
-    from: ["queued", "running"],
+    from: ["ready", "scheduled", "retrying", "running", "lost"],
     name: "Cancel",
-    done: "cancelled or asked to give way",
+    done: "cancelled or asked to stop",
+    cannot: "cancelled",
     question: (what) => `Cancel ${what}?`,
-    text: "What is queued is cancelled at once; what runs is asked to give way.",
+    text: "Queued jobs are cancelled at once; running jobs are asked to stop.",
     bad: true,
+  },
+  "run-now": {
+    from: ["scheduled", "retrying"],
+    name: "Run now",
+    done: "will run now",
+    cannot: "run before it is due",
+    question: (what) => `Run ${what} now?`,
+    text: "They do not wait until they are due.",
+    bad: false,
   },
   requeue: {
     from: ["failed", "cancelled"],
     name: "Run again",
     done: "will run again",
+    cannot: "run again",
     question: (what) => `Run ${what} again?`,
-    text: "With fresh attempts; the history stays.",
+    text: "With new attempts. Their history is kept.",
     bad: false,
+  },
+  delete: {
+    from: ["completed", "failed", "cancelled"],
+    name: "Delete",
+    done: "deleted",
+    cannot: "deleted",
+    question: (what) => `Delete ${what}?`,
+    text: "They are gone for good, with their history.",
+    bad: true,
   },
 };
 
 const AT_ONCE = 1000;
 
-/** Move the jobs with these ids; whether the server was asked to. */
-export async function moveNamed(verb, ids) {
-  const { name, question, text, bad } = VERBS[verb];
+/** Move the jobs with these ids, of `selected` ones; whether the server did it. */
+export async function moveNamed(verb, ids, selected = ids.length) {
+  const { name, question, text, bad, cannot } = VERBS[verb];
   const what = ids.length === 1 ? "this job" : jobs(ids.length);
-  if (!(await confirmed(question(what), text, name, bad))) return false;
+  const rest = selected - ids.length;
+  const others = rest ? ` The other ${rest === 1 ? "job" : number(rest)} selected cannot be ${cannot}.` : "";
+  if (!(await confirmed(question(what), text + others, name, bad))) return false;
   return perform(verb, { ids });
 }
 
-/** Like moveNamed, but all that match {states, queue, text}; `count` is how many, if known. */
-export async function moveMatching(verb, match, count) {
+/** Like moveNamed, but all that match {states, queue, text, by, from, until}; `count` is how many,
+ * if known, `atLeast` says that there are more. */
+export async function moveMatching(verb, match, count, atLeast) {
   const { name, question, text, bad } = VERBS[verb];
-  const what = count === null ? "all jobs that match" : `all ${jobs(count)}`;
+  const what = count === null ? "all jobs that match" : `all ${counted(count, atLeast)} jobs`;
   const bound = count === null || count > AT_ONCE ? ` At most ${number(AT_ONCE)} at a time.` : "";
-  if (!(await confirmed(question(what), text + bound, name, bad))) return false;
+  const asked = count === 1 ? question("this job") : question(what);
+  if (!(await confirmed(asked, text + bound, name, bad))) return false;
   return perform(verb, { match });
 }
 
@@ -48,6 +72,7 @@ async function perform(verb, body) {
     outcome(...words(verb, await send(verb, body)));
   } catch (error) {
     outcome(error.message, true);
+    return false;
   }
   return true;
 }
@@ -58,6 +83,6 @@ function words(verb, { done, refused, refused_count: count, more }) {
     const shown = refused.slice(0, 3).map(({ id, message }) => `${id.slice(0, 13)} (${message})`);
     said.push(`Refused: ${number(count)}: ${shown.join(", ")}${count > 3 ? ", …" : ""}.`);
   }
-  if (more) said.push("More match: do it again for the next ones.");
+  if (more) said.push("More jobs match: repeat this for the next ones.");
   return [said.join(" "), count > 0];
 }

@@ -5,7 +5,8 @@ import { number } from "./words.js";
 
 const TOP = 8;
 const BOTTOM = 20;
-const LEFT = 34;
+const MARGIN = 10;
+const DIGIT = 7.5; // how wide a character of the axis is, at most
 const LEAST = 3; // so that a single failure is seen beside a thousand completed jobs
 
 const NAMES = ["completed", "failed", "enqueued"];
@@ -34,7 +35,9 @@ export function legend(pace) {
     el("li", { class: name }, el("b", {}, number(total(series[name]))), ` ${name}`),
   );
   const known = pace.known_since > pace.since
-    ? el("p", { class: "quiet" }, `Busy: only moves since ${clockTime(pace.known_since, 0)} are counted.`)
+    ? el("p", { class: "quiet" }, pace.more
+      ? `Counted back to ${clockTime(pace.known_since, 0)} so far…`
+      : `Only what happened since ${clockTime(pace.known_since, 0)} is counted.`)
     : null;
   return [el("ul", { class: "legend" }, entries), known];
 }
@@ -45,28 +48,30 @@ export function chart(pace, width, tall) {
   const series = seriesOf(pace);
   const words = NAMES.map((name) => `${total(series[name])} ${name}`).join(", ");
   const slots = series.completed.length;
-  const inner = Math.max(width - LEFT, slots);
-  const step = inner / slots;
   const tallest = Math.max(
     ...series.completed.map((count, slot) => count + series.failed[slot]),
     ...series.enqueued,
   );
   const most = niceTop(tallest);
+  const marks = [0, 0.5, 1].filter((part) => part === 1 || (part === 0.5 && most % 2 === 0));
+  const left = MARGIN + DIGIT * Math.max(...marks.map((part) => short(most * part).length));
+  const inner = Math.max(width - left, slots);
+  const step = inner / slots;
   const plot = height - TOP - BOTTOM;
   const high = (count) => (count === 0 ? 0 : Math.max((plot * count) / most, LEAST));
   const floor = TOP + plot;
   const drawn = svg("svg", {
-    class: "chart", width: LEFT + inner, height, role: "img", "aria-label": words,
+    class: "chart", width: left + inner, height, role: "img", "aria-label": words,
   });
   for (const part of [0, 0.5, 1]) {
     const y = floor - plot * part;
-    drawn.append(svg("line", { class: "grid", x1: LEFT, x2: LEFT + inner, y1: y, y2: y }));
-    if (part === 1 || (part === 0.5 && most % 2 === 0)) {
-      drawn.append(svg("text", { x: LEFT - 6, y: y + 4, class: "axis end" }, short(most * part)));
+    drawn.append(svg("line", { class: "grid", x1: left, x2: left + inner, y1: y, y2: y }));
+    if (marks.includes(part)) {
+      drawn.append(svg("text", { x: left - 6, y: y + 4, class: "axis end" }, short(most * part)));
     }
   }
   for (let slot = 0; slot < slots; slot += 1) {
-    const x = LEFT + slot * step;
+    const x = left + slot * step;
     const [done, failed] = [high(series.completed[slot]), high(series.failed[slot])];
     const bar = { x: x + step * 0.12, width: step * 0.76 };
     const group = svg("g", {});
@@ -81,12 +86,12 @@ export function chart(pace, width, tall) {
   }
   const points = series.enqueued.map((count, slot) => {
     const y = floor - (plot * count) / most;
-    return `${LEFT + slot * step},${y} ${LEFT + (slot + 1) * step},${y}`;
+    return `${left + slot * step},${y} ${left + (slot + 1) * step},${y}`;
   });
   drawn.append(svg("polyline", { class: "enqueued", points: points.join(" ") }));
   for (const [part, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const text = part === 1 ? "now" : clockTime(pace.since + part * pace.span, pace.span);
-    const x = LEFT + inner * part;
+    const x = left + inner * part;
     drawn.append(svg("text", { x, y: height - 4, class: `axis ${anchor}` }, text));
   }
   return drawn;
@@ -128,7 +133,10 @@ function niceTop(count) {
   return [1, 2, 4, 5, 10].map((n) => n * scale).find((top) => top >= count);
 }
 
-const short = (count) => (count >= 10000 ? `${Math.round(count / 1000)}k` : number(count));
+function short(count) {
+  if (count < 1e4) return number(count);
+  return count < 1e6 ? `${number(count / 1e3)}k` : `${number(count / 1e6)}M`;
+}
 
 function clockTime(at, span) {
   const date = new Date(at * 1000);

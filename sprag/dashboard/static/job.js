@@ -3,11 +3,12 @@
 import { moveNamed, VERBS } from "./actions.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
-import { outcome, shortcut } from "./shell.js";
+import { copy, outcome, shortcut } from "./shell.js";
 import { timeline } from "./timeline.js";
-import { badge, duration, moment, nameOf, number, percentOf, progressWords, setClock, since } from "./words.js";
+import { attemptsOf, attemptWords, badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
 
 const id = by("job").dataset.id;
+const MAIN = ["requeue", "run-now"];
 let data = null;
 let seq = 0;
 
@@ -21,16 +22,16 @@ const refresher = new Refresher(async () => {
 function render(job) {
   const name = job.label || `${job.queue} ${id.slice(0, 13)}`;
   by("job-title").textContent = name;
-  document.title = `${job.status}: ${name} · sprag`;
+  document.title = `${job.state}: ${name} · sprag`;
   show(by("way"), job.queue, () => [
     el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
     el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
-  show(by("state"), [job.status, job.attempt, job.finished_at], () => state(job));
+  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at], () => state(job));
   show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
-  showProgress(job.status, job.progress);
-  show(by("buttons"), job.can, () => Object.entries(VERBS).map(([verb, { name: says }]) =>
-    el("button", { type: "button", class: verb === "requeue" ? "main" : "", "data-focus": verb,
-      disabled: !job.can.includes(verb), on: { click: () => act(verb) } }, says)));
+  showProgress(job.state, job.progress);
+  show(by("buttons"), job.can, () => job.can.map((verb) =>
+    el("button", { type: "button", class: MAIN.includes(verb) ? "main" : "", "data-focus": verb,
+      on: { click: () => act(verb) } }, VERBS[verb].name)));
   show(by("facts"), facts(job).map(([title, , said]) => [title, said]), () => facts(job).map(([title, what]) => [el("dt", {}, title), el("dd", {}, what)]).flat());
   show(by("item"), job.item, () => payload(job.item, "item"));
   show(by("result"), [job.result, job.status], () => job.result && [el("h2", {}, "Result"), payload(job.result, "result")]);
@@ -38,11 +39,13 @@ function render(job) {
 }
 
 function state(job) {
-  const said = [badge(job.status)];
-  if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
+  const said = [badge(job.state)];
+  if (job.state === "lost") {
+    said.push(" Its process died. The job is put back in the queue as soon as another process runs jobs of this file.");
+  } else if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
-  if (job.attempt > 0) said.push(` · attempt ${job.attempt} of ${job.max_attempts}`);
+  if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
   return said;
 }
 
@@ -55,14 +58,16 @@ function failure(error, status) {
     el("h2", {}, error.type || "Error"),
     el("p", { class: "message" }, error.message || "no message"),
     error.traceback
-      ? el("details", { "data-focus": "trace" },
+      ? el("details", { "data-focus": "trace", open: true },
           el("summary", {}, "Traceback", last ? el("code", {}, last) : null),
+          el("button", { type: "button", class: "small", "data-focus": "copy-trace",
+            on: { click: () => copy(error.traceback, "The traceback was copied.") } }, "Copy traceback"),
           el("pre", { tabindex: "0", "aria-label": "Traceback" }, error.traceback))
       : null);
 }
 
-function showProgress(status, progress) {
-  const runs = status === "running" || status === "cancelling";
+function showProgress(state, progress) {
+  const runs = state === "running" || state === "cancelling";
   show(by("progress"), [runs, progress], () => {
     if (!runs) return null;
     const percent = percentOf(progress);
@@ -77,15 +82,16 @@ function facts(job) {
   const time = (at) => [el("span", { title: moment(at) }, moment(at))];
   const ran = job.finished_at && job.started_at ? job.finished_at - job.started_at : null;
   return [
-    ["Id", [el("code", {}, id), " ", el("button", { type: "button", class: "small", on: { click: copy } }, "Copy")], id],
+    ["Id", [el("code", {}, id), " ", el("button", { type: "button", class: "small", on: { click: () => copy(id, "The id was copied.") } }, "Copy")], id],
     ["Queue", job.queue, job.queue],
     ["Accepted", time(job.created_at), job.created_at],
     job.status === "queued" ? ["Due", time(job.due_at), job.due_at] : null,
     job.started_at ? ["Started", time(job.started_at), job.started_at] : null,
     job.finished_at ? ["Ended", time(job.finished_at), job.finished_at] : null,
     ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
-    ["Attempts", `${job.attempt} of ${job.max_attempts}`, [job.attempt, job.max_attempts]],
-    job.crashes ? ["Crashes", `${job.crashes} processes died under it`, job.crashes] : null,
+    job.state === "lost" && job.progress ? ["Last progress", progressWords(job.progress), job.progress] : null,
+    ["Attempts", attemptsOf(job).join(" of "), attemptsOf(job)],
+    job.crashes ? ["Crashes", `Its process died ${job.crashes === 1 ? "once" : `${number(job.crashes)} times`}`, job.crashes] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);
 }
@@ -98,21 +104,13 @@ function payload(said, name) {
   ];
 }
 
-async function copy() {
-  try {
-    await navigator.clipboard.writeText(id);
-    outcome("The id was copied.");
-  } catch {
-    outcome("This browser does not let pages copy here.", true);
-  }
-}
-
 async function act(verb) {
   if (data === null) return;
   if (!data.job.can.includes(verb)) {
-    outcome(`This job is ${data.job.status}: it cannot be ${verb === "cancel" ? "cancelled" : "run again"}.`, true);
+    outcome(`This job is ${data.job.state}: it cannot be ${VERBS[verb].cannot}.`, true);
   } else if (await moveNamed(verb, [id])) {
-    refresher.ask();
+    if (verb === "delete") location.assign(address("jobs", { queue: data.job.queue }));
+    else refresher.ask();
   }
 }
 
@@ -123,6 +121,8 @@ function hear({ moved, signal }) {
 
 shortcut("c", "Cancel the job", () => act("cancel"));
 shortcut("r", "Run the job again", () => act("requeue"));
+shortcut("n", "Run the job now", () => act("run-now"));
+shortcut("d", "Delete the job", () => act("delete"));
 shortcut("t", "Fold or unfold the traceback", () => {
   const details = document.querySelector("#failure details");
   if (details) details.open = !details.open;

@@ -1,12 +1,14 @@
 // Talks to the server: data, wishes, live news.
 
 import { by } from "./dom.js";
+import { clock, timeOfDay } from "./words.js";
 
 /** The dashboard's own address; this file is at assets/<version>/ below it. */
 export const base = new URL("../../", import.meta.url);
 
 const LEAST_PAUSE = 250;
 const POLL = 5000;
+const OFTEN = 2; // polls after which a page looks by itself, although it is told what happens
 
 /** An address inside the dashboard; of the parameters, those that say something. */
 export function address(path, parameters = {}) {
@@ -51,9 +53,11 @@ async function ask(url, options) {
   return said;
 }
 
-/** Calls `load` when asked to, once at a time and with pauses, and shows what went wrong. */
+/** Calls `load` when asked to, once at a time and with pauses, and shows what went wrong, and of
+ * when the data is that the page shows then. */
 export class Refresher {
   #load;
+  #loaded = null;
   #wanted = false;
   #busy = false;
 
@@ -79,17 +83,23 @@ export class Refresher {
     const problem = by("problem");
     try {
       await this.#load();
+      this.#loaded = clock();
       problem.hidden = true;
+      document.body.classList.remove("stale");
     } catch (error) {
-      problem.textContent = error.message;
+      const known = this.#loaded === null ? "" : ` Data as of ${timeOfDay(this.#loaded)}.`;
+      const said = `${error.message}${known} Trying again…`;
+      if (problem.textContent !== said) problem.textContent = said;
       problem.hidden = false;
+      document.body.classList.toggle("stale", this.#loaded !== null);
       if (!("status" in error)) console.error(error);
     }
   }
 }
 
 /** Call `hear(news)` for what happens from now on, to one job or to all. A page that nobody sees
- * does not listen: browsers allow few streams to one server. Without news, it asks now and then. */
+ * does not listen: browsers allow few streams to one server. Now and then it looks by itself: a
+ * process that dies, and a job that becomes due, tell nobody. */
 export function listen(job, hear) {
   let source = null;
   const said = { live: "live", waiting: "reconnecting", paused: "paused" };
@@ -105,6 +115,7 @@ export function listen(job, hear) {
     source.onmessage = (event) => hear(JSON.parse(event.data));
     source.onerror = () => {
       tell("waiting");
+      hear({ moved: true, signal: null }); // if the server is gone, that shows at once
       if (source?.readyState === EventSource.CLOSED) source = null; // refused: tried again below
     };
   }
@@ -116,8 +127,11 @@ export function listen(job, hear) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
+  let polls = 0;
   setInterval(() => {
-    if (document.hidden || source?.readyState === EventSource.OPEN) return;
+    polls += 1;
+    const told = source?.readyState === EventSource.OPEN && polls % OFTEN !== 0;
+    if (document.hidden || told) return;
     hear({ moved: true, signal: null });
     open();
   }, POLL);

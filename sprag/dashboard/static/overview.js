@@ -4,7 +4,7 @@ import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { shortcut } from "./shell.js";
-import { badge, capital, duration, errorWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
+import { badge, capital, counted, duration, errorWords, idleWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
 
 const SPANS = { 900: "15 min", 3600: "1 h", 86400: "24 h" };
 const span = new URLSearchParams(location.search).get("span") in SPANS
@@ -19,26 +19,29 @@ const refresher = new Refresher(async () => {
 });
 
 function render() {
-  show(by("totals"), data.counts, () => STATES.map((state) => sumOf(state, data.counts[state])));
+  const states = Object.keys(STATES).filter((state) => state !== "lost" || data.counts.lost);
+  show(by("totals"), [data.counts, data.at_least], () => states.map((state) =>
+    sumOf(state, data.counts[state], data.at_least.includes(state))));
   show(by("failures"), data.failures, failures);
   drawPace();
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
   show(by("processes"), data.processes, processes);
   warn();
+  if (data.pace.more) refresher.ask();
 }
 
-function sumOf(state, count) {
+function sumOf(state, count, atLeast) {
   return el(
     "li",
     { class: `${state} ${count ? "some" : "none"}` },
-    el("a", { href: address("jobs", { state }), "data-focus": state },
-      el("b", {}, number(count)), el("span", {}, capital(state))),
+    el("a", { href: address("jobs", { state }), "data-focus": state, title: STATES[state] },
+      el("b", {}, counted(count, atLeast)), el("span", {}, capital(state))),
   );
 }
 
 function failures() {
   if (data.failures.length === 0) {
-    return el("p", { class: "good" }, "No job has failed. What fails will stand here, with its error.");
+    return el("p", { class: "good" }, "No job has failed. Failures will be listed here, with their errors.");
   }
   const list = el("ol", { class: "failures" }, data.failures.map(failure));
   return [list, el("p", { class: "more" }, el("a", { href: address("jobs", { state: "failed" }), "data-focus": "all-failed" }, "All failed jobs"))];
@@ -77,6 +80,7 @@ function queues() {
 }
 
 function tile(queue) {
+  const idle = idleWords(queue);
   const waits = queue.wait !== null && queue.wait >= 1;
   const series = seriesOf(data.pace, queue.name);
   const [completed, failed] = [total(series.completed), total(series.failed)];
@@ -88,13 +92,30 @@ function tile(queue) {
     { class: "panel queue", "aria-label": `Queue ${queue.name}` },
     el("h3", {}, el("a", { href: address("jobs", { queue: queue.name }), "data-focus": `q-${queue.name}` }, queue.name)),
     spark(data.pace, queue.name),
-    el("ul", { class: "counts" }, STATES.filter((s) => queue.counts[s] || ["queued", "running", "failed"].includes(s)).map((state) =>
+    el("ul", { class: "counts" }, Object.keys(STATES).filter((s) => queue.counts[s] || ["ready", "running", "failed"].includes(s)).map((state) =>
       el("li", { class: `${state} ${queue.counts[state] ? "some" : "none"}` },
         el("a", { href: address("jobs", { queue: queue.name, state }), "data-focus": `q-${queue.name}-${state}` },
-          el("b", {}, number(queue.counts[state])), ` ${state}`)))),
+          el("b", {}, counted(queue.counts[state], queue.at_least.includes(state))), ` ${state}`)))),
     el("p", { class: "quiet" }, pace),
-    waits ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+    queue.times ? times(queue.times) : null,
+    idle ? el("p", { class: "late" }, idle) : null,
+    waits && !idle ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
   );
+}
+
+/** How long the last runs took, and how long they waited for a worker. */
+function times({ runs, ran, waited }) {
+  const line = (name, { p50, p95 }, title) => el("tr", { title },
+    el("th", { scope: "row" }, name), el("td", {}, duration(p50)), el("td", {}, duration(p95)));
+  return el("table", { class: "times-table" },
+    el("caption", { class: "unseen" }, `The last ${jobs(runs)} that ended`),
+    el("thead", {}, el("tr", {},
+      el("th", { scope: "col", class: "quiet" }, runs === 1 ? "Last run" : `Last ${number(runs)} runs`),
+      el("th", { scope: "col", title: "Half of them took no longer" }, "p50"),
+      el("th", { scope: "col", title: "95 of 100 took no longer" }, "p95"))),
+    el("tbody", {},
+      line("Duration", ran, "From the start of a run to its end"),
+      line("Waiting", waited, "From when a job was ready until it started")));
 }
 
 function processes() {
@@ -102,25 +123,43 @@ function processes() {
     return el("p", { class: "quiet" }, "No process runs jobs at the moment. Start the application, or `sprag work`.");
   }
   return el("table", { class: "plain-table" },
-    el("thead", {}, el("tr", {}, ["Process", "State", "Running", "Since"].map((title) => el("th", { scope: "col" }, title)))),
+    el("thead", {}, el("tr", {}, ["Process", "State", "Workers", "Since"].map((title) => el("th", { scope: "col" }, title)))),
     el("tbody", {}, data.processes.map((process) => el("tr", {},
-      el("th", { scope: "row" }, `pid ${process.pid} on ${process.host}`),
-      el("td", {}, el("span", { class: `badge ${process.state}` }, capital(process.state))),
-      el("td", {}, jobs(process.jobs)),
-      el("td", {}, since(process.started_at))))));
+      el("th", { scope: "row" }, process.pid === null ? `process ${process.id}` : `pid ${process.pid} on ${process.host}`),
+      el("td", {}, el("span", { class: `badge ${process.state}` }, capital(process.state)), doubt(process)),
+      el("td", {}, load(process)),
+      el("td", {}, process.started_at === null ? "" : since(process.started_at))))));
+}
+
+/** Why nobody can tell whether a process lives, and what to do then. */
+function doubt({ state, reason, remedy }) {
+  if (state === "gone") return el("p", { class: "quiet" }, "Jobs name it, and the file does not know it: see `sprag check`.");
+  const said = [reason, remedy].filter(Boolean).map((text) => `${capital(text)}.`);
+  return said.length ? el("p", { class: "quiet" }, said.join(" ")) : null;
+}
+
+/** How many workers are busy, and which queues they are for. */
+function load({ state, jobs: held, workers }) {
+  const queues = Object.entries(workers);
+  if (state !== "alive") return held ? `${jobs(held)} not ended` : "";
+  if (queues.length === 0) return held ? jobs(held) : "none";
+  const all = total(queues.map(([, count]) => count));
+  const named = queues.map(([name, count]) => `${name} ${number(count)}`).join(", ");
+  return [`${number(held)} of ${number(all)} busy`, el("p", { class: "quiet" }, named)];
 }
 
 function warn() {
-  const waiting = data.queues.some((queue) => queue.wait !== null && queue.wait > 5);
-  const alive = data.processes.some((process) => process.state === "alive");
-  const odd = data.processes.filter((process) => process.state !== "alive");
+  const idle = data.queues.filter((queue) => idleWords(queue) !== null).map(({ name }) => name);
+  const states = data.processes.map(({ state }) => state);
   const texts = [];
-  if (waiting && !alive) texts.push("Jobs wait, and no process runs any: start the application, or `sprag work`.");
-  if (odd.some((process) => process.state === "dead")) texts.push("A process died; its jobs are taken over as soon as another one runs.");
-  if (odd.some((process) => process.state === "unknown")) texts.push("Nobody can tell whether a process lives, because its lock file is missing: see `sprag check`.");
+  if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
+  if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
+  if (states.includes("unknown")) texts.push("It is unknown whether a process is alive, so its jobs are left alone: see the processes below.");
   by("warning").hidden = texts.length === 0;
-  if (by("warning").textContent !== texts.join(" ")) by("warning").textContent = texts.join(" ");
+  show(by("warning"), texts, () => texts.map((text) => el("p", {}, text)));
 }
+
+const named = (names) => names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : "");
 
 by("spans").append(...Object.entries(SPANS).map(([seconds, name]) =>
   el("a", { href: address("", { span: seconds }), "aria-current": seconds === span ? "true" : null }, name)));

@@ -2,7 +2,7 @@
 
 import { el, show } from "./dom.js";
 import { address } from "./net.js";
-import { badge, clock, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
+import { attemptsOf, attemptWords, badge, capital, clock, duration, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
 
 /** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
 export function row(id, pick) {
@@ -20,29 +20,36 @@ export function row(id, pick) {
   }
   function update(job, on) {
     mark(on);
-    element.dataset.status = job.status;
+    element.dataset.state = job.state;
     const name = nameOf(job);
     box.setAttribute("aria-label", `Select ${name}`);
     if (link.textContent !== name) link.textContent = name;
     link.classList.toggle("data", !job.label);
-    show(under, [job.queue], () => [el("span", {}, job.queue), el("code", {}, id.slice(0, 13))]);
-    show(state, job.status, () => badge(job.status));
-    show(says, [job.status, job.error, job.progress, job.result, job.due_at], () => words(job));
+    const ended = job.finished_at !== null && job.seconds !== null;
+    show(under, [job.queue, ended, job.seconds], () => [
+      el("span", {}, job.queue), el("code", {}, id.slice(0, 13)),
+      ended ? el("span", {}, `took ${duration(job.seconds)}`) : null]);
+    show(state, job.state, () => badge(job.state));
+    show(says, [job.state, job.error, job.progress, job.result, job.due_at], () => words(job));
     const many = job.max_attempts > 1 || job.attempt > 1;
-    show(tries, [job.attempt, job.max_attempts], () =>
-      el("span", { title: `Attempt ${job.attempt} of ${job.max_attempts}` }, many ? `${job.attempt}/${job.max_attempts}` : ""));
+    show(tries, [job.attempt, job.max_attempts, job.crashes], () =>
+      el("span", { title: capital(attemptWords(job)) }, many ? attemptsOf(job).join("/") : ""));
     show(when, job.moved_at, () => since(job.moved_at));
   }
   return { element, update, mark };
 }
 
 function words(job) {
-  if (job.error) return el("span", { class: "error", title: errorWords(job.error) }, errorWords(job.error));
+  if (job.error) {
+    const due = job.state === "retrying" ? ["Due ", since(job.due_at), ": "] : [];
+    return el("span", { class: "error", title: errorWords(job.error) }, due, errorWords(job.error));
+  }
+  if (job.state === "lost") return el("span", { class: "error" }, "Its process died.");
   if (job.status === "queued" && job.due_at > clock()) {
     return el("span", { class: "quiet" }, "due ", since(job.due_at));
   }
   if (job.status === "running" || job.status === "cancelling") {
-    if (!job.progress) return el("span", { class: "quiet" }, "no progress reported yet");
+    if (!job.progress) return el("span", { class: "quiet" }, "No progress reported yet");
     const percent = percentOf(job.progress);
     return [
       el("progress", { max: 100, value: percent, "aria-label": "Progress" }),

@@ -5,8 +5,8 @@ import { by, el } from "./dom.js";
 const KEYS_OFF = "sprag-keys-off";
 const shortcuts = new Map();
 
-/** Let a single key do something; `says` explains it in the help. Without `run`, the browser does
- * it by itself. */
+/** Let a single key do something; `says` explains it in the help. Without `run`, the browser
+ * already does it. */
 export function shortcut(key, says, run) {
   shortcuts.set(key, { says, run });
 }
@@ -18,6 +18,23 @@ export function outcome(text, bad = false) {
   place.textContent = text;
   clearTimeout(outcome.timer);
   outcome.timer = setTimeout(() => (place.textContent = ""), bad ? 20000 : 8000);
+}
+
+/** Put a text into the clipboard, and say so. */
+export async function copy(text, says) {
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    done = true;
+  } catch { // also where there is none: pages without HTTPS, on another machine
+    const field = el("textarea", { class: "unseen", readonly: true });
+    document.body.append(field);
+    field.value = text;
+    field.select();
+    done = document.execCommand("copy");
+    field.remove();
+  }
+  outcome(done ? says : "This browser does not allow this page to copy.", !done);
 }
 
 let answered = () => {}; // what waits for the answer to the question that is open
@@ -78,5 +95,5 @@ by("keys-on").addEventListener("change", (event) => {
 });
 
 shortcut("/", "Search", () => by("text").select());
-shortcut("?", "Show this", help);
+shortcut("?", "Show this help", help);
 shortcut("o", "Go to the overview", () => document.querySelector(".brand").click());

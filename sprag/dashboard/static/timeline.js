@@ -1,12 +1,15 @@
 // A job's moves, as its journal has them.
 
 import { el } from "./dom.js";
-import { badge, duration, errorWords, EVENTS, moment, number, since } from "./words.js";
+import { badge, dayOf, duration, errorWords, EVENTS, moment, number, timeOfDay, zone } from "./words.js";
+
+const LONG = 160;
 
 /** The table of moves, the first one on top; `earlier` ones are not shown. */
 export function timeline(moves, earlier) {
-  const titles = ["Event", "State", "After", "When", "Try", "Process"];
+  const titles = ["Event", "State", "Time", "After", "Attempt", "Process"];
   return [
+    el("p", { class: "quiet zone" }, `Times are in ${zone(moves[0].at)}.`),
     earlier ? el("p", { class: "quiet" }, `${number(earlier)} earlier moves are not shown.`) : null,
     el("table", { class: "plain-table moves" },
       el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
@@ -20,17 +23,31 @@ function line(move, previous) {
   const cells = el("tr", { class: move.error ? "bad" : "" },
     el("th", { scope: "row" }, EVENTS[move.event] ?? move.event),
     el("td", {}, states, badge(move.to_status)),
+    el("td", { class: "number", "data-title": "" }, time(move.at, previous?.at)),
     el("td", { class: "number", "data-title": "after" }, passed),
-    el("td", { "data-title": "" }, el("span", { title: moment(move.at) }, since(move.at))),
-    el("td", { class: "number", "data-title": "try" }, move.attempt ? number(move.attempt) : ""),
+    el("td", { class: "number", "data-title": "attempt" }, move.attempt ? number(move.attempt) : ""),
     el("td", { "data-title": "" }, process(move.owner)));
   if (!move.error) return [cells];
-  const words = errorWords(move.error);
-  const told = move.error.traceback
-    ? el("details", { "data-focus": `move-${move.seq}` },
-        el("summary", {}, words), el("pre", { tabindex: "0", "aria-label": "Traceback" }, move.error.traceback))
-    : words;
-  return [cells, el("tr", { class: "bad told" }, el("td", { colspan: 6 }, told))];
+  return [cells, el("tr", { class: "bad told" }, el("td", { colspan: 6 }, told(move.error, move.seq)))];
+}
+
+/** Why an attempt failed: two lines of it until someone opens it. */
+function told(error, seq) {
+  const words = errorWords(error);
+  if (!error.traceback && words.length < LONG) return words;
+  return el("details", { "data-focus": `move-${seq}` },
+    el("summary", {}, el("span", { class: "clamped" }, words)),
+    el("p", { class: "message", tabindex: "0", "aria-label": "Error" }, words),
+    error.traceback
+      ? el("pre", { tabindex: "0", "aria-label": "Traceback" }, error.traceback)
+      : null);
+}
+
+/** The time of day; the day as well where it is another one than before. */
+function time(at, before) {
+  const day = before === undefined || dayOf(before) !== dayOf(at) ? `${dayOf(at)} ` : "";
+  return el("time", { datetime: new Date(at * 1000).toISOString(), title: moment(at) },
+    day ? el("span", { class: "quiet" }, day) : null, timeOfDay(at, true));
 }
 
 function process(owner) {

@@ -6,26 +6,47 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-export const STATES = ["queued", "running", "cancelling", "completed", "failed", "cancelled"];
+/** The states that lists tell apart, and what each means. */
+export const STATES = {
+  ready: "Queued, and starts as soon as a worker is free",
+  scheduled: "Queued, and starts when it is due",
+  retrying: "Failed, and is tried again when it is due",
+  running: "Running",
+  lost: "Its process died while it ran",
+  cancelling: "Running, and asked to stop",
+  completed: "Completed",
+  failed: "Failed, with no attempts left",
+  cancelled: "Cancelled",
+};
 
 /** What each event of the journal means, by its name. */
 export const EVENTS = {
   enqueue: "Accepted",
   start: "Started",
-  cancel: "Asked to cancel",
+  cancel: "Cancellation requested",
   complete: "Completed",
   fail: "Failed",
   retry: "Failed, will be tried again",
-  release: "Given back: its process was stopping",
-  recover: "Taken over: its process died",
-  lose: "Given up: too many processes died under it",
-  confirm: "Cancelled: it gave way",
-  requeue: "Run again by someone",
+  release: "Put back: its process was stopping",
+  recover: "Put back: its process died",
+  lose: "Failed: its process died too often",
+  confirm: "Cancelled: it stopped when asked",
+  requeue: "Run again on request",
 };
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const number = (count) => count.toLocaleString("en");
+
+/** A count, with a plus if there are more. */
+export const counted = (count, atLeast) => number(count) + (atLeast ? "+" : "");
+
+/** What to say of a queue that has jobs and that nobody runs; null otherwise. */
+export function idleWords({ counts, workers }) {
+  const waiting = counts.ready + counts.scheduled + counts.retrying;
+  if (workers || !waiting) return null;
+  return `${jobs(waiting)} ${waiting === 1 ? "waits" : "wait"} and no process runs this queue.`;
+}
 
 /** "1 job", "2 jobs". */
 export const jobs = (count) => `${number(count)} ${count === 1 ? "job" : "jobs"}`;
@@ -37,12 +58,12 @@ export function duration(seconds) {
   if (s < 10) return `${s.toFixed(1)} s`;
   const whole = Math.floor(s);
   if (whole < MINUTE) return `${whole} s`;
-  if (whole < HOUR) return two(whole, MINUTE, "min", 1, "s");
-  if (whole < DAY) return two(whole, HOUR, "h", MINUTE, "min");
-  return two(whole, DAY, "d", HOUR, "h");
+  if (whole < HOUR) return inTwo(whole, MINUTE, "min", 1, "s");
+  if (whole < DAY) return inTwo(whole, HOUR, "h", MINUTE, "min");
+  return inTwo(whole, DAY, "d", HOUR, "h");
 }
 
-function two(whole, unit, name, smaller, smallerName) {
+function inTwo(whole, unit, name, smaller, smallerName) {
   const rest = Math.floor((whole % unit) / smaller);
   const first = `${number(Math.floor(whole / unit))} ${name}`;
   return rest ? `${first} ${rest} ${smallerName}` : first;
@@ -76,6 +97,26 @@ export function moment(at) {
   });
 }
 
+const padded = (value) => String(value).padStart(2, "0");
+
+/** The time of day, with milliseconds if wanted: 07:08:12.345 */
+export function timeOfDay(at, milliseconds = false) {
+  const date = new Date(at * 1000);
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(padded).join(":");
+  return milliseconds ? `${time}.${String(date.getMilliseconds()).padStart(3, "0")}` : time;
+}
+
+/** The day of a moment: 29 Nov 2026 */
+export const dayOf = (at) => new Date(at * 1000).toLocaleDateString(undefined, { dateStyle: "medium" });
+
+/** The time zone in which this page shows times: Europe/Berlin (GMT+1) */
+export function zone(at) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(at * 1000);
+  const offset = parts.find(({ type }) => type === "timeZoneName").value;
+  return timeZone === "UTC" ? timeZone : `${timeZone} (${offset})`;
+}
+
 /** A <time> that says how long ago it was, kept up to date by the timer below. */
 export function since(at) {
   return el(
@@ -92,12 +133,23 @@ setInterval(() => {
 }, 5000);
 
 /** The mark of a state. */
-export const badge = (status) => el("span", { class: `badge ${status}` }, capital(status));
+export const badge = (state) =>
+  el("span", { class: `badge ${state}`, title: STATES[state] ?? null }, capital(state));
 
 /** What a job is called: its label, or else its item. */
 export const nameOf = (job) => job.label || job.item || job.id;
 
-/** How far a job is, 0 to 100; null where nobody can say. */
+/** Which attempt a job is at: [2, 3]. A crash may give it one more than its queue allows. */
+export const attemptsOf = (job) => [job.attempt, Math.max(job.attempt, job.max_attempts)];
+
+/** As in "attempt 2 of 3 (1 crash)". */
+export function attemptWords(job) {
+  const [at, most] = attemptsOf(job);
+  const crashes = job.crashes ? ` (${number(job.crashes)} ${job.crashes === 1 ? "crash" : "crashes"})` : "";
+  return `attempt ${number(at)} of ${number(most)}${crashes}`;
+}
+
+/** How far a job is, 0 to 100; null if it does not say. */
 export function percentOf(progress) {
   if (!progress) return null;
   if (typeof progress.percent === "number") return Math.min(Math.max(progress.percent, 0), 100);

@@ -9,7 +9,7 @@ import sys
 def main(archive: str, database: str) -> None:
     sys.path.insert(0, archive)
     queue = importlib.import_module("sprag.queue")
-    assert queue.__file__.startswith(archive), queue.__file__
+    assert str(queue.__file__).startswith(archive), queue.__file__
 
     class Echo(queue.QueueService):  # type: ignore[name-defined, misc]  # imported just now
         name = "echo"

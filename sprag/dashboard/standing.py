@@ -1,0 +1,30 @@
+"""How the queues of a file stand at this moment: how many jobs are in which state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ..queue.engine import Engine
+from .owners import lost_of, owners_of
+
+
+def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:
+    """By queue: "counts" by state; "at_least" names the states that have more; "workers" of all
+    processes that run it."""
+    now = engine.journal.clock()
+    owners = owners_of(engine).values()
+    tallies = engine.journal.statistics.tallies(lost_of(owners), now)
+    workers: Counter[str] = Counter()
+    for process in owners:
+        # Of one that cannot be judged, it is better to believe that it works.
+        if process.state in ("alive", "unknown"):
+            workers.update(process.workers)
+    return {
+        queue: {
+            "counts": tally.counts,
+            "at_least": sorted(tally.at_least),
+            "workers": workers[queue],
+        }
+        for queue, tally in tallies.items()
+    }

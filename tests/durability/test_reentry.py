@@ -1,0 +1,103 @@
+"""Finalizers, signal handlers and trace functions call a queue while it is in use by their very
+thread: they are served or refused, and nothing hangs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import _oracle as oracle
+from tests.support import DEADLINE, raw, unmeasured
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+# Which call is interrupted, and at how many of its events: every one would take a minute each.
+OUTER = {
+    "enqueue": 13,
+    "enqueue_many": 17,
+    "get": 11,
+    "cancel": 17,
+    "wait": 13,
+    "wait for one": 301,
+    "subscribe": 23,
+    "start": 301,
+    "stop": 97,
+    "block": 211,
+}
+INNER = ("enqueue", "get", "cancel", "wait", "subscribe", "start", "stop")
+
+
+def ran(program: str, *arguments: object) -> str:
+    command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
+    done = subprocess.run(
+        command, env=unmeasured(), capture_output=True, text=True, timeout=3 * DEADLINE,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("way", ["hook", "signal"])
+@pytest.mark.parametrize("outer", OUTER)
+def test_a_call_that_interrupts_another_at_any_event_is_served_or_refused(
+    tmp_path: Path, outer: str, way: str
+) -> None:
+    database = tmp_path / "jobs.db"
+    said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, OUTER[outer])
+    served, refused = map(int, said.split()[:2])
+    assert served > 0
+    assert refused > 5
+    with raw(database) as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    assert {job.status for job in file.jobs.values()} == {"completed"}
+
+
+@pytest.mark.parametrize("what", ["finalizer", "logging finalizer", "weak reference", "signal"])
+def test_what_interrupts_an_enqueue_may_enqueue(tmp_path: Path, what: str) -> None:
+    """With Python's own garbage collector, and signals of the system."""
+    database = tmp_path / "jobs.db"
+    said = ran("reentry_for_real.py", database, what)
+    accepted, served, refused = map(int, said.split())
+    assert accepted > 100
+    assert served + refused > 20
+    with raw(database) as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    assert len(file.jobs) == accepted + served
+    assert {job.status for job in file.jobs.values()} == {"completed"}
+
+
+@pytest.mark.parametrize("where", ["handler", "subscriber", "keeper", "log handler"])
+def test_finalizers_may_run_in_the_queue_s_own_threads(tmp_path: Path, where: str) -> None:
+    said = ran("finalizers_in_our_threads.py", tmp_path / "jobs.db", where)
+    accepted, served, refused = map(int, said.split())
+    assert served + refused > 0
+    with raw(tmp_path / "jobs.db") as connection:
+        file = oracle.read(connection)
+        assert oracle.audit(connection) == []
+    assert len(file.jobs) == accepted + served
+    assert {job.status for job in file.jobs.values()} == {"completed"}
+
+
+def test_a_signal_handler_that_stops_the_queue_that_is_being_stopped_does_not_hang(
+    tmp_path: Path,
+) -> None:
+    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db", "queue") == "refused\nstopped\n"
+
+
+def test_a_signal_handler_that_stops_the_application_of_that_queue_does_not_hang(
+    tmp_path: Path,
+) -> None:
+    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db", "application") == (
+        "refused\nstopped\n"
+    )
+
+
+def test_ctrl_c_comes_through_after_a_signal_handler_has_raised_at_any_moment(
+    tmp_path: Path,
+) -> None:
+    assert int(ran("ctrl_c_after_a_raise.py", tmp_path / "jobs.db")) > 100

@@ -1,0 +1,1 @@
+"""The reference: `document` orders the public names, `entry` writes one of them."""
