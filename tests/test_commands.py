@@ -25,6 +25,7 @@ from sprag.cli.program import program
 from sprag.queue import QueueService
 from tests.support import (
     DEADLINE,
+    PATIENCE,
     Gate,
     finished,
     for_tool,
@@ -324,7 +325,7 @@ def run(short: Short, command: list[str], folder: Path, env: dict[str, str]) -> 
                             wait_until(partial(answers, found[0]))
                         process.terminate()
                         break
-            said += process.communicate(timeout=4 * DEADLINE)[0]
+            said += process.communicate(timeout=PATIENCE)[0]
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

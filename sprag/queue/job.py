@@ -56,6 +56,12 @@ class Progress:
         }
 
 
+def attempts_of(attempt: int, max_attempts: int) -> tuple[int, int]:
+    """Which attempt a job is at, and of how many. A crash may give it one more than its queue
+    allows."""
+    return attempt, max(attempt, max_attempts)
+
+
 class Job(NamedTuple):
     """One job as the file held it when it was read. Times are unix seconds.
 

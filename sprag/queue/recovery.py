@@ -19,7 +19,7 @@ class Recovery:
     def __init__(self, journal: Journal, folder: Path, me: int | None = None) -> None:
         self._journal = journal
         self._folder = folder
-        self._me = me
+        self.me = me
         self._others: list[tuple[int, str, int]] = []
         self._named: set[tuple[int, str]] = set()
 
@@ -28,7 +28,7 @@ class Recovery:
         self._others = [
             (owner, token, pid)
             for owner, token, pid, *_ in self._journal.owners()
-            if owner != self._me
+            if owner != self.me
         ]
 
     def sweep(self) -> int:

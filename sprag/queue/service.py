@@ -52,7 +52,8 @@ class _Inside:
         if queue is None:
             return self
         placed = definition.says(queue, QueueService, "database")
-        life = Lifecycle(settings_of(queue), placed=placed)
+        handles = type(queue).handle_item is not QueueService.handle_item
+        life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
         # One operation of a dict, so that two threads have the same.
         made: Lifecycle = vars(queue).setdefault(_LIFE, life)
         return made
@@ -267,9 +268,7 @@ class QueueService:
         """Cancel a queued job at once, or ask a running one, whose `check_cancelled()` raises from
         now on. A job that has ended stays as it is. Returns the job as it is then."""
         life = self.__life
-        engine, name = life.open(), life.settings.name
-        engine.cancel(checks.job_id(job_id), name)
-        return engine.journal.job(job_id, name)
+        return life.open().cancel(checks.job_id(job_id), life.settings.name)
 
     def requeue(self, job_id: str) -> Job:
         """Run a failed or cancelled job again, with fresh attempts; its history stays.
@@ -277,9 +276,7 @@ class QueueService:
         Raises JobNotFound, or IllegalMove for a job in another state.
         """
         life = self.__life
-        journal, name = life.open().journal, life.settings.name
-        journal.requeue(checks.job_id(job_id), name)
-        return journal.job(job_id, name)
+        return life.open().journal.requeue(checks.job_id(job_id), life.settings.name)
 
     def counts(self) -> dict[Status, int]:
         """How many jobs the queue has in each of the six states."""

@@ -38,7 +38,7 @@ from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status,
 from sprag.queue.tickets import Exchange, Options, Outcome
 from tests.durability.machine.world import ERROR, QUEUE, World
 
-EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "90"))
+EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "60"))
 STEPS = 40
 # Steps from the opening of the file to the earliest power cut.
 LIFE = 6
@@ -102,8 +102,7 @@ class QueueMachine(World):
             self._caller_journal()
             said = self.caller.cancel(job.id).status
         else:
-            row = self._any_journal(who).cancel(job.id)
-            said = row[2] if row is not None else job.status
+            said = self._any_journal(who).cancel(job.id)[1].status
         if job.status == "queued":
             self._moved(job, "cancel")
         elif job.status == "running":

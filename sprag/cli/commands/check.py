@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
+from ...queue.attendance import unattended, words
 from ...queue.journal import Journal
 from .. import options
 from ..exits import FAILED, OK
@@ -41,21 +42,26 @@ def command(settings: Settings) -> int:
     processes run jobs.
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
-    dead process is not a problem: workers recover its jobs. The command reads
-    the whole file, while it is in use.
+    dead process is not a problem: workers recover its jobs. Nor are jobs that
+    wait in a queue that no process runs; the output names them. The command
+    reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
     "dead", "unknown" or "gone", "jobs": how many it runs, "pid", "host",
-    "started_at", "reason": why its state is unknown, "advice"}, …]}.
+    "started_at", "reason": why its state is unknown, "advice"}, …],
+    "unattended": {each queue with waiting jobs that no process runs: how many
+    wait, up to 1,001}}.
     """
     owners: list[Owner] = []
+    idle: dict[str, int] = {}
     try:
         with settings.opened() as engine:
             problems = list(_problems(engine.journal))
             try:
                 owners = owners_of(engine)
                 problems += _stranded(owners)
+                idle = unattended(engine.journal, engine.folder)
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -66,10 +72,13 @@ def command(settings: Settings) -> int:
                 "ok": not problems,
                 "problems": [asdict(problem) for problem in problems],
                 "owners": [owner.shape() for owner in owners],
+                "unattended": idle,
             }
         )
     else:
         _show(settings, problems, owners)
+        for queue, count in idle.items():
+            settings.show(Text(one_line(f"{queue}: {words(count)}; see `sprag work --help`")))
     return FAILED if problems else OK
 
 

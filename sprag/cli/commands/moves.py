@@ -123,16 +123,14 @@ def _run_now(engine: Engine, id_: str) -> Moved:
 
 
 def _cancel(engine: Engine, id_: str) -> Moved:
-    engine.cancel(id_)
-    status = engine.journal.job(id_).status
+    status = engine.cancel(id_).status
     if status in ("completed", "failed"):
         raise IllegalMove(id_, status, "cancel", sources("cancel"))
     return id_, status
 
 
 def _requeue(engine: Engine, id_: str) -> Moved:
-    engine.journal.requeue(id_)
-    return id_, engine.journal.job(id_).status
+    return id_, engine.journal.requeue(id_).status
 
 
 @dataclass(frozen=True, slots=True)
