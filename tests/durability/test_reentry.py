@@ -21,7 +21,7 @@ OUTER = {
     "get": 11,
     "cancel": 17,
     "wait": 13,
-    "wait for one": 301,
+    "wait for one": 199,
     "subscribe": 23,
     "start": 301,
     "stop": 97,
