@@ -185,7 +185,7 @@ class DatabaseRefused(DatabaseError):
 
 
 class DatabaseReadOnly(DatabaseError):
-    """This user may not write to the file, to those beside it, or to their folder."""
+    """The user of this process may not write to the file, to those beside it, or to their folder."""
 
 
 class DatabaseLocked(DatabaseError):
