@@ -185,7 +185,7 @@ class DatabaseRefused(DatabaseError):
 
 
 class DatabaseReadOnly(DatabaseError):
-    """The user of this process may not write to the file, to those beside it, or to their folder."""
+    """The process may not write to the file, to those beside it, or to their folder."""
 
 
 class DatabaseLocked(DatabaseError):
