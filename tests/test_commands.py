@@ -86,6 +86,7 @@ COMMANDS = {
     "recover": Short(("--yes",)),
     "requeue": Short(("FAILED",)),
     "run": Short(("main:app", "--port", "0"), SERVES),
+    "run-now": Short(("QUEUED",)),
     "show": Short(("COMPLETED",)),
     "watch": Short(("COMPLETED",)),
     "work": Short(("queues:ImageQueue",), SERVES),
@@ -252,8 +253,13 @@ def run_command(short: Short, name: str, words: list[str], folder: Path) -> None
     jobs = make_jobs(database) if short.until == "" else {}
     if "N" in words:
         # Nobody can judge this owner: its number is what `sprag recover` needs then.
-        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0)")
-    jobs |= {"JOB": jobs.get({"cancel": "QUEUED", "requeue": "FAILED"}.get(name, "COMPLETED"), "")}
+        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0, '{}')")
+    jobs |= {
+        "JOB": jobs.get(
+            {"cancel": "QUEUED", "requeue": "FAILED", "run-now": "QUEUED"}.get(name, "COMPLETED"),
+            "",
+        )
+    }
     line = placed([*words, *arguments, *short.words[options.index(True) :]], **jobs, FOLDER=".")
     env = {name: value for name, value in unmeasured().items() if name != "SPRAG_DATABASE"}
     if short.until == "" and "-d" not in words and "--database" not in words:

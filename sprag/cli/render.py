@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import Job, Progress
+from ..queue.job import attempts_of
 from ..queue.states import Status
 from .text import age, duration, number, one_line, shortened
 
@@ -81,8 +82,9 @@ def took(job: Job) -> str:
 
 def attempts(job: Job) -> str:
     """Return the attempts as in 1/3, with crashes as in 1/3 †2."""
+    attempt, most = attempts_of(job.attempt, job.max_attempts)
     deaths = f" †{job.crashes}" if job.crashes else ""
-    return f"{job.attempt}/{job.max_attempts}{deaths}"
+    return f"{attempt}/{most}{deaths}"
 
 
 def progress_words(progress: Progress) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
@@ -122,7 +123,8 @@ def _cancelled(engine: Engine, ids: Sequence[str]) -> list[str]:
     if len(ids) == 1:
         # Tells the handler at once, if it runs here, and finds room on a disk that is full.
         before = _status(engine, ids[0])
-        engine.cancel(ids[0])
+        with suppress(JobNotFound):
+            engine.cancel(ids[0])
         return list(ids) if before in sources("cancel") else []
     return [id_ for id_, _status in engine.journal.cancel_many(ids)]
 

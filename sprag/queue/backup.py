@@ -11,6 +11,7 @@ from .database import Database
 from .disk import sync, sync_folder
 from .errors import DatabaseCorrupt, DatabaseError, DatabaseRefused
 from .journal import Journal
+from .place import check_length
 
 
 def backup(database: Database, target: str) -> None:
@@ -26,6 +27,7 @@ def backup(database: Database, target: str) -> None:
         raise DatabaseRefused(f"{target} cannot be made: its folder does not exist", target)
     # A name of its own: what is cleaned up below is never another's.
     partial = f"{target}.{os.urandom(4).hex()}.partial"
+    check_length(partial, shown=target, system=database.vfs is None)
     try:
         # SQLite takes an empty file for a new one: this one was never anyone else's to read.
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

@@ -19,6 +19,7 @@ Check = Callable[[str, Any], Any]
 """Takes the name of what was given and its value; returns the value as the queue uses it."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
+_URI: Final = re.compile(r"file:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LABEL: Final = 200
 
 
@@ -51,6 +52,11 @@ def file_path(what: str, path: object) -> str | Path:
     if text in ("", ":memory:") or "\0" in text or text.encode(errors="ignore").decode() != text:
         raise errors.ConfigurationError(
             f"{what}: expected the path of a file, got {errors.shown(path)}"
+        )
+    if isinstance(path, str) and _URI.match(path):
+        raise errors.ConfigurationError(
+            f"{what}: expected the path of a file, got the address {errors.shown(path)}; if a file "
+            f"has that name, write {errors.shown('./' + path)}"
         )
     return path if isinstance(path, Path) else text
 

@@ -159,20 +159,23 @@ def _tagged(value: object, path: str, depth: int) -> object:
                 # By what is stored: what a set inside of it looks like changes from run to run.
                 content.sort(key=json.dumps)
         return {tag: content}
-    if dataclasses.is_dataclass(kind) and not isinstance(value, _WHOLE):
+    if dataclasses.is_dataclass(kind) and not issubclass(kind, _WHOLE):
         return _tagged_dataclass(value, path, depth)
     raise PayloadError(
         f"{path} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored: "
         "expected JSON types, tuple, set, bytes, datetime, date, time, timedelta, Decimal, UUID, "
-        f"Path or a dataclass{_remedy(value)}",
+        f"Path or a dataclass{_remedy(kind)}",
         path,
     )
 
 
-def _remedy(value: object) -> str:
-    if isinstance(value, Enum):
+def _remedy(kind: type) -> str:
+    # Of the class: to ask a value for its own may run code of its author.
+    if issubclass(kind, Enum):
         return ". Store its .name or .value"
-    base = next((base for base in _WHOLE if isinstance(value, base)), None)
+    if hasattr(kind, "tolist"):  # numpy's scalars and arrays, pandas' columns
+        return ". Convert it first, for example with .tolist()"
+    base = next((base for base in _WHOLE if issubclass(kind, base)), None)
     if base is None:
         return ""
     return f". It would come back as a plain {base.__name__}: convert it to one first"

@@ -276,12 +276,13 @@ class Database:
 
     # ------------------------------------------------------------ fork
 
-    def rest(self) -> None:
-        """Before fork(): let what is read and written end, and nothing new begin."""
-        self._rested = self.turn.acquire(timeout=_REST_SECONDS)
+    def rest(self, seconds: float = _REST_SECONDS) -> None:
+        """Before fork(): let what is read and written end within `seconds`, and nothing new
+        begin."""
+        self._rested = self.turn.acquire(timeout=seconds)
         with self._mutex:
             self._resting = True
-            unused = self._wait_unused(_REST_SECONDS)
+            unused = self._wait_unused(seconds)
         if self._rested and not unused:
             self._rested = False
             self.turn.release()

@@ -23,6 +23,7 @@ from .database import Database
 from .execution import describe
 from .inside import here
 from .interrupts import shielded
+from .job import Job
 from .journal import Journal
 from .logs import Log
 from .observer import Observers
@@ -178,7 +179,7 @@ class Engine:
                     self._lock = None
                     lock.release()
                     raise
-                self._recovery = Recovery(self.journal, self.folder, self.owner)
+                self._recovery.me = self.owner
                 self._reserve = Reserve(self.folder, self.path)
                 self._restore_reserve(self._reserve)
             return self.owner
@@ -252,13 +253,15 @@ class Engine:
                 self.path,
             )
 
-    def cancel(self, id_: str, queue: str | None = None) -> None:
-        """Cancel a queued job, or ask a running one to give way."""
-        row = self._for_certain(lambda: self.journal.cancel(id_, queue))
+    def cancel(self, id_: str, queue: str | None = None) -> Job:
+        """Cancel a queued job, or ask a running one to give way; the job as of that commit.
+        Raises JobNotFound."""
+        row, job = self._for_certain(lambda: self.journal.cancel(id_, queue))
         if row is not None:
             key, starts, status, owner = row
             if status == "cancelling" and owner == self.owner:
                 self._interrupt(key, starts)
+        return job
 
     def keep_watch(self) -> None:
         """Start the keeper, unless it runs."""
@@ -423,7 +426,10 @@ def _before_fork() -> None:
     # Held across the fork, so that a child never finds it locked by a thread it does not have.
     _registry.acquire()
     for engine in _engines.values():
-        engine.database.rest()
+        if here.is_inside():
+            engine.database.rest(0.0)  # forked by a finalizer: it may wait for this very thread
+        else:
+            engine.database.rest()
 
 
 def _after_fork() -> None:

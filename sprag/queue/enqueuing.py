@@ -40,6 +40,8 @@ def accept(life: Lifecycle, offered: Offer) -> list[Job]:
     engine = life.open()
     engine.accepts()
     now = engine.journal.enqueue(options, ids, texts)
+    if now >= life.look_at:
+        life.enqueued(now)
     due_at = now if options.due_at is None else max(options.due_at, now)
     queue = options.queue
     rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,
@@ -54,26 +56,9 @@ def accept_once(life: Lifecycle, offered: Offer) -> Job:
     """Like `accept`, but of one job under an id that its caller chose: a job that has it already
     is returned as it is."""
     options, (job_id,), (text,) = offered
-    accepted: list[Job] = []
-    full: errors.QueueFull | None = None
-    try:
-        accepted = accept(life, offered)
-    except errors.QueueFull as error:
-        full = error
-    try:
-        job = life.open().journal.job(job_id)
-    except errors.JobNotFound:
-        if full is not None:  # or it was there already, and the repetition needed no room
-            raise full from None
-        return accepted[0]  # it has ended and was pruned since
-    except errors.DatabaseError as error:
-        # Its own words, such as "nothing was stored", are true of the reading only.
-        raise errors.WriteUnknown(
-            f"it is unknown whether job {job_id!r} was stored, since it could not be read back; "
-            f"repeating the call with the same job_id is safe: {error}",
-            error.path,
-            (job_id,),
-        ) from error
+    engine = life.open()
+    engine.accepts()
+    job = engine.journal.enqueue_once(options, job_id, text)
     if job.queue != options.queue or not same(job.item_json, text):
         raise errors.JobExists(job_id, job.queue)
     return job

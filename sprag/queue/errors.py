@@ -147,13 +147,23 @@ class ReentrantCall(QueueError):
 
 
 class WaitTimeout(QueueError, TimeoutError):
-    """The job was not finished in time; it goes on regardless. `status` is its last one."""
+    """The job was not finished in time; it goes on regardless. `status` is its last one, and
+    `unattended` the name of its queue if no process runs that."""
 
-    def __init__(self, job_id: str, timeout: float, status: str) -> None:
-        super().__init__(f"job {job_id!r} is still {status} after {timeout:g} s")
+    def __init__(
+        self, job_id: str, timeout: float, status: str, unattended: str | None = None
+    ) -> None:
+        message = f"job {job_id!r} is still {status} after {timeout:g} s"
+        if unattended is not None:
+            message += (
+                f": no process runs queue {unattended!r}. Call start() on a queue object that has "
+                "a handler, use `with queue:`, or run `sprag work`"
+            )
+        super().__init__(message)
         self.job_id = job_id
         self.timeout = timeout
         self.status = status
+        self.unattended = unattended
 
 
 # ---------------------------------------------------------------- the file

@@ -15,7 +15,7 @@ from .backoff import Backoff
 from .codec import decode, encode
 from .durations import END_OF_TIME
 from .errors import ConfigurationError, JobCancelled, JobInterrupted, JobReleased, PayloadError
-from .job import JobError
+from .job import JobError, attempts_of
 from .logs import Log
 from .running import RunningJob
 from .tickets import Outcome
@@ -114,7 +114,7 @@ def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
     run = job.run
     log.error(
         "job %s of %s failed at attempt %d of %d: %s: %s",
-        run.id, job.queue, run.attempt, run.max_attempts, told.type, told.message,
+        run.id, job.queue, *attempts_of(run.attempt, run.max_attempts), told.type, told.message,
         exc_info=error,
     )  # fmt: skip
 

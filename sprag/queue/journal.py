@@ -23,7 +23,7 @@ from . import errors
 from .commit import GroupCommit
 from .database import Database
 from .inside import here
-from .job import JobError
+from .job import Job, JobError
 from .logs import Log
 from .reader import Reader, Row, row_of, rows_of
 from .search import Search
@@ -125,24 +125,57 @@ class Journal(Reader):
         """Store outcomes outside of any worker's exchange; how many were accepted."""
         return self._call(lambda connection, now: self._finish(connection, now, owner, outcomes))
 
-    def cancel(self, id_: str, queue: str | None = None) -> Row | None:
-        """Cancel a queued job or ask a running one to; (key, starts, status, owner), or None
-        where there was nothing to cancel."""
-        row: Row | None = self._call(
-            lambda connection, now: row_of(connection, "cancel", id=id_, queue=queue, now=now)
-        )
-        if row is not None and row[2] in TERMINAL:
-            self._on_commit((id_,))
-        return row
+    def enqueue_once(self, options: Options, id_: str, item: str) -> Job:
+        """Accept a job, or find the one that has this id already; the job as of that commit.
 
-    def requeue(self, id_: str, queue: str | None = None) -> None:
-        """Queue a failed or cancelled job again. Raises JobNotFound or IllegalMove."""
-        row = self._call(
-            lambda connection, now: row_of(connection, "requeue", id=id_, queue=queue, now=now)
-        )
-        if row is None:
-            status = self.job(id_, queue).status
-            raise errors.IllegalMove(id_, status, "requeue", sources("requeue"))
+        A job that exists needs no room. Raises QueueFull, or a DatabaseError; WriteUnknown names
+        the id.
+        """
+
+        def run(connection: apsw.Connection, now: float) -> Row | errors.QueueFull | None:
+            there = row_of(connection, "job", id=id_)
+            if there is not None:
+                return there
+            full = _overflow(connection, options, 1)
+            if full is not None:
+                return full
+            _insert(connection, now, options, [id_ + item])
+            return row_of(connection, "job", id=id_)
+
+        try:
+            found = self._call(run)
+        except errors.WriteUnknown as error:
+            raise errors.WriteUnknown(str(error), error.path, (id_,)) from error
+        if isinstance(found, errors.QueueFull):
+            raise found
+        return self._found(found, id_, None)
+
+    def cancel(self, id_: str, queue: str | None = None) -> tuple[Row | None, Job]:
+        """Cancel a queued job or ask a running one to; (key, starts, status, owner) of what was
+        moved, if anything was, and the job as of that commit. Raises JobNotFound."""
+
+        def run(connection: apsw.Connection, now: float) -> tuple[Row | None, Row | None]:
+            moved = row_of(connection, "cancel", id=id_, queue=queue, now=now)
+            return moved, _job_row(connection, id_, queue)
+
+        moved, row = self._call(run)
+        if moved is not None and moved[2] in TERMINAL:
+            self._on_commit((id_,))
+        return moved, self._found(row, id_, queue)
+
+    def requeue(self, id_: str, queue: str | None = None) -> Job:
+        """Queue a failed or cancelled job again; the job as of that commit. Raises JobNotFound or
+        IllegalMove."""
+
+        def run(connection: apsw.Connection, now: float) -> tuple[Row | None, Row | None]:
+            moved = row_of(connection, "requeue", id=id_, queue=queue, now=now)
+            return moved, _job_row(connection, id_, queue)
+
+        moved, row = self._call(run)
+        job = self._found(row, id_, queue)
+        if moved is None:
+            raise errors.IllegalMove(id_, job.status, "requeue", sources("requeue"))
+        return job
 
     def cancel_many(self, ids: Sequence[str]) -> list[tuple[str, Status]]:
         """Like `cancel`, but all in one commit; (id, status) of those that could be cancelled."""
@@ -601,6 +634,15 @@ _SPOILS: Final = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 
 # What says of a COMMIT neither that it took place nor that it did not.
 _UNKNOWN: Final = (apsw.IOError, apsw.NoMemError)
+
+
+def _job_row(connection: apsw.Connection, id_: str, queue: str | None) -> Row | None:
+    """The job as it is inside of this transaction. What another program has made of its texts
+    must not undo the move: then the row is one that is refused as damaged, after the commit."""
+    try:
+        return row_of(connection, "job", id=id_)
+    except UnicodeError:
+        return (None, id_, queue, *[None] * 19)
 
 
 def _overflow(

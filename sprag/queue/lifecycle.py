@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import inspect
+import math
 import os
 import threading
 import weakref
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import errors, interrupts, rivals
+from .attendance import MOST, is_unattended, words
 from .engine import Engine
 from .inside import here, refuse_reentry
 from .logs import Log, settle
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from .coroutines import HandlerLoop
 
 log: Final = Log("sprag.queue")
+
+
+# A queue that nobody runs is told of at the first enqueue that comes so long after another.
+_LOOK_SECONDS: Final = 10.0
 
 
 class Front(Protocol):
@@ -48,13 +54,17 @@ class Calls(Protocol):
 class Lifecycle:
     """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
 
-    def __init__(self, settings: Settings, *, placed: bool) -> None:
+    def __init__(self, settings: Settings, *, placed: bool, handles: bool) -> None:
+        """`placed`: the class or its construction names the file. `handles`: it has a handler."""
         self.placed = placed
-        """Whether the class or its construction names the file."""
         self.configure(settings)
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
+        self.look_at = 0.0
+        """When an enqueue should ask again whether anybody runs the queue, in unix seconds."""
+        self._handles = handles
+        self._offers = False
         self._minds_sigterm = False
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
@@ -140,8 +150,44 @@ class Lifecycle:
         with here.inside, interrupts.shielded:
             subscription = engine.observers.subscribe(callback, self.settings.name, after)
             self._subscriptions.add(subscription)
+            if self.engine is not engine:
+                # The queue was stopped meanwhile. The file may stay open, for others.
+                subscription.end(CLOSE_SECONDS)
+                raise errors.QueueClosed(f"queue {self.settings.name!r} was stopped")
             engine.keep_watch()
         return subscription
+
+    # ------------------------------------------------------------ a queue that nobody runs
+
+    def enqueued(self, now: float) -> None:
+        """To be called after an enqueue at a time past `look_at`."""
+        if self._offers:
+            self.say_if_unattended()
+        else:
+            self._offers, self.look_at = True, now + _LOOK_SECONDS
+
+    def say_if_unattended(self) -> None:
+        """Log that jobs wait and no process runs them, if they were enqueued here.
+
+        Once a queue, and never of one that this process has run.
+        """
+        self.look_at = math.inf
+        engine, queue = self.engine, self.settings.name
+        if not self._offers or engine is None or engine.database.forked:
+            return
+        self._offers = False
+        try:
+            if (engine.path, queue) in _told or not is_unattended(engine, queue):
+                return
+            waiting = engine.journal.waiting(queue, MOST + 1)
+        except errors.QueueError:
+            return
+        if waiting:
+            _told.add((engine.path, queue))
+            # A class without a handler leaves that to others, which may start later.
+            say = log.warning if self._handles else log.info
+            say("queue %r of %s: %s. Call start(), or use `with queue:`, in a process that goes "
+                "on, or run `sprag work`", queue, engine.path, words(waiting))  # fmt: skip
 
     # ------------------------------------------------------------ start
 
@@ -177,6 +223,7 @@ class Lifecycle:
             except BaseException:
                 _started.pop(self, None)
                 raise
+            _told.add((engine.path, self.settings.name))
             return []
 
     def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
@@ -227,6 +274,8 @@ class Lifecycle:
     def _stop(self, grace_seconds: float) -> None:
         engine = self.engine
         _started.pop(self, None)
+        self.say_if_unattended()
+        self.look_at = 0.0
         try:
             if engine is not None and not engine.database.forked:
                 self._close(engine, grace_seconds)
@@ -238,6 +287,9 @@ class Lifecycle:
             if calls is not None:
                 calls.close()
             if engine is not None and not engine.database.forked:
+                # Of a `subscribe` that was under way: a later one sees that it is too late.
+                for subscription in tuple(self._subscriptions):
+                    subscription.end(CLOSE_SECONDS)
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.wake_all()
 
@@ -291,6 +343,8 @@ def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
 
 _lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
 _started: Final[dict[Lifecycle, Front]] = {}
+_told: Final[set[tuple[str, str]]] = set()
+"""The queues, by file and name, that this process has run, or of which it said that nobody does."""
 _names = threading.Lock()
 """Held while it is decided who may run a queue's jobs."""
 
@@ -337,6 +391,8 @@ def _stop_or_say(front: Front) -> None:
 
 
 def _stop_at_exit() -> None:
+    for life in tuple(_lives):
+        life.say_if_unattended()
     # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
     with interrupts.shielded.throughout():
         for front in tuple(_started.values()):

@@ -245,8 +245,14 @@ class Observers:
             self._journal, callback, queue, after, self._forget, notices=notices
         )
         with here.inside, self._mutex:
+            # Under the mutex: what `close` does not find here would never be told of its end.
+            self.check_open()
             self._subscriptions.append(subscription)
-        subscription.start()
+        try:
+            subscription.start()
+        except BaseException:  # the system has no more threads
+            self._forget(subscription)
+            raise
         return subscription
 
     def committed(self, finished: Sequence[str]) -> None:
@@ -295,9 +301,11 @@ class Observers:
             raise errors.QueueClosed("the queue was stopped")
 
     def close(self) -> None:
-        """End all subscriptions and wake all who wait."""
-        self._closed = True
-        for subscription in tuple(self._subscriptions):
+        """End all subscriptions and wake all who wait. None begins from now on."""
+        with here.inside, self._mutex:
+            self._closed = True
+            subscriptions = tuple(self._subscriptions)
+        for subscription in subscriptions:
             subscription.end(CLOSE_SECONDS)
         self.wake_all()
 

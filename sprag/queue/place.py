@@ -29,7 +29,7 @@ def check_place(path: str, *, create: bool, system: bool = True) -> None:
     `system` says that it will be opened by SQLite's own VFS, which limits its length.
     """
     check_text(path)
-    _check_length(path, system=system)
+    check_length(path, system=system)
     found = _looked_at(path)
     if found is not None:
         _check_file(path, found)
@@ -54,6 +54,24 @@ def check_text(path: str) -> None:
         ) from None
     if "\0" in path:
         raise errors.DatabaseRefused(f"{path!r} has a NUL character, which no path can have", path)
+
+
+def check_length(path: str, *, shown: str | None = None, system: bool = True) -> None:
+    """Raise DatabaseRefused for a path that is too long for a database, or its name for the files
+    beside it. `shown` is the path as the caller knows it, where that one is shorter."""
+    told = shown or path
+    more = len(os.fsencode(path)) - len(os.fsencode(told))
+    size, most = len(os.fsencode(told)), _PATH_BYTES - more
+    if system and size > most:
+        _refuse_long(told, f"it has {size} bytes, and SQLite takes at most {most}")
+    folder, name = os.path.split(told)
+    size, most = len(os.fsencode(name)), _name_bytes(folder) - _JOURNAL - more
+    if size > most:
+        _refuse_long(
+            told,
+            f"the file's name has {size} bytes, expected at most {most}, because files with longer "
+            "names lie beside it (such as -journal)",
+        )
 
 
 def check_link(path: str) -> None:
@@ -128,20 +146,6 @@ def _refuse(path: str, error: OSError) -> NoReturn:
                 f"{path} cannot be looked at ({error.strerror}); nothing was changed", path
             )
     raise refusal from error
-
-
-def _check_length(path: str, *, system: bool) -> None:
-    size = len(os.fsencode(path))
-    if system and size > _PATH_BYTES:
-        _refuse_long(path, f"it has {size} bytes, and SQLite takes at most {_PATH_BYTES}")
-    folder, name = os.path.split(path)
-    size, most = len(os.fsencode(name)), _name_bytes(folder) - _JOURNAL
-    if size > most:
-        _refuse_long(
-            path,
-            f"the file's name has {size} bytes, expected at most {most}, because files with longer "
-            "names lie beside it (-wal, -journal)",
-        )
 
 
 def _refuse_long(path: str, why: str) -> NoReturn:

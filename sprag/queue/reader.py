@@ -32,9 +32,7 @@ class Reader:
         """One job. Raises JobNotFound, also where it is another queue's."""
         with here.inside, self.database.reading() as reader:
             row = row_of(reader, "job", id=id_)
-        if row is None or (queue is not None and row[2] != queue):
-            raise errors.JobNotFound(id_, queue)
-        return self._job(row)
+        return self._found(row, id_, queue)
 
     def ended(self, ids: Sequence[str]) -> list[str]:
         """Those of the jobs that have ended, or are not there."""
@@ -140,6 +138,12 @@ class Reader:
         with here.inside, self.database.reading() as reader:
             return queue_names(reader)
 
+    def waiting(self, queue: str, most: int) -> int:
+        """How many jobs of the queue are queued, counted up to `most`."""
+        with here.inside, self.database.reading() as reader:
+            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
+            return int(count)
+
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
         found: dict[str, dict[Status, int]] = {}
@@ -184,6 +188,11 @@ class Reader:
         shown = rows[:count]
         more = len(rows) > count
         return Page(tuple(map(self._job, shown)), str(shown[-1][0]) if more else None)
+
+    def _found(self, row: Row | None, id_: str, queue: str | None) -> Job:
+        if row is None or (queue is not None and row[2] != queue):
+            raise errors.JobNotFound(id_, queue)
+        return self._job(row)
 
     def _job(self, row: Row) -> Job:
         self._check(row, texts=(1, 2, 3, 4), others=(7, 8, 13, 21), numbers=(5, 6, 9, 10, 11, 12))

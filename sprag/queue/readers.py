@@ -8,12 +8,11 @@ from typing import Final
 
 # SQLite marks a reader by a lock on one of these bytes of the shared memory.
 _READ_MARKS: Final = range(123, 128)
-_COMMAND: Final = 80
 _MOST: Final = 5
 
 
 def readers(path: str) -> list[str]:
-    """The processes that are in the midst of a read, as "process 12 (python app.py)".
+    """The processes that are in the midst of a read, as "process 12 (python3)".
 
     Empty where nobody can tell, as on other systems than Linux. The file itself is not opened:
     to close it would drop SQLite's locks.
@@ -41,11 +40,9 @@ def _reading(line: str, inode: str) -> int | None:
 
 
 def _named(pid: int) -> str:
+    # Not its arguments: these may hold what no log should.
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return f"process {pid}"
-    command = b" ".join(words).decode(errors="replace").strip()
-    shown = "".join(char if char.isprintable() else "?" for char in command)
-    cut = shown if len(shown) <= _COMMAND else f"{shown[:_COMMAND]}…"
-    return f"process {pid} ({cut})" if cut else f"process {pid}"
+    return f"process {pid} ({''.join(char if char.isprintable() else '?' for char in name)})"

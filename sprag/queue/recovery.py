@@ -19,7 +19,7 @@ class Recovery:
     def __init__(self, journal: Journal, folder: Path, me: int | None = None) -> None:
         self._journal = journal
         self._folder = folder
-        self._me = me
+        self.me = me
         self._others: list[tuple[int, str, int]] = []
         self._named: set[tuple[int, str]] = set()
 
@@ -28,7 +28,7 @@ class Recovery:
         self._others = [
             (owner, token, pid)
             for owner, token, pid, *_ in self._journal.owners()
-            if owner != self._me
+            if owner != self.me
         ]
 
     def sweep(self) -> int:
@@ -56,8 +56,8 @@ class Recovery:
         if any(row[0] == owner for row in self._journal.owners()):
             self._named.add((owner, why.reason))
             log.error(
-                "nobody can tell whether owner %d (process %d) is alive, so its jobs are left "
-                "alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
+                "nobody can tell whether process %d of the file (pid %d) is alive, so its jobs are "
+                "left alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
             )  # fmt: skip
 
 

@@ -59,9 +59,9 @@ def _key_of(zone: tzinfo) -> str:
     if zoneinfo is None or type(zone) is not zoneinfo.ZoneInfo:
         kind = type(zone)
         raise ValueError(
-            f"its time zone is a {kind.__module__}.{kind.__qualname__}, which cannot be stored: "
-            "expected datetime.timezone or zoneinfo.ZoneInfo. Convert it first, for example with "
-            ".astimezone(timezone.utc)"
+            f"its time zone is a {kind.__module__}.{kind.__qualname__}: expected datetime.timezone "
+            "or zoneinfo.ZoneInfo. Convert it first, for example by datetime.astimezone("
+            "timezone.utc)"
         )
     key = zone.key  # type: ignore[attr-defined]  # it is a ZoneInfo
     if not isinstance(key, str) or _zone(key) is not zone:

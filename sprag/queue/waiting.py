@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from . import checks, deadlock, durations, errors, interrupts
+from . import attendance, checks, deadlock, durations, errors, interrupts
 from .job import Job
 from .lifecycle import Lifecycle
 from .observer import Bell
@@ -34,7 +34,6 @@ class Waiting:
         self._bell = bell
         self._engine = life.open()
         self._deadline = math.inf if self._timeout is None else time.monotonic() + self._timeout
-        self._status = ""
         self._of_handler = deadlock.of_handler(
             self._engine, life.settings.name, self._id, timeout=self._timeout
         )
@@ -56,8 +55,11 @@ class Waiting:
         self._engine.observers.unexpect(self._id, self._bell)
 
     def look(self) -> Job | None:
-        """The job if it has ended. Raises JobNotFound, and QueueClosed if the queue was stopped; in
-        a handler, what its own job's interrupt raises, and WaitInsideHandler."""
+        """The job if it has ended.
+
+        Raises WaitTimeout when the time is up, JobNotFound, and QueueClosed if the queue was
+        stopped; in a handler, what its own job's interrupt raises, and WaitInsideHandler.
+        """
         engine, name = self._engine, self._life.settings.name
         engine.observers.check_open()
         job = engine.journal.job(self._id, name)
@@ -66,16 +68,18 @@ class Waiting:
         if self._life.engine is not engine:
             raise errors.QueueClosed(f"queue {name!r} was stopped; job {self._id} goes on")
         engine.keep_watch()
-        self._status = job.status
         if self._of_handler is not None:
             self._of_handler.look()
+        if time.monotonic() >= self._deadline:
+            idle = job.status == "queued" and attendance.is_unattended(engine, name)
+            raise errors.WaitTimeout(
+                self._id, self._timeout or 0.0, job.status, name if idle else None
+            )
         return None
 
     def left(self) -> float:
-        """How many seconds to wait for the bell. Raises WaitTimeout when the time is up."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise errors.WaitTimeout(self._id, self._timeout or 0.0, self._status)
+        """How many seconds to wait for the bell before the next look."""
+        left = max(self._deadline - time.monotonic(), 0.0)
         return left if self._of_handler is None else min(left, deadlock.LOOK_SECONDS)
 
 

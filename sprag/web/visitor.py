@@ -11,6 +11,7 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
+from ..queue.errors import ConfigurationError
 from .errors import StartupError
 from .session import ID, SEEN
 
@@ -100,11 +101,11 @@ def owner_audience(key: object, what: str = "owner") -> str | None:
 
 
 def topic_audience(name: object) -> str:
-    """The audience of all who follow a topic. Raises TypeError, ValueError for no name."""
+    """The audience of all who follow a topic. Raises TypeError, ConfigurationError."""
     if not isinstance(name, str):
         raise TypeError(f"topic: expected a text, got {_what(name)}")
     if not name.strip():
-        raise ValueError(f"topic: expected the name of a topic, got {name!r}")
+        raise ConfigurationError(f"topic: expected the name of a topic, got {name!r}")
     return f"topic:{name}"
 
 

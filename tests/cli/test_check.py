@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ended, Sprag
+from tests.conftest import MakeQueue
 from tests.support import child, raw, sql
 
 WORKER = """
@@ -50,8 +51,10 @@ def lock_file(database: Path) -> Path:
 def test_a_sound_file_ends_with_0(sprag: Sprag, ended: Ended) -> None:
     answer = sprag("check")
     assert answer.code == 0
-    assert answer.out.startswith("sound")
-    assert sprag("check", "--json").document == {"ok": True, "problems": [], "owners": []}
+    assert answer.out.startswith("no problems")
+    assert sprag("check", "--json").document == {
+        "ok": True, "problems": [], "owners": [], "unattended": {"images": 2},
+    }  # fmt: skip
 
 
 def test_a_living_owner_is_listed_with_what_it_runs(
@@ -190,3 +193,11 @@ def test_a_truncated_file_is_found(sprag: Sprag, ended: Ended, database: Path) -
     data = database.read_bytes()
     database.write_bytes(data[: len(data) // 2])
     assert sprag("check").code == 1
+
+
+def test_jobs_that_nobody_runs_are_named_and_not_wrong(sprag: Sprag, make_queue: MakeQueue) -> None:
+    make_queue(name="mail").enqueue_many(range(3))
+    answer = sprag("check")
+    assert answer.code == 0
+    assert "mail: 3 jobs wait and no process runs this queue" in answer.out
+    assert sprag("check", "--json").document["unattended"] == {"mail": 3}

@@ -69,7 +69,7 @@ def test_a_page_leads_to_the_next_in_json_and_in_words(sprag: Sprag, ended: Ende
     first = sprag("list", "--json", "-n", "3").document
     second = sprag("list", "--json", "-n", "3", "--after", first["next"]).document
     assert [len(first["jobs"]), len(second["jobs"]), second["next"]] == [3, 2, None]
-    hint = sprag("list", "-n", "3", "--queue=images").err.strip()
+    hint = sprag("list", "-n", "3", "--queue=images").err.splitlines()[0]
     assert hint.startswith("more: sprag list ")
     assert ended.completed.id in sprag(*hint.split()[2:]).out
     assert sprag("list", "--after", "page 2").code == 2
@@ -172,3 +172,15 @@ def test_colours_are_for_terminals_and_go_with_no_color(ended: Ended, database: 
     with terminal.screen("list", "-d", database, NO_COLOR="1") as shown:
         assert not colours(shown.end()[1])
     assert "\x1b" not in terminal.run("list", "-d", database).stdout
+
+
+def test_jobs_that_nobody_runs_are_pointed_at(sprag: Sprag, make_queue: MakeQueue) -> None:
+    queue, other = make_queue(name="mail"), make_queue(name="other")
+    queue.enqueue_many(range(3))
+    other.cancel(other.enqueue(1).id)
+    answer = sprag("list")
+    assert answer.code == 0
+    assert "mail: 3 jobs wait and no process runs this queue; see `sprag work --help`" in answer.err
+    assert "other" not in answer.err
+    assert sprag("list", "--json").err == ""
+    assert "no process" not in sprag("list", "--queue=other").err

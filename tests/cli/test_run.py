@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import textwrap
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,8 @@ def until(url: str, wanted: Callable[[str], bool]) -> None:
     def is_so() -> bool:
         try:
             return wanted(read(url)[0])
+        except urllib.error.HTTPError as error:
+            return wanted(error.read().decode())
         except OSError:
             return False
 
@@ -137,7 +140,8 @@ def test_it_serves_until_sigterm_with_streams_open_and_ends_with_0(folder: Path)
             address = url.replace("http", "ws") + "/_sprag/socket"
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[-1]))
             writer.write(
-                f"GET /_sprag/events HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode()
+                "GET /_sprag/events HTTP/1.1\r\nHost: localhost\r\n"
+                f"Cookie: {cookie}\r\n\r\n".encode()
             )
             async with websockets.connect(address, additional_headers={"Cookie": cookie}) as page:
                 assert page.response is not None
@@ -195,7 +199,7 @@ def test_it_may_open_more_files_than_the_shell_says(folder: Path) -> None:
 
 def ask(connection: socket.socket) -> None:
     """A request over a connection that stays open, up to its answer."""
-    connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
     answer = b""
     while b"Not found" not in answer:
         answer += connection.recv(4096)
@@ -212,7 +216,7 @@ def test_no_more_is_read_from_a_page_that_does_not_read(folder: Path) -> None:
         cookie = read(url)[1]["set-cookie"].partition(";")[0]
         with socket.create_connection(("127.0.0.1", int(url.split(":")[-1])), DEADLINE) as page:
             page.sendall(
-                f"GET /_sprag/socket HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+                f"GET /_sprag/socket HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n"
                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
             )
@@ -298,6 +302,46 @@ def test_the_log_can_be_json_and_tell_requests(folder: Path) -> None:
         ]
     assert any("GET /" in record["message"] for record in records)
     assert records[-1]["message"] == "stopped"
+
+
+def test_an_access_log_shows_no_token(folder: Path) -> None:
+    queries = [
+        "token=swordfish", "a=1&Token=swordfish", "dashboard_token=swordfish&b=2",
+        "t%6Fken=swordfish", "password=swordfish", "api_key=swordfish", "a=1;secret=swordfish",
+        "token=sword%20swordfish",
+    ]  # fmt: skip
+    with serving(folder, "--access-log") as (process, url):
+        for query in queries:
+            read(f"{url}/?{query}&plain=shown")
+        connection = socket.create_connection(("127.0.0.1", int(url.split(":")[-1])), DEADLINE)
+        with connection:
+            connection.sendall(
+                b"GET /_sprag/socket?token=swordfish HTTP/1.1\r\nHost: localhost\r\n"
+                b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert b"403" in connection.recv(100)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=DEADLINE)
+    assert err.count("GET /?") == len(queries)
+    assert err.count("plain=shown") == len(queries)
+    assert "swordfish" not in err
+    assert "token=***" in err
+
+
+def test_with_reload_what_is_wrong_is_shown_in_the_browser_until_it_is_mended(
+    folder: Path,
+) -> None:
+    with serving(folder, "--reload") as (process, url):
+        until(url, lambda text: "first" in text)
+        (folder / "pages/home.html").write_text('<b data-on-click="x">')
+        until(url, lambda text: "the page has no module" in text)
+        (folder / "pages/home.html").write_text("{{ word }} {{ jobz }}")
+        until(url, lambda text: "&#x27;jobz&#x27; is undefined" in text)
+        (folder / "pages/home.html").write_text("{{ word }} {{ pid }}")
+        until(url, lambda text: "first" in text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
 
 
 @pytest.mark.parametrize(

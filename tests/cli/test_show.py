@@ -6,7 +6,7 @@ from sprag.queue import Job, QueueService
 from tests.cli import terminal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
-from tests.support import finished, sql
+from tests.support import finished, raw, sql
 
 
 def test_a_job_is_shown_with_its_item_error_and_timeline(sprag: Sprag, ended: Ended) -> None:
@@ -139,3 +139,18 @@ def failed_through(queue: QueueService) -> Job:
     (job,) = finished(queue, queue.enqueue(1))
     queue.stop()
     return job
+
+
+def test_an_attempt_after_a_crash_is_not_one_of_fewer(
+    sprag: Sprag, ended: Ended, database: Path
+) -> None:
+    job_id = ended.completed.id
+    with raw(database) as file:
+        file.execute("DROP TRIGGER job_moved; DROP TRIGGER job_counts").fetchall()
+        file.execute(
+            "UPDATE job SET attempt = 2, max_attempts = 1, crashes = 1 WHERE id = ?", (job_id,)
+        )
+    shown = sprag("show", job_id)
+    assert "2 of 2" in shown.out
+    assert "2 of 1" not in shown.out
+    assert "2/2 †1" in sprag("list").out

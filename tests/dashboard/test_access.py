@@ -216,6 +216,27 @@ def test_a_forged_an_old_and_a_foreign_cookie_open_nothing(
     assert status(good) == 401
 
 
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [("", "/ops/"), ("jobs", "/ops/jobs"), ("jobs/" + "0" * 32, "/ops/jobs/" + "0" * 32),
+     ("//evil.example/", "/ops/evil.example/")],
+)  # fmt: skip
+def test_a_token_in_an_address_is_taken_out_of_it(
+    outside: TestClient, path: str, location: str
+) -> None:
+    for token in (TOKEN, "wrong"):
+        answer = outside.get(f"/ops/{path}?token={token}&state=failed", headers=PAGE)
+        assert (answer.status_code, answer.headers["location"]) == (303, location)
+        assert "set-cookie" not in answer.headers
+    assert outside.get("/ops/jobs", headers=PAGE).headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "jobs.example.com"])
+def test_a_redirect_does_not_name_the_host_of_the_request(outside: TestClient, host: str) -> None:
+    headers = {"Host": host, "Authorization": f"Bearer {TOKEN}"}
+    assert outside.get("/ops/jobs/", headers=headers).headers["location"] == "/ops/jobs"
+
+
 def test_signing_out_takes_the_cookie_away(outside: TestClient) -> None:
     sign_in(outside)
     assert outside.get("/ops" + DATA).status_code == 200

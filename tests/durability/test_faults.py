@@ -25,6 +25,7 @@ from sprag.queue import (
     JobNotFound,
     QueueError,
     QueueService,
+    ReadFailed,
     WriteUnknown,
     new_job_id,
 )  # fmt: skip
@@ -309,7 +310,7 @@ def test_reads_that_fail_leave_no_connections_behind(
         disk.trigger.arm(at, "db control", "once")
         try:
             assert queue.get(job.id) == job
-        except WriteUnknown:
+        except ReadFailed:
             failed += 1
         else:
             break
@@ -328,8 +329,9 @@ def test_a_disk_that_fails_in_a_snapshot_is_named_as_the_cause(
     # What the connection has in its memory is out of date.
     queue.enqueue_many(range(100))
     disk.trigger.hold({"db read", "wal read"})
-    with pytest.raises(WriteUnknown, match="the disk failed under"):
+    with pytest.raises(ReadFailed, match="the disk failed when asked for") as caught:
         queue.counts()
+    assert "unknown" not in str(caught.value)
     disk.trigger.lift()
     assert queue.counts()["queued"] == 200
 
@@ -365,19 +367,22 @@ def test_a_lock_or_memory_that_cannot_be_had_just_now_fails_no_job(
     assert (end.status, end.result) == ("completed", "done")
 
 
-def test_a_job_that_was_stored_and_cannot_be_read_again_is_not_said_to_be_refused(
+def test_a_job_whose_id_cannot_be_looked_up_is_not_stored(
     make_queue: MakeQueue, disk: FaultyDisk
 ) -> None:
     queue = make_queue(vfs=disk.vfs)
     queue.enqueue("before")
-    disk.errors["read"] = apsw.BusyError
+    queue.stop()
+    queue.counts()
     id_ = new_job_id()
+    disk.errors["read"] = apsw.BusyError
     disk.trigger.hold({"db read", "wal read"})
-    with pytest.raises(WriteUnknown, match="repeating it with the same job id is safe") as caught:
+    with pytest.raises(DatabaseLocked, match="nothing was stored"):
         queue.enqueue("during", job_id=id_)
-    assert caught.value.job_ids == (id_,)
     disk.trigger.lift()
-    assert queue.get(id_).status == "queued"
+    with pytest.raises(JobNotFound):
+        queue.get(id_)
+    assert queue.enqueue("during", job_id=id_).id == id_
 
 
 # ---------------------------------------------------------------- real ones

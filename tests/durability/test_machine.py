@@ -102,8 +102,7 @@ class QueueMachine(World):
             self._caller_journal()
             said = self.caller.cancel(job.id).status
         else:
-            row = self._any_journal(who).cancel(job.id)
-            said = row[2] if row is not None else job.status
+            said = self._any_journal(who).cancel(job.id)[1].status
         if job.status == "queued":
             self._moved(job, "cancel")
         elif job.status == "running":

@@ -289,6 +289,13 @@ class MyDatetime(datetime):
     pass
 
 
+class Int64:
+    """As a number of numpy."""
+
+    def tolist(self) -> int:
+        return 1
+
+
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped form is meant
 
 LONE = "\ud800"
@@ -368,6 +375,7 @@ def test_a_refusal_says_what_is_expected() -> None:
         (MyDict(), "It would come back as a plain dict: convert it to one first"),
         (Point(1, 2), "It would come back as a plain tuple: convert it to one first"),
         (MyDatetime(2026, 1, 1, tzinfo=UTC), "a plain datetime: convert it to one first"),
+        (Int64(), "Convert it first, for example with .tolist()"),
         (object(), "Path or a dataclass"),
     ],
     ids=named,

@@ -4,7 +4,9 @@ is refused."""
 from __future__ import annotations
 
 import ast
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from sprag.queue import QueueError, QueueService, ReentrantCall, inside, new_job_id
 from sprag.queue.inside import here
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import finished
 
@@ -125,3 +128,21 @@ def test_items_that_are_made_on_the_way_may_use_the_queue(make_queue: MakeQueue)
     made = queue.enqueue_many(queue.enqueue(n).id for n in range(3))
     assert len(made) == 3
     assert queue.counts()["queued"] == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_by_what_interrupts_a_write_does_not_wait_for_that_write(
+    make_queue: MakeQueue,
+) -> None:
+    queue = make_queue().start()
+    (before,) = finished(queue, queue.enqueue("before"))
+    database = life_of(queue).open().database
+    begun = time.monotonic()
+    with here.inside, database.turn:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert time.monotonic() - begun < 5  # it would wait for twice as long
+    finished(queue, queue.enqueue("after"))
+    assert queue.get(before.id).status == "completed"

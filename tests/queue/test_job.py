@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from sprag.queue import Job, JobError, Page, PayloadError, Progress, QueueService
+from sprag.queue.job import attempts_of
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 
@@ -125,3 +126,8 @@ def test_a_transition_tells_all_that_was_so(make_queue: MakeQueue) -> None:
     assert fail.error is not None
     assert fail.error.message == "told"
     assert enqueue.at <= start.at <= fail.at
+
+
+def test_no_attempt_is_one_of_fewer() -> None:
+    assert attempts_of(2, 3) == (2, 3)
+    assert attempts_of(2, 1) == (2, 2)

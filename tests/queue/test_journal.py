@@ -150,8 +150,9 @@ def test_a_job_that_was_asked_to_cancel_is_not_queued_again(
 ) -> None:
     id_ = bench.enqueue(max_attempts=5)
     run = bench.start()
-    row = bench.journal.cancel(id_)
+    row, asked = bench.journal.cancel(id_)
     assert row is not None
+    assert asked.status == "cancelling"
     assert row[1:] == (run.starts, "cancelling", bench.me)
     assert bench.finish(run, event, **told)
     job = bench.journal.job(id_)

@@ -19,8 +19,8 @@ ORDER = (
     "place", "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database",
     "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
     "observer", "running", "execution", "coroutines", "engine", "deadlock", "pool", "backup",
-    "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous", "enqueuing",
-    "service", "__init__",
+    "attendance", "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous",
+    "enqueuing", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")

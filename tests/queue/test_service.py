@@ -247,26 +247,35 @@ def test_a_repeated_enqueue_is_no_new_job_in_a_full_queue(make_queue: MakeQueue)
         queue.enqueue(5, job_id=new_job_id())
 
 
-def test_an_enqueue_under_an_id_that_is_pruned_at_once_was_accepted(
-    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("call", ["enqueue", "cancel", "requeue"])
+def test_a_job_that_is_pruned_right_after_a_call_has_moved_it_is_returned_all_the_same(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     with make_queue() as queue:
         journal = life_of(queue).open().journal
-        store = journal.enqueue
+        name = "enqueue_once" if call == "enqueue" else call
+        move = getattr(journal, name)
 
-        def store_and_prune(options: Any, ids: Any, texts: Any) -> float:
-            at = store(options, ids, texts)
-            finished(queue, *ids)
-            # The newest one stays, so that is another.
-            store(options, newest := [new_job_id()], texts)
-            finished(queue, *newest)
-            assert queue.prune(keep=0) == 1
-            return at
+        def move_and_prune(*args: Any) -> Any:
+            told = move(*args)
+            wait_until(lambda: queue.get(id_).finished)
+            # The newest job stays, so that has to be another.
+            finished(queue, queue.enqueue("newest"))
+            assert queue.prune(keep=0) >= 1
+            return told
 
-        monkeypatch.setattr(journal, "enqueue", store_and_prune)
         id_ = new_job_id()
-        job = queue.enqueue({"a": 1}, job_id=id_)
-        assert (job.id, job.item, job.status) == (id_, {"a": 1}, "queued")
+        if call != "enqueue":
+            queue.enqueue("item", job_id=id_, delay=1000)
+        if call == "requeue":
+            queue.cancel(id_)
+        monkeypatch.setattr(journal, name, move_and_prune)
+        if call == "enqueue":
+            job = queue.enqueue("item", job_id=id_)
+        else:
+            job = getattr(queue, call)(id_)
+        wanted = "cancelled" if call == "cancel" else "queued"
+        assert (job.id, job.item, job.status) == (id_, "item", wanted)
         with pytest.raises(JobNotFound):
             queue.get(id_)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from threading import Event, Thread
 from typing import Any
 
-from sprag.queue import QueueService, Signal
+import pytest
+
+from sprag.queue import QueueClosed, QueueService, Signal
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, finished, until_stopping, wait
+from tests.support import DEADLINE, Gate, Seen, finished, until_stopping, wait
 
 
 def stop_in_thread(queue: QueueService) -> Thread:
@@ -62,3 +65,49 @@ def test_a_subscriber_may_read_jobs_while_the_queue_stops(make_queue: MakeQueue)
     stopping.set()
     assert ended(stop)
     assert seen == ["completed"]
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["last", "shared"])
+@pytest.mark.parametrize("moment", ["before it is known", "after it is known"])
+def test_a_subscription_that_begins_while_its_queue_stops_ends_with_it(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, shared: bool, moment: str
+) -> None:
+    gate, told = Gate(), Seen()
+    queue, other = make_queue(), make_queue()
+    queue.counts()
+    if shared:
+        other.counts()  # keeps the file open
+    observers = life_of(queue).open().observers
+    part, name = (observers, "subscribe") if "after" in moment else (observers._journal, "head")
+    done = getattr(part, name)
+
+    def held(*arguments: Any, **options: Any) -> Any:
+        result = done(*arguments, **options)
+        gate.hold()
+        return result
+
+    def subscribe() -> None:
+        try:
+            told(queue.subscribe(print))
+        except QueueClosed as error:
+            told(error)
+
+    monkeypatch.setattr(part, name, held)
+    thread = Thread(target=subscribe, daemon=True)
+    thread.start()
+    gate.wait_held()
+    queue.stop()
+    gate.open()
+    assert ended(thread)
+    assert isinstance(told.all[0], QueueClosed)
+    assert not observers.any
+
+
+def test_nobody_subscribes_to_a_file_that_was_closed(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    queue.counts()
+    observers = life_of(queue).open().observers
+    observers.close()  # as the last close does, before it closes the file
+    with pytest.raises(QueueClosed):
+        observers.subscribe(print)
+    queue.stop()

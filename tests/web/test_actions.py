@@ -114,7 +114,7 @@ ECHO = """
 
         @action
         def wants_unknown_queue(self):
-            return self.enqueue("nowhere", 1)
+            return self.enqueue("no" + "where", 1)
 
         @action
         def enqueues_nonsense(self):
@@ -655,3 +655,99 @@ def test_an_action_that_takes_long_holds_up_no_other(make_app: MakeApp, browse: 
     for thread in threads:
         thread.join()
     assert answers == ["held", "held"]
+
+
+# ---------------------------------------------------------------- a visitor's options
+
+OPTIONS = """
+    from sprag import Controller, Field, Schema, action
+
+    class Home(Controller):
+        route = "/"
+
+        @action(name="enqueue", schema=Schema("enqueue", {"options": Field(dict)}))
+        def enqueue_one(self, options):
+            return self.enqueue("work", 1, **options)
+
+        @action(schema=Schema("directly", {"options": Field(dict)}))
+        def directly(self, options):
+            return self.queue("work").enqueue(1, **options).id
+
+        @action(schema=Schema("listed", {"options": Field(dict)}))
+        def listed(self, options):
+            return self.queue("work").jobs(**options)
+
+        @action(schema=Schema("again", {"job_id": Field(str)}))
+        def again(self, job_id):
+            return self.queue("work").requeue(job_id).id
+"""
+
+
+@pytest.mark.parametrize(
+    ("label", "kept"),
+    [
+        ("report.pdf", "report.pdf"), ("a\0b\nc\td", "a b c d"), ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"), ("ä🎉" * 300, ("ä🎉" * 300)[:199] + "…"),
+        ("  a\r\n\u202e b\u2028", "a b"), ("", None), ("\0\n ", None), (None, None),
+    ],
+)  # fmt: skip
+def test_any_text_of_a_visitor_becomes_a_label(
+    label: str | None, kept: str | None, make_app: MakeApp, browse: Browse
+) -> None:
+    client = browse(make_app(OPTIONS))
+    answer = call(client, "enqueue", options={"label": label})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["value"]["job"]["label"] == kept
+
+
+@pytest.mark.parametrize("name", ["enqueue", "directly"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("label", 5), ("job_id", "nonsense"), ("job_id", "\0"), ("job_id", 5), ("priority", "high"),
+        ("priority", 10**30), ("priority", 1.5), ("delay", -1), ("delay", 1e300), ("delay", "soon"),
+        ("delay", 10**400), ("run_at", -1), ("run_at", "tomorrow"), ("max_attempts", 0),
+    ],
+)  # fmt: skip
+def test_an_option_that_cannot_be_is_a_400_that_names_it(
+    name: str, option: str, value: Any, make_app: MakeApp, browse: Browse
+) -> None:
+    client = browse(make_app(OPTIONS))
+    answer = call(client, name, options={option: value})
+    refused(answer, 400, "invalid_payload")
+    [field] = answer.json()["error"]["fields"]
+    assert field["field"] == option
+    assert field["message"].startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    "options", [{"topic": "t" * 300}, {"topic": " "}, {"owner": "o\0"}, {"topic": "\n"}]
+)
+def test_an_audience_that_cannot_be_is_a_400(
+    options: dict[str, str], make_app: MakeApp, browse: Browse
+) -> None:
+    refused(call(browse(make_app(OPTIONS)), "enqueue", options=options), 400, "invalid_payload")
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"after": "x"}, {"status": "nonsense"}])
+def test_a_page_of_jobs_that_cannot_be_is_a_400(
+    options: dict[str, Any], make_app: MakeApp, browse: Browse
+) -> None:
+    refused(call(browse(make_app(OPTIONS)), "listed", options=options), 400, "invalid_payload")
+
+
+def test_a_full_queue_that_is_asked_directly_says_to_come_back(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    app = make_app(OPTIONS, providers={"work": queue_class()(max_queued=1)}, run_jobs=False)
+    client = browse(app)
+    id_ = call(client, "directly", options={}).json()["value"]
+    answer = call(client, "directly", options={})
+    refused(answer, 503, "queue_full")
+    assert answer.headers["retry-after"] == "5"
+    refused(call(client, "again", job_id=id_), 409, "illegal_move")
+
+
+def test_a_mistake_of_the_author_is_a_500(make_app: MakeApp, browse: Browse) -> None:
+    client = browse(make_app(OPTIONS))
+    refused(call(client, "enqueue", options={"nonsense": 1}), 500, "internal")

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed
 
-from sprag.queue import QueueService, new_job_id
+from sprag.queue import ConfigurationError, QueueService, new_job_id
 from tests.client import TestClient, Visitor, call, served
 from tests.support import Gate, finished, named
 from tests.web.conftest import Browse, MakeApp, work
@@ -194,7 +194,7 @@ def test_topics_that_are_none_are_an_error(
     client = browse(make_app(SOURCES, topics=lambda connection: topics))
     assert call(client, "status", job_id=new_job_id()).status_code in (404, 500)
     client.get("/")
-    with pytest.raises((TypeError, ValueError), match="topic"):
+    with pytest.raises((TypeError, ConfigurationError), match="topic"):
         client.get("/_sprag/events")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import CoroutineType
 from typing import Any, NoReturn
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 
 class Spite(Exception):
@@ -316,6 +317,12 @@ ODD: dict[str, Callable[[], Any]] = {
     "Decimal nan": lambda: [Decimal("nan"), Decimal("-inf"), Decimal("-0.00")],
     "Decimal snan": lambda: Decimal("sNaN123"),
     "datetime with fold": lambda: datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=UTC),
+    "datetime of a zone of its name": lambda: datetime(
+        2030, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")
+    ),
+    "datetime of a named offset": lambda: datetime(
+        2030, 1, 1, tzinfo=timezone(timedelta(hours=-5), "EST")
+    ),
     "datetime of odd offset": lambda: datetime(
         2030, 1, 1, tzinfo=timezone(timedelta(hours=-5, microseconds=7))
     ),
@@ -374,9 +381,11 @@ def atom(rng: random.Random) -> Any:
         lambda: text(rng).encode("utf-8", "surrogatepass"),
         lambda: Decimal(rng.choice(["0", "-0", "1e-999", "NaN", "sNaN", "Infinity", "1.10"])),
         lambda: datetime(rng.randrange(1, 9999), 1, 1, fold=rng.randrange(2),
-                         tzinfo=rng.choice([None, UTC, timezone(timedelta(microseconds=-1))])),
+                         tzinfo=rng.choice([None, UTC, ZoneInfo("Europe/Berlin"),
+                                            timezone(timedelta(microseconds=-1))])),
         lambda: date(rng.randrange(1, 9999), 12, 31),
-        lambda: time(23, 59, fold=rng.randrange(2), tzinfo=rng.choice([None, UTC])),
+        lambda: time(23, 59, fold=rng.randrange(2),
+                     tzinfo=rng.choice([None, UTC, ZoneInfo("Europe/Berlin")])),
         lambda: timedelta(rng.randrange(-999_999_999, 999_999_999), 5, 7),
         lambda: UUID(int=rng.randrange(2**128)),
         lambda: Path(text(rng)),
@@ -416,8 +425,8 @@ def identical(one: Any, other: Any) -> bool:
     """Whether a value came back as it went in: of the same types all the way down."""
     if type(one) is not type(other):
         return False
-    if isinstance(one, float | Decimal):
-        return repr(one) == repr(other)
+    if isinstance(one, float | Decimal | datetime | time):
+        return repr(one) == repr(other)  # with the sign of a zero, with fold and zone
     if isinstance(one, dict):
         return len(one) == len(other) and all(
             identical(k, m) and identical(v, w)

@@ -84,9 +84,9 @@ class Journal(Shared, journal.Journal):
         super()._deal(seekers, runs)
 
     def cancel(self, id_: str, queue: str | None = None) -> Any:
-        row = super().cancel(id_, queue)
+        row, job = super().cancel(id_, queue)
         run().notes.append(("cancel", id_, row))
-        return row
+        return row, job
 
     def exchange(self, ticket: Any, outcome: Any) -> Any:
         dealt = super().exchange(ticket, outcome)

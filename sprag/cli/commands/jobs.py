@@ -6,18 +6,21 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Final
 
 import click
 from rich.text import Text
 
 from ...queue import STATUSES, Job, Page
+from ...queue.attendance import unattended, words
 from ...queue.checks import cursor
 from ...queue.states import Status
 from .. import options
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import job_shape
+from ..text import one_line
 
 _WIDE: Final = 110
 _NARROW: Final = 60
@@ -51,6 +54,8 @@ def command(
     with settings.opened() as engine:
         page = engine.journal.page(queues, statuses or STATUSES, limit, before)
         known = [] if page.jobs else engine.journal.queues()
+        waiting = {job.queue for job in page if job.status == "queued"}
+        idle = unattended(engine.journal, engine.folder, waiting) if waiting else {}
     if settings.as_json:
         settings.emit({"jobs": [job_shape(job) for job in page], "next": page.next})
         return
@@ -65,6 +70,9 @@ def command(
         again += [f"--status={status}" for status in statuses]
         again += [f"--limit={limit}"] if limit != _LIMIT else []
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
+    for queue, count in idle.items():
+        told = f"{one_line(queue)}: {words(count)}; see `sprag work --help`"
+        settings.say(fill(told, settings.out.width) if settings.for_eyes else told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from ...queue import Job, Transition
+from ...queue.job import attempts_of
 from .. import options
 from ..lookup import find
 from ..render import cell, progress_bar, progress_words, status_text, table
@@ -68,7 +69,7 @@ def _facts(settings: Settings, job: Job, now: float) -> None:
     if job.label:
         facts.add_row("label", Text(one_line(job.label)))
     facts.add_row("status", status_text(job.status))
-    facts.add_row("attempt", f"{job.attempt} of {job.max_attempts}")
+    facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
     if job.crashes:
         facts.add_row("crashes", f"{job.crashes} (its process died)")
     if job.priority:

@@ -1,0 +1,65 @@
+"""Queues whose jobs wait although no process runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from .engine import Engine
+from .errors import QueueError
+from .journal import Journal
+from .processes import Process, processes_of
+
+MOST: Final = 1000
+"""Waiting jobs are counted up to one more than this."""
+# A process says which queues it runs within moments of its start.
+_START_SECONDS: Final = 2.0
+
+
+def unattended(journal: Journal, folder: Path, queues: Iterable[str] = ()) -> dict[str, int]:
+    """How many jobs wait, by queue, in those that no process runs, of these queues or of all.
+
+    `folder` has the lock files of the file's processes. A process that cannot be judged is taken
+    for alive.
+    """
+    processes = processes_of(journal, folder)
+    found = {}
+    for queue in tuple(queues) or journal.queues():
+        if not _is_run(queue, processes, journal.clock()):
+            waiting = journal.waiting(queue, MOST + 1)
+            if waiting:
+                found[queue] = waiting
+    return found
+
+
+def is_unattended(engine: Engine, queue: str) -> bool:
+    """Whether no process runs the queue, this one included. False if that cannot be read."""
+    if engine.workers(queue):
+        return False
+    try:
+        processes = [
+            process
+            for process in processes_of(engine.journal, engine.folder)
+            if process.id != engine.owner
+        ]
+    except QueueError:
+        return False
+    return not _is_run(queue, processes, engine.journal.clock())
+
+
+def words(count: int) -> str:
+    """How many jobs wait, and that no process runs the queue."""
+    jobs = "1 job waits" if count == 1 else f"{count:,} jobs wait"
+    if count > MOST:
+        jobs = f"more than {MOST:,} jobs wait"
+    return f"{jobs} and no process runs this queue"
+
+
+def _is_run(queue: str, processes: Iterable[Process], now: float) -> bool:
+    return any(
+        queue in process.workers
+        or (not process.workers and now - (process.started_at or 0.0) < _START_SECONDS)
+        for process in processes
+        if process.state in ("alive", "unknown")
+    )
