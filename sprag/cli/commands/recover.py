@@ -19,7 +19,7 @@ from ..text import lines, one_line
 
 @click.command("recover", short_help="Take jobs back from processes that are gone.")
 @click.option("--owner", type=click.IntRange(1), metavar="N",
-              help="Only this process, even if its lock file is missing.")  # fmt: skip
+              help="Only this process, even if sprag cannot tell whether it is alive.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Even if a process with its pid runs on this machine.")
 @options.yes
 @options.shared()
@@ -27,11 +27,11 @@ from ..text import lines, one_line
 def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> None:
     """Return the jobs of dead processes to their queues: of all, or of the process --owner N.
 
-    Workers do this by themselves. Use this command if none runs, or if the lock
-    file of a process is missing. In that case sprag cannot tell whether the
-    process is alive: make sure that it is not, or its jobs run twice. A process
-    that is alive is refused. `sprag check` lists the processes and their
-    numbers.
+    Workers do this by themselves. Use this command if none runs, or if sprag
+    cannot tell whether a process is alive, because its lock file is missing or
+    this user may not read it. Make sure that it is not, or its jobs run twice.
+    A process that is alive is refused. `sprag check` lists the processes, their
+    numbers, and what cannot be told of them.
 
     Running jobs are queued again, or fail after too many crashes. Cancelling
     jobs are cancelled.
@@ -81,13 +81,16 @@ def _chosen(
         return found
     if found.pid_runs and not force:
         raise Refusal(
-            f"the lock file of {who} is missing, and a process with that pid runs here: check what "
-            "it is, end it if it is this worker, or add --force if it is another program",
+            f"sprag cannot tell whether {who} is alive ({found.reason}), and a process with that "
+            "pid runs here: check what it is, end it if it is this worker, or add --force if it is "
+            "another program",
             kind="owner_may_live",
             owner=id_,
         )
     settings.confirm(
-        f"sprag cannot tell whether {who} is alive. Recover its {found.jobs} running jobs?",
+        f"sprag cannot tell whether {who} is alive"
+        + (f" ({found.reason})" if found.reason else "")
+        + f". Recover its {found.jobs} running jobs?",
         yes=yes,
     )
     return found
