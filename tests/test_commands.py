@@ -288,7 +288,7 @@ def make_jobs(database: Path) -> dict[str, str]:
         ended = finished(queue, queue.enqueue("good"), queue.enqueue("bad"))
         held = queue.enqueue("held")
         gate.wait_held()
-        queued = queue.enqueue("queued")
+        queued = queue.enqueue("queued", delay=3600)
         queue.cancel(held.id)
         gate.open()
         finished(queue, held)

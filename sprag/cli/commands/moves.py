@@ -119,7 +119,7 @@ def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
 
 def _run_now(engine: Engine, id_: str) -> Moved:
     engine.journal.run_now(id_)
-    return id_, engine.journal.job(id_).status
+    return id_, "queued"
 
 
 def _cancel(engine: Engine, id_: str) -> Moved:
