@@ -1,4 +1,7 @@
-"""A real, headless Chromium for tests, and pages that fail a test by what their console says."""
+"""A real, headless Chromium for tests, and pages that fail a test by what their console says.
+
+Folders whose tests need one have its fixtures in their conftest.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.support import DEADLINE
 
@@ -97,3 +100,26 @@ def fresh_page(browser: Browser, console: Console) -> Iterator[Page]:
     finally:
         context.close()
     assert not console.unexpected, "errors in the console:\n" + "\n".join(console.unexpected)
+
+
+# Not for the whole session: while it is there, this thread has a running event loop, and tests
+# of coroutines could not run theirs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of a module."""
+    expect.set_options(timeout=DEADLINE * 1000)
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def console() -> Console:
+    """What the test's pages say, and may say."""
+    return Console()
+
+
+@pytest.fixture
+def page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page of a session of its own."""
+    with fresh_page(browser, console) as opened:
+        yield opened

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 import sprag
 from sprag.queue import QueueService
-from tests.chromium import Console, chromium, fresh_page
-from tests.support import DEADLINE, Handler, queue_class
+from tests.support import Handler, queue_class
 
 # A tree that works says nothing of a wheel that lacks a file.
 if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE")):
@@ -92,26 +90,3 @@ def make_queue(database: Path) -> Iterator[MakeQueue]:
     yield make
     for queue in reversed(made):
         queue.stop()
-
-
-# Not for the whole session: while it is there, this thread has a running event loop, and tests
-# of coroutines could not run theirs.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, for the tests of a module."""
-    expect.set_options(timeout=DEADLINE * 1000)
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def console() -> Console:
-    """What the test's pages say, and may say."""
-    return Console()
-
-
-@pytest.fixture
-def page(browser: Browser, console: Console) -> Iterator[Page]:
-    """A page of a session of its own."""
-    with fresh_page(browser, console) as opened:
-        yield opened

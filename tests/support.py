@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import apsw
 
+import sprag
 from sprag.queue import Job, QueueService, Signal
 from sprag.queue.service import life_of
 
@@ -162,6 +164,17 @@ def for_tool(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     Elsewhere PYTHONSAFEPATH keeps the tree from being imported in place of the wheel.
     """
     return {name: value for name, value in variables.items() if name != "PYTHONSAFEPATH"}
+
+
+def zipped(folder: Path) -> Path:
+    """The package in a zip, as a zipapp or a frozen program has it."""
+    package = Path(sprag.__file__).parent
+    archive = folder / "lib.zip"
+    with ZipFile(archive, "w") as written:
+        for file in package.rglob("*"):
+            if file.is_file() and file.suffix != ".pyc":
+                written.write(file, Path("sprag") / file.relative_to(package))
+    return archive
 
 
 def program(path: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

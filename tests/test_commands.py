@@ -25,6 +25,7 @@ from sprag.cli.program import program
 from sprag.queue import QueueService
 from tests.support import (
     DEADLINE,
+    PATIENCE,
     Gate,
     finished,
     for_tool,
@@ -85,6 +86,7 @@ COMMANDS = {
     "recover": Short(("--yes",)),
     "requeue": Short(("FAILED",)),
     "run": Short(("main:app", "--port", "0"), SERVES),
+    "run-now": Short(("QUEUED",)),
     "show": Short(("COMPLETED",)),
     "watch": Short(("COMPLETED",)),
     "work": Short(("queues:ImageQueue",), SERVES),
@@ -251,8 +253,13 @@ def run_command(short: Short, name: str, words: list[str], folder: Path) -> None
     jobs = make_jobs(database) if short.until == "" else {}
     if "N" in words:
         # Nobody can judge this owner: its number is what `sprag recover` needs then.
-        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0)")
-    jobs |= {"JOB": jobs.get({"cancel": "QUEUED", "requeue": "FAILED"}.get(name, "COMPLETED"), "")}
+        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0, '{}')")
+    jobs |= {
+        "JOB": jobs.get(
+            {"cancel": "QUEUED", "requeue": "FAILED", "run-now": "QUEUED"}.get(name, "COMPLETED"),
+            "",
+        )
+    }
     line = placed([*words, *arguments, *short.words[options.index(True) :]], **jobs, FOLDER=".")
     env = {name: value for name, value in unmeasured().items() if name != "SPRAG_DATABASE"}
     if short.until == "" and "-d" not in words and "--database" not in words:
@@ -281,7 +288,7 @@ def make_jobs(database: Path) -> dict[str, str]:
         ended = finished(queue, queue.enqueue("good"), queue.enqueue("bad"))
         held = queue.enqueue("held")
         gate.wait_held()
-        queued = queue.enqueue("queued")
+        queued = queue.enqueue("queued", delay=3600)
         queue.cancel(held.id)
         gate.open()
         finished(queue, held)
@@ -318,7 +325,7 @@ def run(short: Short, command: list[str], folder: Path, env: dict[str, str]) -> 
                             wait_until(partial(answers, found[0]))
                         process.terminate()
                         break
-            said += process.communicate(timeout=4 * DEADLINE)[0]
+            said += process.communicate(timeout=PATIENCE)[0]
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -146,12 +146,13 @@ def environment(*, safe_path: bool = True) -> dict[str, str]:
     return {**kept, "PYTHONSAFEPATH": "1"} if safe_path else kept
 
 
-def run(command: Sequence[str], *, quiet: bool = False) -> bool:
-    """Whether `command`, run in the tree, succeeds; if `quiet`, what it says shows only if not."""
+def run(command: Sequence[str], *, quiet: bool = False, **variables: str) -> bool:
+    """Whether `command`, run in the tree, succeeds; if `quiet`, what it says shows only if not.
+    `variables` are added to its environment."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment(),
+        env={**environment(), **variables},
         stdin=subprocess.DEVNULL if sys.stdin is None else None,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,

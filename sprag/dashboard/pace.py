@@ -15,7 +15,8 @@ SPANS: Final = (900, 3600, 86400)
 
 _SLOTS: Final = 60
 _WIDTH: Final = min(SPANS) // _SLOTS
-_CHUNK: Final = 8_000
+_CHUNK: Final = 5_000
+_AHEAD: Final = 32_000
 _MOST: Final = 256_000
 _SLACK: Final = 60.0  # times follow the journal's order, but not to the second
 
@@ -29,7 +30,7 @@ _SERIES: Final[dict[Event, str]] = {
 
 
 class Pace:
-    """Counts the journal's moves by queue and time as they come, and, some thousand at each look,
+    """Counts the journal's moves by queue and time as they come, and, 5,000 at each look,
     those that were there before: a day of them, at most the 256,000 newest."""
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
@@ -67,7 +68,7 @@ class Pace:
         head = journal.head()[0]
         oldest = journal.clock() - max(SPANS)
         with self._mutex:
-            if not 0 <= head - self._last <= _CHUNK:
+            if not 0 <= head - self._last <= _AHEAD:
                 # Nobody looked for long, or the file is another one: begin anew.
                 self._moves.clear()
                 self._first = self._last = self._start = head

@@ -1,4 +1,4 @@
-"""Durable background jobs in one SQLite file. Needs apsw and the standard library alone."""
+"""Durable background jobs in one SQLite file. Needs only apsw and the standard library."""
 
 from .backoff import Backoff
 from .errors import (

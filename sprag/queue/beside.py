@@ -38,6 +38,11 @@ def folder_of(database: str | Path) -> Path:
     return Path(f"{database}{SUFFIX}")
 
 
+def database_of(folder: Path) -> Path:
+    """The database that a folder lies beside."""
+    return folder.with_name(folder.name.removesuffix(SUFFIX))
+
+
 class Folder:
     """The folder at `path`, made if need be. Until `close()` nobody removes it."""
 
@@ -50,7 +55,7 @@ class Folder:
         # Python opens with close-on-exec, so a program started from here does not inherit it.
         fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            if not adapt(fd, _database_of(self.path)):
+            if not adapt(fd, database_of(self.path)):
                 _tell_group(self.path)
         except BaseException:
             os.close(fd)
@@ -148,7 +153,7 @@ def _held(path: Path) -> int:
         except FileNotFoundError:
             continue  # removed this very moment, by one who left
         try:
-            adapt(fd, _database_of(path), whole=new)
+            adapt(fd, database_of(path), whole=new)
             # Also where it was there before: whoever made it may not have come to this line yet.
             sync_folder(path.parent)
             _share(fd)
@@ -193,15 +198,11 @@ def _is_at(fd: int, path: Path) -> bool:
         return False
 
 
-def _database_of(folder: Path) -> Path:
-    return folder.with_name(folder.name.removesuffix(SUFFIX))
-
-
 def _tell_group(folder: Path) -> None:
     if folder in _told:
         return
     _told.add(folder)
-    group = _database_of(folder).stat().st_gid
+    group = database_of(folder).stat().st_gid
     log.warning(
         "files in %s cannot be given the group of the database (%d), because this user is not a "
         "member of it: processes of other users cannot see that this one is alive, and leave its "

@@ -28,10 +28,3 @@ def sync_folder(path: Path) -> None:
             raise
     finally:
         os.close(fd)
-
-
-def make_folder(path: Path) -> None:
-    """Make sure that it is there, and stays there."""
-    path.mkdir(exist_ok=True)
-    # Also where it was there before: whoever made it may not have come to this line yet.
-    sync_folder(path.parent)

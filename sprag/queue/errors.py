@@ -10,8 +10,8 @@ from __future__ import annotations
 
 
 def shown(value: object, most: int = 250) -> str:
-    """What a caller gave, for a message: its repr, cut where it is long, or its type alone where
-    it cannot be shown."""
+    """What a caller gave, for a message: its repr, cut if it is long, or only its type if it
+    cannot be shown."""
     try:
         text = repr(value[:most] if type(value) is str else value)
     except Exception:  # noqa: BLE001  # a __repr__ may raise anything; an int of 5,000 digits does
@@ -178,22 +178,23 @@ class DatabaseError(QueueError):
 
 
 class DatabaseRefused(DatabaseError):
-    """Not a file this version may open: no database, another application's, newer, on a
-    network file system, or SQLite itself is too old; or it was deleted or replaced while it was
-    open. What is there is left untouched."""
+    """A file that this version must not open: not a database, another application's, of a newer
+    format, or where SQLite's locks do not hold; a path that no database can have; or an SQLite
+    that is too old. Also a file that was deleted or replaced while it was open. What is there is
+    left untouched."""
 
 
 class DatabaseReadOnly(DatabaseError):
-    """The file or its folder cannot be written."""
+    """The process may not write to the file, to those beside it, or to their folder."""
 
 
 class DatabaseLocked(DatabaseError):
-    """Another process holds the write lock and did not let go within `busy_timeout`."""
+    """Another connection holds the lock and did not let go within `busy_seconds`."""
 
 
 class DatabaseFull(DatabaseError):
-    """No room on the disk: nothing of this call was stored. Running jobs keep the room
-    that was set aside for their outcomes; reading and cancelling go on."""
+    """The disk is full: nothing of this call was stored. Running jobs have the room that was set
+    aside for their outcomes; reading and cancelling go on."""
 
 
 class DatabaseCorrupt(DatabaseError):

@@ -1,8 +1,8 @@
 """Job ids: 32 hexadecimal digits that sort by time and cannot be guessed.
 
-The first 13 digits are microseconds since 1970, strictly growing within a
-process; the other 19 are 76 bits from the operating system. (UUIDv7, RFC 9562,
-has the same idea; dashes and version bits bring a queue nothing.)
+The first 13 digits are microseconds since 1970 and always grow within a
+process; the other 19 are 76 random bits from the operating system. (UUIDv7,
+RFC 9562, is the same idea; a queue has no use for its dashes and version bits.)
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _END_OF_TIME: Final = 16**13 - 2**40
 
 _lock = threading.Lock()
 _last = 0
-# Random digits of ids to come. The system is asked for many at a time: after the sync of the
-# previous commit, one small question takes it longer than all that Python does for an enqueue.
+# Random digits for the next ids. The system is asked for many at a time: right after the sync of a
+# commit, even a small request takes longer than all that Python does for an enqueue.
 _tails: list[str] = []
 
 
 def new_ids(count: int) -> list[str]:
-    """`count` fresh ids, in growing order."""
+    """Return `count` new ids, in growing order."""
     global _last  # noqa: PLW0603  # one clock a process: ids grow across all queues
     if here.is_inside():
         raise ReentrantCall
@@ -39,7 +39,7 @@ def new_ids(count: int) -> list[str]:
         inside.acquire()
         with _lock:
             first = time.time_ns() // 1000
-            # A clock that is out of its mind, or goes back, must not spoil the shape or the order.
+            # A clock that is far off, or goes back, must not spoil the shape or the order.
             first = max(first if first < _END_OF_TIME else 0, _last + 1)
             _last = first + count - 1
             if len(_tails) < count:
@@ -64,5 +64,5 @@ os.register_at_fork(after_in_child=_forked)
 
 
 def is_job_id(value: object) -> bool:
-    """Whether `value` has the shape of a job id."""
+    """Return True if `value` looks like a job id."""
     return isinstance(value, str) and _SHAPE.fullmatch(value) is not None

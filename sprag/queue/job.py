@@ -1,4 +1,4 @@
-"""What the queue says of a job: frozen records, read from the file at one instant."""
+"""What the queue says about jobs: frozen records, read from the file at one instant."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a handler says it is; what it left out is None. `percent` is 0 to 100."""
+    """How far a handler has got, as it said; what it left out is None. `percent` is 0 to 100."""
 
     current: float | None = None
     total: float | None = None
@@ -65,11 +65,12 @@ def attempts_of(attempt: int, max_attempts: int) -> tuple[int, int]:
 class Job(NamedTuple):
     """One job as the file held it when it was read. Times are unix seconds.
 
-    `attempt` counts the attempts that count against `max_attempts`; `crashes`
-    the owners that died under it; `error` is that of the latest failure, until
-    the job moves on (`history()` has them all). `audience` says who may see it,
-    where anybody asks. `item_json` and `result_json`
-    are the stored texts; `item` and `result` decode them at each access.
+    `attempt` is the number of attempts that count against `max_attempts`, and
+    `crashes` the number of processes that died while they ran the job. `error`
+    is that of the latest failure, until the job moves on (`history()` has them
+    all). `audience` says who may see the job, for code that asks. `item_json`
+    and `result_json` are the stored texts; `item` and `result` decode them at
+    each access.
     """
 
     id: str
@@ -102,22 +103,22 @@ class Job(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether the job has come to an end: completed, failed or cancelled."""
+        """True if the job has ended: it is completed, failed or cancelled."""
         return self.status in TERMINAL
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether someone asked to cancel it, and it may still be running or gave way."""
+        """True if someone asked to cancel it: it may still be running, or it has stopped."""
         return self.status in ("cancelling", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of the journal: what moved a job, from where to where.
+    """One row of the journal: what moved a job, from which state to which.
 
-    `seq` grows by one with every transition of the file; `attempt` is the one
-    the event belongs to; `owner` the process that ran it, if one did. `progress`,
-    the latest of the job's present run, and `audience` are given to subscribers alone.
+    `seq` grows by one with every transition of the file. `attempt` is the one
+    that the event belongs to, and `owner` the process that ran it, if any. Only
+    subscribers get `audience` and `progress`, the latest of the current run.
     """
 
     seq: int
@@ -137,8 +138,8 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """Progress as it was stored: `tick` counts the stores, `seq` is the newest transition
-    before it, `status` and `attempt` are of that instant."""
+    """Progress as it was stored. `tick` counts what was stored, `seq` is the newest transition
+    before it, and `status` and `attempt` are those of that moment."""
 
     tick: int
     seq: int
@@ -152,7 +153,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that was told to an audience: no move of a job. `data` is JSON."""
+    """Something that an audience is told and that is not a move of a job. `data` is JSON."""
 
     id: int
     audience: str

@@ -56,8 +56,8 @@ class Recovery:
         if any(row[0] == owner for row in self._journal.owners()):
             self._named.add((owner, why.reason))
             log.error(
-                "nobody can tell whether owner %d (process %d) is alive, so its jobs are left "
-                "alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
+                "nobody can tell whether process %d of the file (pid %d) is alive, so its jobs are "
+                "left alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
             )  # fmt: skip
 
 

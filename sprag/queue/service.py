@@ -62,36 +62,40 @@ class _Inside:
 class QueueService:
     """A durable queue and the workers that run its jobs.
 
-    Subclasses set `name` and define `handle_item`, plain or `async`. Every
-    attribute below can be overridden by a constructor argument of its name.
-    Nothing is opened before the first use; `start()`, or `with`, runs jobs.
-    Without `handle_item` a queue can do everything but run jobs:
+    Subclasses set `name` and define `handle_item`, plain or `async`. Each
+    attribute below is also an argument of the constructor. Nothing is opened
+    before the first use; `start()`, or `with queue:`, runs jobs. Without
+    `handle_item` a queue can do everything except run jobs:
     `QueueService(name="thumbnails")` enqueues for other processes.
+
+    All other names are free for a subclass, which need not call
+    `super().__init__()`.
     """
 
     name: str = Settings.name
-    """Which jobs are this queue's; several queues share a file."""
+    """The queue's name. Several queues may share a file."""
     database: str | Path = Settings.database
-    """The file, created if need be; relative to the working directory at construction."""
+    """The file. It is created if it is missing; a relative path is resolved at construction."""
     worker_count: int = Settings.worker_count
     """How many jobs run at once in this process, 1 to 1,000."""
     max_attempts: int = Settings.max_attempts
-    """How often a job may be tried before its exception is final."""
+    """How many times a job is tried before it fails for good."""
     backoff: Backoff | Duration = Settings.backoff
-    """The wait between attempts; a duration is waited each time."""
+    """How long to wait between attempts. A duration is the same wait each time."""
     max_crashes: int = Settings.max_crashes
-    """A job under which this many processes died fails, so that it cannot kill for ever."""
+    """How many processes may die while they run a job before it fails, so that a job that kills
+    its process does not come back for ever."""
     max_queued: int | None = Settings.max_queued
-    """How many jobs may wait; above that, `enqueue` raises QueueFull. None: any number."""
+    """How many jobs may wait. Beyond that, `enqueue` raises QueueFull. None: any number."""
     max_payload_bytes: int = Settings.max_payload_bytes
     """The most an item or a result may take as JSON, in bytes."""
     durability: Durability = Settings.durability
-    """"full": an acknowledged job survives power loss. "normal": only kill -9, but faster."""
+    """"full": an accepted job survives power loss. "normal": it survives kill -9 only; faster."""
     grace_seconds: Duration = Settings.grace_seconds
-    """How long `stop()` lets running jobs go on before they are released."""
+    """How long `stop()` lets running jobs continue before it puts them back in the queue."""
     busy_seconds: Duration = Settings.busy_seconds
-    """How long a write waits for another process's lock before it raises DatabaseLocked. In a
-    process, the first queue to open a file sets it for all queues of that file."""
+    """How long a write waits for another process's lock before it raises DatabaseLocked. Within a
+    process, the first queue that opens a file sets this for all queues of that file."""
     vfs: str | None = Settings.vfs
     """The SQLite VFS to open the file with. None: the system's."""
     open_flags: int = Settings.open_flags
@@ -162,16 +166,16 @@ class QueueService:
     # ------------------------------------------------------------ for the subclass
 
     def handle_item(self, item: Any) -> Any:
-        """Do the job; what it returns is the job's result, what it raises its failure.
+        """Do the job. What it returns is the job's result; an exception fails the attempt.
 
-        Define it in the subclass, as a function or an `async` one. It may run
-        more than once for one job, after a crash or a retry.
+        Define it in the subclass, plain or `async`. It may run more than once
+        for the same job, after a crash or a retry.
         """
         raise NotImplementedError
 
     @property
     def current_job(self) -> RunningJob:
-        """The running job's handle: take it in `handle_item` to give it to other threads."""
+        """The running job's handle. Take it in `handle_item` to pass it to other threads."""
         return running_job()
 
     def report_progress(
@@ -181,7 +185,7 @@ class QueueService:
         percent: float | None = None,
         message: str | None = None,
     ) -> None:
-        """Say how far the running job is; see `RunningJob.report_progress`."""
+        """Report how far the running job has got; see `RunningJob.report_progress`."""
         running_job().report_progress(current, total, percent, message)
 
     def check_cancelled(self) -> None:
@@ -195,15 +199,16 @@ class QueueService:
     ) -> Job:
         """Accept a job. When this returns, the job is stored and will run.
 
-        `delay` (a duration such as 90, "5m" or a timedelta) or `run_at` (an
-        aware datetime or unix seconds) hold it back; a higher `priority` starts
-        first; `max_attempts`, `backoff` and `max_crashes` take the place of the
-        queue's; `label` names it for people; `audience` says who may see it.
-        `job_id`, from `new_job_id()`, makes it safe to repeat a call whose fate
-        is unknown: an existing job of the same item is returned as it is.
+        `delay` (a duration: 90, "5m" or a timedelta) or `run_at` (an aware
+        datetime or unix seconds) holds it back. Jobs with a higher `priority`
+        start first. `max_attempts`, `backoff` and `max_crashes` replace the
+        queue's own; `label` names the job for people; `audience` says who may
+        see it. With a `job_id` from `new_job_id()` it is safe to repeat a call
+        whose outcome is unknown: if the job exists with the same item, it is
+        returned as it is.
 
-        Blocks until the commit has returned: up to `busy_seconds` while another
-        process holds the file's lock. `aenqueue` is for event loops.
+        Blocks until the job is committed: up to `busy_seconds` while another
+        process holds the file's lock. In an event loop, use `aenqueue`.
 
         Raises PayloadError, PayloadTooLarge, QueueFull, JobExists,
         ConfigurationError for a bad option, or a DatabaseError.
@@ -215,9 +220,9 @@ class QueueService:
         return enqueuing.accept_once(life, offered)
 
     def enqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
-        """Like `enqueue`, but all of `items` in one commit, or none of them.
+        """Like `enqueue`, but for all of `items` in one commit: all are stored, or none.
 
-        In a PayloadError the item's place is part of the path: `items[3]["size"]`.
+        A PayloadError's path includes the place of the item: `items[3]["size"]`.
         """
         life = self.__life
         return enqueuing.accept(life, enqueuing.offer_many(life, items, options))
@@ -235,10 +240,10 @@ class QueueService:
         after: str | None = None,
         audience: str | None = None,
     ) -> Page:
-        """Some of the queue's jobs, newest first, of one status, several or all.
+        """One page of the queue's jobs, newest first, with one status, several, or any.
 
-        `page.next` given as `after` continues where the page ended. With `audience`,
-        only those that were enqueued for it, in all states.
+        To continue where a page ended, pass its `next` as `after`. With `audience`,
+        only jobs that were enqueued for it, in any state.
         """
         life = self.__life
         name = life.settings.name
@@ -257,16 +262,17 @@ class QueueService:
         return life.open().journal.history(checks.job_id(job_id), life.settings.name)
 
     def wait(self, job_id: str, timeout: Duration | None = None) -> Job:
-        """The job once it is completed, failed or cancelled, wherever it runs.
+        """Wait until the job is completed, failed or cancelled, in any process, and return it.
 
-        Blocks the calling thread; `await_job` is for event loops. Raises WaitTimeout
-        after `timeout`, JobNotFound, and QueueClosed if this queue is stopped meanwhile.
+        Blocks the calling thread; in an event loop, use `await_job`. Raises
+        WaitTimeout after `timeout`, JobNotFound, and QueueClosed if this queue is
+        stopped meanwhile.
         """
         return waiting.wait(self.__life, job_id, timeout)
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a queued job at once, or ask a running one, whose `check_cancelled()` raises from
-        now on. A job that has ended stays as it is. Returns the job as it is then."""
+        """Cancel a queued job at once, or ask a running one to stop: its `check_cancelled()` raises
+        from now on. A job that has ended stays as it is. Returns the job as it is afterwards."""
         life = self.__life
         return life.open().cancel(checks.job_id(job_id), life.settings.name)
 
@@ -287,9 +293,9 @@ class QueueService:
     def subscribe(self, callback: Callback, after: int | None = None) -> Subscription:
         """Call `callback(signal)` for each move and for progress of this queue's jobs.
 
-        After COMMIT, in order, none missed, other processes' moves too, in a
-        thread of the subscription's own. `after` is the `seq` to resume from:
-        0 is the whole journal, None only what comes. A signal is a dict with
+        Signals come after COMMIT, in order, without gaps, for the moves of all
+        processes, in a thread of the subscription. `after` is the `seq` to resume
+        from: 0 for the whole journal, None for new signals only. A signal is a dict with
         `signal` ("sprag:queue.job.changed"), `job_id`, `queue`, `status`,
         `event` (a move's, or "progress"), `seq`, `attempt`, `at`, `progress`,
         `audience`, `tick` (of stored progress).
@@ -303,11 +309,11 @@ class QueueService:
         return self.__life.subscribe(callback, after)
 
     def prune(self, *, older_than: Duration | None = None, keep: int | None = None) -> int:
-        """Delete finished jobs, with their history, that ended more than `older_than` ago ("7d"),
-        and all but the `keep` newest. Returns how many were deleted.
+        """Delete finished jobs and their history: those that ended more than `older_than` ago
+        ("7d"), and all except the `keep` newest. Returns how many were deleted.
 
-        Each limit that is given applies. The newest job of the file stays, and so does the one that
-        moved last.
+        Each limit that is given applies. The newest job of the file and the one that moved last
+        always stay.
         """
         if older_than is None and keep is None:
             raise errors.ConfigurationError("prune: expected older_than=, keep= or both")
@@ -320,10 +326,12 @@ class QueueService:
         return journal.prune(life.settings.name, before, keep)
 
     def backup(self, path: str | Path) -> None:
-        """Write a copy of the whole file, as of one instant, to the new file `path`, while work
-        goes on. Never copy the file by other means while it is open: closing the copy's handle
-        drops SQLite's locks. Jobs that run now are queued in the copy. A damaged file is not
-        copied: DatabaseCorrupt."""
+        """Write a consistent copy of the whole file to the new file `path` while work goes on.
+
+        Jobs that are running are queued in the copy. A damaged file is not copied: DatabaseCorrupt.
+        Never copy an open file by other means within this process: closing the copy's handle would
+        drop SQLite's locks.
+        """
         checks.file_path("backup", path)
         engine = self.__life.open()
         with here.inside:
@@ -374,7 +382,7 @@ class QueueService:
     # ------------------------------------------------------------ start and stop
 
     def place(self, database: str | Path) -> None:
-        """Use the file `database`, unless the class or its construction names one already.
+        """Use the file `database`, unless the class or the constructor has already named one.
 
         Raises ConfigurationError once the file is open.
         """
@@ -401,12 +409,12 @@ class QueueService:
         return self
 
     def stop(self, grace: Duration | None = None) -> None:
-        """Start no more jobs, give running ones `grace` (default: `grace_seconds`), release what
-        is left without costing an attempt, and close the file. Blocks until then.
+        """Start no more jobs, give running ones `grace` (default: `grace_seconds`) to end, put the
+        rest back in the queue without costing them an attempt, and close the file.
 
-        A Ctrl-C meanwhile, or a `stop` from another thread, ends a longer grace; Ctrl-C is raised
-        once the file is closed. Raises StopInsideHandler in a handler of this queue. Stopping
-        twice is fine.
+        Blocks until then. A Ctrl-C meanwhile, or a `stop` from another thread, ends a longer grace;
+        Ctrl-C is raised once the file is closed. Raises StopInsideHandler in a handler of this
+        queue. It is fine to stop twice.
         """
         life = self.__life
         life.stop(
@@ -452,5 +460,5 @@ def life_of(queue: QueueService) -> Lifecycle:
 
 
 def new_job_id() -> str:
-    """A fresh job id, for an `enqueue` that may have to be repeated."""
+    """Return a new job id, for an `enqueue` that may have to be repeated."""
     return new_ids(1)[0]

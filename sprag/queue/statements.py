@@ -3,14 +3,18 @@ that bring older files to it."""
 
 from __future__ import annotations
 
+import pkgutil
 import re
-from pathlib import Path
 from typing import Final
 
 
 def _read(name: str) -> str:
-    # A plain file: importlib.resources would take a tenth of the package's import.
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    # As package data, which may be in a zip. importlib.resources would take a tenth of the
+    # package's import.
+    data = pkgutil.get_data(__package__, name)
+    if data is None:
+        raise FileNotFoundError(f"{name} is missing from the package {__package__}")
+    return data.decode()
 
 
 def _load(text: str) -> dict[str, str]:

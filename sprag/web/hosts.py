@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
@@ -48,10 +48,10 @@ class Hosts:
 
     def refuses(self, scope: Scope) -> bool:
         """Whether a request is made to a name that is not the application's."""
-        hosts = Headers(scope=scope).getlist("host")
-        name = host_name(hosts[0]).rstrip(".") if len(hosts) == 1 else ""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        name = host_name(hosts[0].decode("latin-1")).rstrip(".") if len(hosts) == 1 else ""
         client = scope.get("client")
-        local = client is not None and is_loopback(str(client[0]))
+        local = client is not None and _is_local(str(client[0]))
         if local and (_is_here(name) or not hosts):
             return False
         if self._allowed is None:
@@ -98,6 +98,11 @@ async def refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
+# Each request asks, and there are few answers.
+_is_local: Final = functools.lru_cache(1024)(is_loopback)
+
+
+@functools.lru_cache(1024)
 def _is_here(name: str) -> bool:
     """Whether a host name cannot be made to point here by somebody else."""
     if name == "localhost" or name.endswith(".localhost"):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..queue.disk import make_folder, sync, sync_folder
+from ..queue.beside import Folder, adapt, database_of
+from ..queue.disk import sync, sync_folder
 from ..queue.logs import Log
 from .errors import StartupError
 
@@ -95,7 +96,6 @@ def _kept(file: Path, mode: int, fits: Callable[[str], bool], make: Callable[[],
     text = _text(file)
     if text is not None and fits(text):
         return text
-    make_folder(file.parent)
     with _alone(file.parent):
         text = _text(file)
         if text is not None and fits(text):
@@ -131,10 +131,19 @@ def _text(file: Path) -> str | None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """No other process does this in the folder meanwhile."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """No other process does this in the folder meanwhile, and none removes the folder."""
+    # Not a lock of the folder itself: every process that runs jobs shares one of those.
+    held = Folder(folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        lock = folder / "site.lock"
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o600)
+        try:
+            adapt(descriptor, database_of(folder))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+            # Who waited for it, and who makes it anew, find the text and look no further.
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
     finally:
-        os.close(descriptor)
+        held.close()

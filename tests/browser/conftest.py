@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.browser.site import Site
+from tests.chromium import browser as browser
+from tests.chromium import console as console
+from tests.chromium import page as page
 
 
 @pytest.fixture

@@ -25,8 +25,9 @@ from tests.support import DEADLINE, wait
 
 Answer = Callable[[dict[str, Any]], Any]
 POLICY = (
-    "default-src 'none'; script-src 'self'{unsafe}; connect-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; base-uri 'none'; form-action 'self'"
+    "default-src 'none'; script-src 'self'{unsafe}; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+    "base-uri 'none'; form-action 'self'"
 )
 
 

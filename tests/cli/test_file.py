@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from tests.cli import terminal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
-from tests.support import raw, sql
+from tests.support import DEADLINE, raw, sql, unmeasured, zipped
 
 ID = "0" * 32
 LOOKING = [
@@ -201,6 +204,22 @@ def test_a_file_that_may_only_be_read_can_still_be_looked_at(ended: Ended, datab
     done = terminal.run("list", "-d", database)
     assert done.returncode == 0
     assert ended.failed.id in done.stdout
+
+
+def test_the_program_runs_from_a_zip(ended: Ended, database: Path, tmp_path: Path) -> None:
+    variables = {**unmeasured(), "PYTHONPATH": str(zipped(tmp_path))}
+    code = "import sprag, sys; sys.exit('lib.zip' not in sprag.__file__)"
+    subprocess.run(
+        [sys.executable, "-c", code], env=variables, cwd=tmp_path, check=True, timeout=DEADLINE
+    )
+    for command in ("list", "counts", "check"):
+        done = subprocess.run(
+            [sys.executable, "-m", "sprag", command, "--json", "-d", str(database)],
+            env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
 
 
 def contents(folder: Path) -> dict[str, str]:

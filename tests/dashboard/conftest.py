@@ -16,6 +16,8 @@ from starlette.routing import Mount
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
+from tests.chromium import browser as browser
+from tests.chromium import console as console
 from tests.client import TestClient, served
 
 __all__ = ["TestClient", "served"]  # the tests take them from here

@@ -255,7 +255,8 @@ def test_a_finished_job_is_deleted_from_its_page(
 
 
 def test_old_jobs_are_counted_and_then_deleted(make_queue: MakeQueue, open_page: OpenPage) -> None:
-    queue = make_queue(handle).start()
+    # One worker: the job that moves last, which stays, is the newest.
+    queue = make_queue(handle, worker_count=1).start()
     finished(queue, *queue.enqueue_many(range(10)))
     page = open_page("jobs")
     expect(rows(page)).to_have_count(10)

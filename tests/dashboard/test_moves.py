@@ -131,7 +131,7 @@ def test_what_is_to_be_pruned_is_counted_first_and_then_deleted(
     client: TestClient, make_queue: MakeQueue
 ) -> None:
     for name in ("one", "two"):
-        queue = make_queue(queue_class(handle, name)).start()
+        queue = make_queue(queue_class(handle, name), worker_count=1).start()
         finished(queue, *[queue.enqueue(n) for n in range(4)])
         queue.stop()
     kept = {"queue": None, "older_than": None, "keep": 3}

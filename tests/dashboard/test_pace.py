@@ -22,6 +22,7 @@ def queue(make_queue: MakeQueue) -> QueueService:
 def pace(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Pace:
     """One that looks whenever it is asked, at ten moves at a time."""
     monkeypatch.setattr(module, "_CHUNK", 10)
+    monkeypatch.setattr(module, "_AHEAD", 10)
     monkeypatch.setattr(sparing, "_LEAST", 0.0)
     monkeypatch.setattr(sparing, "_FACTOR", 0.0)
     return Pace(lambda: engine)

@@ -37,6 +37,8 @@ from tests.support import (
     wait_until,
 )  # fmt: skip
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 
 def audit(path: Path) -> list[str]:
     with raw(path) as connection:
@@ -147,37 +149,15 @@ def test_async_handlers_keep_to_the_bound(make_queue: MakeQueue) -> None:
     assert inside.all == 100
 
 
-TWO_PROCESSES = """
-    import sys, threading
-    from sprag.queue import QueueService
-
-    lock, inside = threading.Lock(), [0, 0]
-
-    class Shared(QueueService):
-        name = "shared"
-        worker_count = 2
-
-        def handle_item(self, item):
-            with lock:
-                inside[0] += 1
-                inside[1] = max(inside)
-            threading.Event().wait(0.001)
-            with lock:
-                inside[0] -= 1
-
-    with Shared(database=sys.argv[1]) as queue:
-        print("ready", flush=True)
-        sys.stdin.readline()
-    print(inside[1], flush=True)
-"""
-
-
 def test_two_processes_share_the_work_and_each_keeps_to_its_bound(
     make_queue: MakeQueue, database: Path
 ) -> None:
     queue = make_queue(queue_class(name="shared"))
     queue.counts()
-    with child(TWO_PROCESSES, database) as first, child(TWO_PROCESSES, database) as second:
+    with (
+        child(PROGRAMS / "at_once.py", database) as first,
+        child(PROGRAMS / "at_once.py", database) as second,
+    ):
         for process in (first, second):
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -396,30 +376,12 @@ def test_a_cancellation_that_comes_as_the_job_begins_reaches_it(
     assert finished(queue, job)[0].status == "cancelled"
 
 
-CANCELLABLE = """
-    import sys, time
-    from sprag.queue import QueueService
-
-    class Cancellable(QueueService):
-        name = "work"
-
-        def handle_item(self, item):
-            print("begun", flush=True)
-            while True:
-                self.check_cancelled()
-                time.sleep(0.001)
-
-    with Cancellable(database=sys.argv[1]) as queue:
-        sys.stdin.readline()
-"""
-
-
 def test_another_process_s_wish_to_cancel_reaches_the_handler(
     make_queue: MakeQueue, database: Path
 ) -> None:
     queue = make_queue()
     job = queue.enqueue(1)
-    with child(CANCELLABLE, database) as process:
+    with child(PROGRAMS / "cancellable.py", database) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         assert queue.cancel(job.id).status == "cancelling"

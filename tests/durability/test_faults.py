@@ -33,6 +33,8 @@ from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Seen, child, finished, raw, said, sql, wait_until
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 
 @pytest.fixture
 def disk() -> Iterator[FaultyDisk]:
@@ -388,17 +390,6 @@ def test_a_job_whose_id_cannot_be_looked_up_is_not_stored(
 # ---------------------------------------------------------------- real ones
 
 
-LOCKS = """
-    import sqlite3, sys
-    connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    print("locked", flush=True)
-    sys.stdin.readline()
-    connection.execute("ROLLBACK")
-    connection.close()
-"""
-
-
 def test_a_write_lock_of_another_process_that_is_let_go_at_last_costs_nothing(
     make_queue: MakeQueue, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -415,7 +406,7 @@ def test_a_write_lock_of_another_process_that_is_let_go_at_last_costs_nothing(
     seen = Seen()
     queue.subscribe(seen, after=0)
     gate.wait_held(2)
-    with child(LOCKS, database) as other:
+    with child(PROGRAMS / "locks.py", database) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
         gate.open()
@@ -438,39 +429,6 @@ def test_a_write_lock_of_another_process_that_is_let_go_at_last_costs_nothing(
     assert audit(database) == []
 
 
-NO_LARGER_FILES = """
-    import resource, sys
-    from pathlib import Path
-    from sprag.queue import QueueError, QueueService
-
-    class Queue(QueueService):
-        name = "work"
-        worker_count = 2
-
-        def handle_item(self, item):
-            return item
-
-    wal = Path(sys.argv[1] + "-wal")
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Queue(database=sys.argv[1]) as queue:
-        stored = [queue.enqueue("x" * 1000)]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 50_000, hard))
-        error = None
-        while error is None:
-            assert len(stored) < 10_000
-            try:
-                stored.append(queue.enqueue("x" * 1000))
-            except QueueError as raised:
-                error = raised
-        assert sys.argv[1] in str(error), error
-        assert queue.counts()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        for job in stored:
-            assert queue.wait(job.id, 60).status == "completed"
-    print(type(error).__name__)
-"""
-
-
 def test_a_file_that_may_grow_no_further_is_told_of_and_the_queue_goes_on(database: Path) -> None:
-    assert said(NO_LARGER_FILES, database) == "WriteUnknown"
+    assert said(PROGRAMS / "no_larger_files.py", database) == "WriteUnknown"
     assert audit(database) == []

@@ -38,7 +38,7 @@ from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status,
 from sprag.queue.tickets import Exchange, Options, Outcome
 from tests.durability.machine.world import ERROR, QUEUE, World
 
-EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "90"))
+EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "60"))
 STEPS = 40
 # Steps from the opening of the file to the earliest power cut.
 LIFE = 6

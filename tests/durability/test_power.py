@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import for_tool, unmeasured
+from tests.support import PATIENCE, for_tool, unmeasured
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
 
@@ -15,14 +15,14 @@ POWER = Path(__file__).parents[2] / "tools" / "power.py"
 def test_power_that_fails_at_any_write_loses_nothing_that_was_told(tmp_path: Path) -> None:
     done = subprocess.run(
         [
-            sys.executable, str(POWER), "--here", "--rounds", "1", "--points", "16",
+            sys.executable, str(POWER), "--here", "--rounds", "1", "--points", "8",
             "--processes", "2", "--dir", str(tmp_path),
         ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=115,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
         check=False, env=for_tool(unmeasured()),
     )  # fmt: skip
     # The seed is in what it says, and so is the command that makes a failure again.
     assert done.returncode == 0, done.stdout
     distinct = re.search(r"(\d+) of them distinct", done.stdout)
     assert distinct is not None
-    assert int(distinct[1]) > 1500, done.stdout
+    assert int(distinct[1]) > 800, done.stdout

@@ -24,7 +24,7 @@ from sprag.queue.database import Database
 from sprag.queue.journal import Journal
 from sprag.queue.observer import Observers, Subscription
 from sprag.queue.statements import SCHEMA
-from tests.support import for_tool
+from tests.support import PATIENCE, for_tool
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
 GONE = r"job \w+ was acknowledged and is gone"
@@ -102,7 +102,7 @@ def found(tmp_path: Path) -> Iterator[Found]:
 def test_where_no_bug_was_planted_none_is_found(
     found: Found, shape: Shape, durability: Durability
 ) -> None:
-    failure = found(shape, "", durability=durability, most=5)
+    failure = found(shape, "", durability=durability, most=3)
     assert failure is None, failure.problems
 
 
@@ -246,7 +246,7 @@ def test_a_failure_that_was_saved_is_the_same_in_another_process(
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, str(POWER), "--here", "--replay", str(file), "--dir", str(tmp_path)],
-            capture_output=True, text=True, timeout=60, check=False, env=for_tool(),
+            capture_output=True, text=True, timeout=PATIENCE, check=False, env=for_tool(),
         )  # fmt: skip
         said = re.findall("^WRONG: (.*)", done.stdout, re.MULTILINE)
         assert (done.returncode, said) == (1, failure.problems), done.stderr

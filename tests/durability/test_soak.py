@@ -15,7 +15,7 @@ import pytest
 from _soak.bounds import Finding, findings, table
 from _soak.ledger import Ledger
 from _soak.sample import Sample
-from tests.support import for_tool
+from tests.support import PATIENCE, for_tool
 
 SOAK = Path(__file__).parents[2] / "tools" / "soak.py"
 LEAKING = Path(__file__).with_name("leaking_soak.py")
@@ -30,7 +30,7 @@ def soak(program: Path, folder: Path, seconds: float) -> subprocess.CompletedPro
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOAK.parent), env.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, str(program), "--here", "--seconds", str(seconds), "--dir", str(folder)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=False,
         env=env,
     )  # fmt: skip
 

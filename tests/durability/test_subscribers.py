@@ -16,6 +16,8 @@ from sprag.queue import QueueService, Signal, Subscription
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, child, finished, queue_class, raw, sql, wait
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 MOVES_OF_A_JOB = ["enqueue", "start", "complete"]
 
 
@@ -287,33 +289,13 @@ def test_no_signal_runs_ahead_of_the_file(make_queue: MakeQueue, database: Path)
     assert [signal for signal, found in seen if found != 1] == []
 
 
-OTHER_PROCESS = """
-    import sys
-    from sprag.queue import QueueService
-
-    class Other(QueueService):
-        name = "work"
-
-        def handle_item(self, item):
-            self.report_progress(current=item, total=30)
-            return item
-
-    with Other(database=sys.argv[1]) as queue:
-        jobs = [queue.enqueue(n) for n in range(30)]
-        for job in jobs:
-            queue.wait(job.id, 60)
-        print("done", flush=True)
-        sys.stdin.readline()
-"""
-
-
 def test_moves_of_another_process_arrive_complete_and_in_order(
     make_queue: MakeQueue, database: Path
 ) -> None:
     queue = make_queue()  # it runs no jobs itself
     seen = Seen()
     queue.subscribe(seen)
-    with child(OTHER_PROCESS, database) as process:
+    with child(PROGRAMS / "thirty_jobs.py", database) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "done\n"
         signals = seen.wait_for(lambda all_: len(moves(all_)) == 90)

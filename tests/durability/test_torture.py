@@ -12,7 +12,7 @@ import _oracle as oracle
 from _torture.driver import Driver, Plan, Record, opened
 from _torture.verdict import Verdict, judge
 from _torture.words import wishes
-from tests.support import for_tool
+from tests.support import PATIENCE, for_tool
 
 TORTURE = Path(__file__).parents[2] / "tools" / "torture.py"
 PLANTED = Path(__file__).with_name("planted_child.py")
@@ -29,7 +29,7 @@ def test_processes_killed_at_random_lose_nothing_that_was_acknowledged(tmp_path:
     done = subprocess.run(
         [sys.executable, str(TORTURE), "--here", "--seconds", "6", "--kills", "4", "--dir",
          str(tmp_path)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
         check=False, env=for_tool(),
     )  # fmt: skip
     # The seed is in what it says.

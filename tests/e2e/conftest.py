@@ -11,6 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.chromium import Console, fresh_page
+from tests.chromium import browser as browser
+from tests.chromium import console as console
 from tests.e2e.server import Server, serving
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from _fuzz.cases import Case, keep, kept
 from _fuzz.damage import DAMAGES
 from _fuzz.runner import tried
-from tests.support import DEADLINE, for_tool, unmeasured
+from tests.support import PATIENCE, for_tool, unmeasured
 
 SEED = 1
 TREE = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_the_long_form_runs_and_replays(tmp_path: Path) -> None:
     for more in (["--seconds", "1", "--seed", "5"], ["--replay", str(tmp_path / "kept.json")]):
         done = subprocess.run(
             [*tool, *more], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=DEADLINE, check=False,
+            text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
         assert "0 WRONG" in done.stdout

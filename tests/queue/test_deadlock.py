@@ -6,12 +6,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sprag.queue import QueueService, WaitInsideHandler, WaitTimeout, deadlock, new_job_id
+from sprag.queue import Job, QueueService, WaitInsideHandler, WaitTimeout, deadlock, new_job_id
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, sql, unmeasured, wait, wait_until
 
@@ -219,18 +220,32 @@ def test_an_async_handler_may_wait_in_a_thread(make_queue: MakeQueue) -> None:
         assert finished(queue, queue.enqueue("wait"))[0].result == "ran"
 
 
-def test_async_handlers_that_wait_for_each_other_are_logged(
-    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def in_a_thread(queue: QueueService, job_id: str) -> Job:
+    return await asyncio.to_thread(queue.wait, job_id)
+
+
+@pytest.mark.parametrize("waiting", [in_a_thread, QueueService.await_job])
+def test_async_handlers_that_wait_for_each_other_are_logged_and_can_be_cancelled(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    waiting: Callable[[QueueService, str], Awaitable[Job]],
+) -> None:  # fmt: skip
     monkeypatch.setattr(deadlock, "_CHECK_SECONDS", 0.01)
 
     async def handler(self: QueueService, item: Any) -> Any:
-        return (await asyncio.to_thread(self.wait, self.enqueue("leaf").id)).status
+        return "ran" if item == "leaf" else (await waiting(self, self.enqueue("leaf").id)).result
 
     with make_queue(handler, worker_count=1) as queue:
         job = queue.enqueue("wait")
         wait_until(lambda: "handlers wait for each other" in caplog.text)
         queue.cancel(job.id)
         assert finished(queue, job)[0].status == "cancelled"
-        for left in queue.jobs("queued"):
-            queue.cancel(left.id)
+        # The worker is free again.
+        finished(queue, *(leaf.id for leaf in queue.jobs()))
+
+
+def test_an_async_handler_may_await_a_job_that_another_worker_runs(make_queue: MakeQueue) -> None:
+    async def handler(self: QueueService, item: Any) -> Any:
+        return "ran" if item == "leaf" else (await self.await_job(self.enqueue("leaf").id)).result
+
+    with make_queue(handler, worker_count=2) as queue:
+        assert finished(queue, queue.enqueue("wait"))[0].result == "ran"

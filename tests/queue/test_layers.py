@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import sprag
-from sprag import queue, web
-from sprag.browser import module as browser_module
+from sprag import queue
 from sprag.queue import statements
 from tests.support import said
 
@@ -171,13 +170,6 @@ def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
     new, _ = map(json.loads, said(LOADED.format(name="sprag")).splitlines())
     assert [module for module in new if module.startswith("sprag")] == ["sprag"]
     assert "apsw" not in new
-
-
-@pytest.mark.parametrize("name", [name for name in sprag.__all__ if name != "__version__"])
-def test_a_lazy_name_is_that_of_the_package_it_comes_from(name: str) -> None:
-    value = getattr(sprag, name)
-    home = next(home for home in (queue, web, browser_module) if name in home.__all__)
-    assert value is getattr(home, name)
 
 
 def test_there_is_no_other_lazy_name() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import sprag
 from sprag.queue import statements
 from sprag.queue.statements import SCHEMA, STATEMENTS
+from tests.support import DEADLINE, unmeasured, zipped
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
@@ -135,3 +138,13 @@ DELETE FROM job;
         "first": "SELECT 1 FROM (SELECT 2)",
         "second": "DELETE FROM job",
     }
+
+
+def test_the_queue_runs_from_a_zip(tmp_path: Path) -> None:
+    archive = zipped(tmp_path)
+    program = Path(__file__).parent / "programs" / "zipped.py"
+    done = subprocess.run(
+        [sys.executable, str(program), str(archive), str(tmp_path / "jobs.db")],
+        capture_output=True, text=True, timeout=DEADLINE, check=False, env=unmeasured(),
+    )  # fmt: skip
+    assert done.stdout == "completed\n", done.stderr

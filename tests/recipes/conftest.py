@@ -20,6 +20,9 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from sprag.queue import QueueService
+from tests.chromium import browser as browser
+from tests.chromium import console as console
+from tests.chromium import page as page
 from tests.support import DEADLINE, unmeasured, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent

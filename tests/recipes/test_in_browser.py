@@ -60,7 +60,7 @@ def test_what_the_page_of_the_readme_refused_stays_there_while_a_job_moves_on(
         page.fill("#to", "5")
         count.click()
         expect(message).to_have_text("Done")
-        expect(alert).to_be_empty()
+        expect(page.locator("[role=alert]")).to_be_empty()
         page.goto("about:blank")
         assert program.stop() == 0
 

@@ -16,6 +16,7 @@ from sprag.queue import QueueService
 from sprag.web import App
 from tests.client import TestClient
 from tests.support import Handler, queue_class
+from tests.synced import disk as disk
 
 SECRET = "a secret of the tests, long enough"
 

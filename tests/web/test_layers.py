@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import sprag
+from sprag import queue, web
+from sprag.browser import module as browser_module
 from sprag.web import app
 from tests.support import said
 
@@ -86,3 +89,10 @@ def test_the_queue_loads_nothing_of_the_web() -> None:
 def test_the_web_tier_loads_no_terminal_program() -> None:
     loaded = json.loads(said(LOADED.format(name="sprag.web")))
     assert not [name for name in loaded if name.startswith(("sprag.cli", "rich"))]
+
+
+@pytest.mark.parametrize("name", [name for name in sprag.__all__ if name != "__version__"])
+def test_a_lazy_name_is_that_of_the_package_it_comes_from(name: str) -> None:
+    value = getattr(sprag, name)
+    home = next(home for home in (queue, web, browser_module) if name in home.__all__)
+    assert value is getattr(home, name)

@@ -19,7 +19,7 @@ from sprag.queue import DatabaseRefused, QueueClosed, QueueService
 from sprag.queue.lifecycle import stop_together
 from sprag.web import App
 from tests.client import TestClient, Visitor, call, served
-from tests.support import Gate, child, finished, queue_class, sql, until_interrupted
+from tests.support import Gate, child, finished, queue_class, said, sql, until_interrupted
 from tests.web.conftest import SECRET, MakeApp, WritePackage, work
 
 
@@ -366,3 +366,10 @@ def test_a_page_finds_everything_after_its_server_was_killed(
         assert visitor.call("status", job_id=second)["job"]["result"] == 2
     seqs = [signal["seq"] for signal in told if signal["event"] != "progress"]
     assert seqs == [seq for (seq,) in sql(database, "SELECT seq FROM transition ORDER BY seq")]
+
+
+def test_a_signal_handler_that_stops_the_application_of_a_queue_that_is_stopped_does_not_hang(
+    tmp_path: Path,
+) -> None:
+    program = Path(__file__).with_name("programs") / "stop_within_a_stop.py"
+    assert said(program, tmp_path / "jobs.db") == "refused\nstopped"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from sprag.web import StartupError
 from sprag.web.secret import cookie_name, secret_of
 from tests.client import call
-from tests.support import DEADLINE, unmeasured
+from tests.conftest import MakeQueue
+from tests.support import DEADLINE, finished, unmeasured
 from tests.web.conftest import Browse, MakeApp
 
 
@@ -25,6 +27,18 @@ def test_the_secret_is_kept_beside_the_file_for_its_owner_alone(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(file.read_text()) >= 32
     assert [path.name for path in file.parent.glob("secret*")] == ["secret"]
+
+
+def test_a_secret_is_made_while_jobs_are_run(make_queue: MakeQueue, database: Path) -> None:
+    made: list[str] = []
+    with make_queue() as queue:
+        finished(queue, queue.enqueue(1))
+        thread = threading.Thread(target=lambda: made.append(secret_of(str(database))), daemon=True)
+        thread.start()
+        thread.join(DEADLINE)
+        assert made
+    assert [path.name for path in Path(f"{database}-sprag").iterdir()] == ["secret"]
+    assert secret_of(str(database)) == made[0]
 
 
 def test_the_environment_says_the_secret(

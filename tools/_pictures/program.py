@@ -23,6 +23,7 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _DEADLINE_MS = 120_000
 _QUALITY = 82
 _WIDTH, _HEIGHT = 1240, 760
+_DASHBOARD_HEIGHT = 840
 
 
 def main(arguments: Sequence[str], description: str | None = None) -> int:
@@ -60,6 +61,7 @@ def _take(browser: Browser, address: str, demo: Path, images: Path, output: Path
     _store(page, output / "demo.webp")
     _fail_one(demo)
     _wait_for_completed(page, len(files) // 2)
+    page.set_viewport_size({"width": _WIDTH, "height": _DASHBOARD_HEIGHT})
     page.goto(f"{address}dashboard/")
     page.get_by_text("missing.jpg").first.wait_for()
     _store(page, output / "dashboard.webp")

@@ -26,7 +26,7 @@ _STATE_STYLES: Final = {"alive": "green", "dead": "yellow", "unknown": "red", "g
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that must not be. `kind` is the rule that does not hold."""
+    """Something that is wrong. `kind` is the rule that does not hold."""
 
     kind: str
     message: str
@@ -34,22 +34,24 @@ class Problem:
     seq: int | None = None
 
 
-@click.command("check", short_help="Check the file, its invariants, and who runs its jobs.")
+@click.command("check", short_help="Check the file, and show which processes run its jobs.")
 @options.shared()
 @options.settings
 def command(settings: Settings) -> int:
-    """Check that the file is sound, that every job is what its journal says, and which
+    """Check that the file is intact and that every job agrees with its journal. Show which
     processes run jobs.
 
-    Exit code 1 if anything is wrong, with what to do about it. A dead owner is
-    not wrong: workers recover its jobs. Nor are jobs that wait in a queue that
-    no process runs, which are named. Reads the whole file, while work goes on.
+    The exit code is 1 if anything is wrong, and the output says what to do. A
+    dead process is not a problem: workers recover its jobs. Nor are jobs that
+    wait in a queue that no process runs; the output names them. The command
+    reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
-    "seq"}, …], "owners": [{"id", "state": "alive", "dead", "unknown" or "gone",
-    "jobs": how many it runs, "pid", "host", "started_at", "reason": why its
-    state is unknown, "advice"}, …], "unattended": {queue that has waiting jobs
-    and that no process runs: how many, up to 1,001}}.
+    "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
+    "dead", "unknown" or "gone", "jobs": how many it runs, "pid", "host",
+    "started_at", "reason": why its state is unknown, "advice"}, …],
+    "unattended": {each queue with waiting jobs that no process runs: how many
+    wait, up to 1,001}}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
@@ -81,7 +83,7 @@ def command(settings: Settings) -> int:
 
 
 def _problems(journal: Journal) -> Iterator[Problem]:
-    """What is wrong with the file. A damaged one may fail under any of the questions."""
+    """Yield what is wrong with the file. If it is damaged, any question may fail."""
     for kind, ask in _QUESTIONS.items():
         try:
             yield from ask(journal)
@@ -100,7 +102,7 @@ def _strays(journal: Journal) -> Iterator[Problem]:
         last = f"{last_event} to {last_status}" if last_event else "missing"
         yield Problem(
             "strays",
-            f"the job is {status} by {event}, its newest transition is {last}",
+            f"the job is {status} by {event}, but its newest transition is {last}",
             job_id=id_,
         )
 
@@ -108,37 +110,39 @@ def _strays(journal: Journal) -> Iterator[Problem]:
 def _broken_chains(journal: Journal) -> Iterator[Problem]:
     for seq, id_, source, previous in journal.broken_chains(_MOST):
         begins, was = source or "nothing", previous or "nothing"
-        message = f"the transition begins at {begins}, the job was at {was}"
+        message = f"the transition begins at {begins}, but the job was at {was}"
         yield Problem("broken_chains", message, job_id=id_, seq=seq)
 
 
 def _orphans(journal: Journal) -> Iterator[Problem]:
     for seq in journal.orphans(_MOST):
-        yield Problem("orphans", "the transition is of no job", seq=seq)
+        yield Problem("orphans", "the transition belongs to no job", seq=seq)
 
 
 def _misfolds(journal: Journal) -> Iterator[Problem]:
     for id_, seq in journal.misfolds(_MOST):
-        message = "the job's counts, owner or error are not what its transitions add up to"
+        message = "the job's counts, process or error do not agree with its transitions"
         yield Problem("misfolds", message, job_id=id_, seq=seq)
 
 
 def _illegal_moves(journal: Journal) -> Iterator[Problem]:
     for event, source, target, seq in journal.illegal_moves():
-        message = f"{event} from {source or 'nothing'} to {target} is no move that there is"
+        message = f"{event} from {source or 'nothing'} to {target} is not a valid move"
         yield Problem("illegal_moves", message, seq=seq)
 
 
 def _misfits(journal: Journal) -> Iterator[Problem]:
     for seq, id_ in journal.misfits(_MOST):
-        message = "the transition's attempt, owner or error do not follow from those before"
+        message = "the transition's attempt, process or error do not follow from earlier ones"
         yield Problem("misfits", message, job_id=id_, seq=seq)
 
 
 def _progress(journal: Journal) -> Iterator[Problem]:
     for id_, key in journal.untimely_progress(_MOST):
-        whose = "of the job" if id_ else f"of the key {key}, which is no job's,"
-        yield Problem("progress", f"the progress {whose} is out of time", job_id=id_)
+        whose = "of the job" if id_ else f"of the key {key}, which belongs to no job,"
+        yield Problem(
+            "progress", f"the progress {whose} does not fit the order of the journal", job_id=id_
+        )
 
 
 def _gaps(journal: Journal) -> Iterator[Problem]:
@@ -146,7 +150,7 @@ def _gaps(journal: Journal) -> Iterator[Problem]:
     if missing is None:
         yield Problem("gaps", "the row that counts what was pruned is missing")
     elif missing > 0:
-        yield Problem("gaps", f"{missing:,} transitions are missing that were not pruned")
+        yield Problem("gaps", f"{missing:,} transitions are missing but were not pruned")
     elif missing < 0:
         yield Problem("gaps", f"{-missing:,} transitions too many are counted as pruned")
 
@@ -166,7 +170,7 @@ _QUESTIONS: Final[dict[str, Callable[[Journal], Iterator[Problem]]]] = {
 
 def _stranded(owners: Sequence[Owner]) -> list[Problem]:
     return [
-        Problem("owners", f"owner {owner.id} is {owner.state}: {owner.advice}")
+        Problem("owners", f"process {owner.id} is {owner.state}: {owner.advice}")
         for owner in owners
         if owner.state in ("unknown", "gone")
     ]
@@ -181,7 +185,7 @@ def _show(settings: Settings, problems: Sequence[Problem], owners: Sequence[Owne
             )
         )
     else:
-        settings.show(Text("sound: the file, its jobs and its journal agree", style="green"))
+        settings.show(Text("no problems: the file, its jobs and its journal agree", style="green"))
     for problem in problems:
         where: list[Any] = [problem.kind]
         where += [f"job {problem.job_id}"] if problem.job_id else []
@@ -198,13 +202,13 @@ def _show(settings: Settings, problems: Sequence[Problem], owners: Sequence[Owne
         settings.show(Text(""), _owners_table(owners))
     for owner in owners:
         if owner.state == "dead":
-            settings.show(Text(f"owner {owner.id} is dead: {owner.advice}"))
+            settings.show(Text(f"process {owner.id} is dead: {owner.advice}"))
 
 
 def _owners_table(owners: Sequence[Owner]) -> Any:
     now = time.time()
     shown = table()
-    for title in ("OWNER", "STATE", "JOBS", "PROCESS", "HOST", "SINCE"):
+    for title in ("PROCESS", "STATE", "JOBS", "PID", "HOST", "SINCE"):
         shown.add_column(title, no_wrap=True, justify="right" if title == "JOBS" else "left")
     for owner in owners:
         since = owner.started_at

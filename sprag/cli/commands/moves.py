@@ -80,12 +80,12 @@ def requeue(
 @options.shared()
 @options.settings
 def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes: bool) -> int:
-    """Let these JOBs start now, or with --queue all jobs of it that wait until they are due.
+    """Start these JOBs now, or with --queue all its jobs that wait until they are due.
 
     A scheduled job, or one that waits for its next attempt, starts as soon as a
-    worker is free. A job that is ready already stays as it is.
+    worker is free. A job that is ready stays as it is.
 
-    JSON and exit code are those of `sprag cancel`.
+    JSON and exit codes are those of `sprag cancel`.
     """
     if jobs:
         return _move_named(settings, _RUN_NOW, jobs, queues, ())
@@ -94,7 +94,7 @@ def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes:
     where = ", ".join(map(one_line, queues))
     with settings.opened() as engine:
         if next(_waiting(engine, queues), None):
-            settings.confirm(f"Start all waiting jobs of {where} now?", yes=yes)
+            settings.confirm(f"Start all waiting jobs in {where} now?", yes=yes)
         moved = [
             done for batch in _waiting(engine, queues) for done in _RUN_NOW.many(engine, batch)
         ]
@@ -119,7 +119,7 @@ def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
 
 def _run_now(engine: Engine, id_: str) -> Moved:
     engine.journal.run_now(id_)
-    return id_, engine.journal.job(id_).status
+    return id_, "queued"
 
 
 def _cancel(engine: Engine, id_: str) -> Moved:

@@ -19,22 +19,25 @@ from ..text import lines, one_line
 
 @click.command("recover", short_help="Take jobs back from processes that are gone.")
 @click.option("--owner", type=click.IntRange(1), metavar="N",
-              help="Of this owner, even if its lock file is missing.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Even if a process with its number runs here.")
+              help="Only this process, even if sprag cannot tell whether it is alive.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Even if a process with its pid runs on this machine.")
 @options.yes
 @options.shared()
 @options.settings
 def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> None:
-    """Take the jobs back from processes that died: from all of them, or from --owner N.
+    """Return the jobs of dead processes to their queues: of all, or of the process --owner N.
 
-    Workers do this by themselves; it is for when none runs, and for an owner
-    whose lock file is missing. Then nobody can tell whether it lives: make sure
-    that it does not, or its jobs run twice. An owner that is alive is refused.
-    Jobs that were running are queued, or failed after too many crashes; those
-    that were cancelling are cancelled. `sprag check` lists the owners.
+    Workers do this by themselves. Use this command if none runs, or if sprag
+    cannot tell whether a process is alive, because its lock file is missing or
+    this user may not read it. Make sure that it is not, or its jobs run twice.
+    A process that is alive is refused. `sprag check` lists the processes, their
+    numbers, and what cannot be told of them.
+
+    Running jobs are queued again, or fail after too many crashes. Cancelling
+    jobs are cancelled.
 
     JSON: {"owners": [{"owner": n, "jobs": [{"id", "queue", "event",
-    "status"}, …]}, …], "left": [owner as in `sprag check`, …]}.
+    "status"}, …]}, …], "left": [process as in `sprag check`, …]}.
     """
     with settings.opened() as engine:
         known = owners_of(engine)
@@ -55,9 +58,9 @@ def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> No
     for one, moved in recovered:
         for job in moved:
             settings.write(lines(f"{job['id']} {job['queue']} {job['status']}") + "\n")
-        settings.say(f"owner {one.id}: {len(moved)} {'job' if len(moved) == 1 else 'jobs'}")
+        settings.say(f"process {one.id}: {len(moved)} {'job' if len(moved) == 1 else 'jobs'}")
     if not recovered:
-        settings.say("no owner is dead")
+        settings.say("no process is dead")
     _tell_left(settings, left if owner is None else [])
 
 
@@ -66,23 +69,28 @@ def _chosen(
 ) -> Owner:
     found = next((one for one in known if one.id == id_), None)
     if found is None:
-        raise Refusal(f"no owner {id_}: it has left, or is recovered already", kind="no_owner")
-    who = f"owner {id_}"
+        raise Refusal(
+            f"there is no process {id_}: it has stopped, or was already recovered", kind="no_owner"
+        )
+    who = f"process {id_}"
     if found.pid is not None:
-        who += f" (process {found.pid} on {one_line(str(found.host))})"
+        who += f" (pid {found.pid} on {one_line(str(found.host))})"
     if found.state == "alive":
-        raise Refusal(f"{who} is alive; its jobs are left alone", kind="owner_alive", owner=id_)
+        raise Refusal(f"{who} is alive, so its jobs are left alone", kind="owner_alive", owner=id_)
     if found.state == "dead":
         return found
     if found.pid_runs and not force:
         raise Refusal(
-            f"the lock file of {who} is missing, and a process with that number runs here: look "
-            "what it is, end it if it is the owner, or add --force if it is another one",
+            f"sprag cannot tell whether {who} is alive ({found.reason}), and a process with that "
+            "pid runs here: check what it is, end it if it is this worker, or add --force if it is "
+            "another program",
             kind="owner_may_live",
             owner=id_,
         )
     settings.confirm(
-        f"Nobody can tell whether {who} is alive. Take its {found.jobs} running jobs from it?",
+        f"sprag cannot tell whether {who} is alive"
+        + (f" ({found.reason})" if found.reason else "")
+        + f". Recover its {found.jobs} running jobs?",
         yes=yes,
     )
     return found
@@ -106,4 +114,4 @@ def _recover(engine: Engine, owner: Owner) -> list[dict[str, Any]]:
 def _tell_left(settings: Settings, left: Sequence[Owner]) -> None:
     for one in left:
         if one.state != "alive":
-            settings.say(f"owner {one.id} ({one.state}): {one.advice}")
+            settings.say(f"process {one.id} ({one.state}): {one.advice}")

@@ -17,15 +17,15 @@ _EXTRA = ("brython", "itsdangerous", "jinja2", "multipart", "pydantic", "python_
 @click.command("run", short_help="Serve an application, its pages and its queues.")
 @click.argument("path", metavar="MODULE:APP")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
-              help="The address to listen on; 0.0.0.0 is all of this machine's.")  # fmt: skip
+              help="The address to listen on. 0.0.0.0 means all addresses.")  # fmt: skip
 @click.option("--port", "-p", type=click.IntRange(0, 65535), default=8000, show_default=True,
-              help="0 takes a free one.")  # fmt: skip
+              help="The port. 0 chooses a free one.")  # fmt: skip
 @click.option("--workers", "-w", type=click.IntRange(1, 100), default=1, show_default=True,
-              metavar="N", help="How many processes serve.")  # fmt: skip
+              metavar="N", help="How many processes to start.")  # fmt: skip
 @click.option("--reload", is_flag=True, help="For development: restart when a file changes.")
 @click.option("--proxy-headers", is_flag=True,
-              help="Believe X-Forwarded-For and -Proto of the proxies that FORWARDED_ALLOW_IPS "
-              "names, by default those on this machine.")  # fmt: skip
+              help="Trust X-Forwarded-For and -Proto from the proxies in FORWARDED_ALLOW_IPS, "
+              "by default those on this machine.")  # fmt: skip
 @click.option("--access-log", is_flag=True, help="Log each request.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 @options.json_form
@@ -38,16 +38,17 @@ def command(
 
         sprag run main:app
 
-    Modules are looked for in the working directory first; a module alone will
-    do where it defines one application. The application names its database:
-    --database and SPRAG_DATABASE may only agree with it.
+    The working directory is searched for modules first. If a module defines
+    only one application, its name is enough. The application names its
+    database; --database and SPRAG_DATABASE must agree with it.
 
-    SIGTERM or Ctrl-C stop in order: open pages are told, running jobs have
-    their grace; exit code 0. A second Ctrl-C ends the process at once, and what
-    ran is recovered later. With --workers, a process that dies is replaced, and
-    SIGHUP replaces all. The log goes to standard error.
+    SIGTERM and Ctrl-C stop in order, with exit code 0: open pages are
+    disconnected, and running jobs have their grace. A second Ctrl-C ends the
+    process at once; its jobs are recovered later. With --workers, a process
+    that dies is replaced, and SIGHUP replaces all. The log goes to standard
+    error.
 
-    JSON: the log, an object a line: {"at", "level", "logger", "message",
+    JSON: the log, one object per line: {"at", "level", "logger", "message",
     "traceback"}.
     """
     try:
@@ -63,7 +64,7 @@ def command(
             code=NO_EXTRA,
         ) from error
     if reload and workers > 1:
-        raise click.UsageError("expected --reload or --workers, got both")
+        raise click.UsageError("expected --reload or --workers, but not both")
     log_to_stderr(log_level, as_json=settings.as_json)
     plan = serve.Plan(path, host, port, log_level, settings.as_json, proxy_headers, access_log)
     serve.check(plan, settings.database)

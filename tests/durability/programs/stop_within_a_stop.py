@@ -1,6 +1,6 @@
-"""A signal handler stops the queue, or the application, whose queue the main thread is stopping.
+"""A signal handler stops the queue that the main thread is stopping.
 
-stop_within_a_stop.py FILE queue|application
+stop_within_a_stop.py FILE
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ import faulthandler
 import signal
 import sys
 import threading
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from sprag.queue import QueueService, ReentrantCall
 from sprag.queue.service import life_of
-from sprag.web import App
 
 faulthandler.dump_traceback_later(100, exit=True)
-path, what = sys.argv[1:]
+[path] = sys.argv[1:]
 begun, go = threading.Event(), threading.Event()
 
 
@@ -34,10 +32,7 @@ class Work(QueueService):
 
 def stop(number: int, frame: FrameType | None) -> None:
     try:
-        if what == "queue":
-            queue.stop(0)
-        else:
-            app.stop()
+        queue.stop(0)
     except ReentrantCall:
         print("refused", flush=True)
     go.set()
@@ -51,18 +46,11 @@ def interrupt() -> None:
 
 
 queue = Work()
-sys.path.insert(0, str(Path(__file__).parent))
-app = App(routes="pages", providers={"work": queue}, secret="x" * 32)
-if what == "queue":
-    queue.start()
-else:
-    app.start()
+queue.start()
 main = threading.get_ident()
 signal.signal(signal.SIGUSR1, stop)
 queue.enqueue(1)
 begun.wait()
 threading.Thread(target=interrupt).start()
 queue.stop(60)
-if what == "application":
-    app.stop()
 print("stopped")

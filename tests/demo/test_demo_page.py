@@ -23,35 +23,7 @@ from sprag.queue import QueueService
 from tests.chromium import Console, fresh_page
 from tests.support import DEADLINE, unmeasured
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
-
-# The demo in this interpreter, whose environment has all it needs. Images of the gate's size say
-# that they are in work, and wait until there is a file called "open".
-PROGRAM = """
-import sys, threading
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from PIL import Image
-from _demo import arguments, server
-from _demo.page import app, folder
-
-folder.SAMPLES = 2
-
-class Gated(app.ThumbnailQueue):
-    def handle_item(self, item):
-        with Image.open(item["source"]) as image:
-            gated = image.size == (333, 222)
-        gate = Path(item["folder"]).parent.parent / "open"
-        if gated:
-            self.report_progress(current=1, total=4, message="at the gate")
-        while gated and not gate.exists():
-            self.check_cancelled()
-            threading.Event().wait(0.01)
-        return super().handle_item(item)
-
-app.ThumbnailQueue = Gated
-sys.exit(server.main(arguments.parse(sys.argv[2:])))
-"""
+PROGRAM = Path(__file__).with_name("programs") / "gated_page.py"
 
 
 @pytest.fixture
@@ -72,7 +44,7 @@ class Demo:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-c", PROGRAM, str(TOOLS), "--no-browser", "--workers", "2"]
+        command = [sys.executable, str(PROGRAM), "--no-browser", "--workers", "2"]
         options = ["--port", str(self._port), "--output", str(self.output)]
         self.process = subprocess.Popen(
             [*command, *options], env=unmeasured(), stdin=subprocess.DEVNULL,
@@ -430,7 +402,7 @@ def test_it_ends_in_order_and_says_that_the_next_run_goes_on(
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM, str(TOOLS), "--no-browser", *map(str, arguments)]
+    command = [sys.executable, str(PROGRAM), "--no-browser", *map(str, arguments)]
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
         check=False,

@@ -18,26 +18,7 @@ from PIL import Image
 from sprag.queue import Job, QueueService
 from tests.support import DEADLINE, child
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
-
-# The demo in this interpreter, whose environment has all it needs. The image called "gate" says
-# that it is in work, and waits for a line.
-PROGRAM = """
-import os, sys
-sys.path.insert(0, sys.argv[1])
-from _demo import app, arguments
-
-class Gated(app.ThumbnailQueue):
-    grace_seconds = 3600
-
-    def handle_item(self, item):
-        if "gate" in os.path.basename(item["source"]):
-            print("at the gate", flush=True)
-            sys.stdin.readline()
-        return super().handle_item(item)
-
-sys.exit(app.main(arguments.parse(["--terminal", *sys.argv[2:]]), Gated))
-"""
+PROGRAM = Path(__file__).with_name("programs") / "gated_terminal.py"
 
 
 @pytest.fixture
@@ -58,7 +39,7 @@ def output(tmp_path: Path) -> Path:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The demo to its end; nothing waits at the gate."""
-    command = [sys.executable, "-c", PROGRAM, str(TOOLS), *map(str, arguments)]
+    command = [sys.executable, str(PROGRAM), *map(str, arguments)]
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
         check=False,
@@ -68,7 +49,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """The demo beside the test, until the deadline."""
-    with child(PROGRAM, TOOLS, *arguments) as process:
+    with child(PROGRAM, *arguments) as process:
         watchdog = Timer(DEADLINE, process.kill)
         watchdog.start()
         try:
@@ -284,7 +265,7 @@ def test_on_a_terminal_it_shows_a_bar_for_all_and_one_for_each_that_runs(
     images: Path, output: Path
 ) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", PROGRAM, str(TOOLS), str(images), "--output", str(output)]
+    command = [sys.executable, str(PROGRAM), str(images), "--output", str(output)]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
         [*command, "--workers", "1"], stdin=theirs, stdout=theirs, env=environment
