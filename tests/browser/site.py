@@ -26,8 +26,8 @@ from tests.support import DEADLINE, wait
 Answer = Callable[[dict[str, Any]], Any]
 POLICY = (
     "default-src 'none'; script-src 'self'{unsafe}; connect-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
-    "base-uri 'none'; form-action 'self'"
+    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; base-uri 'none'; "
+    "form-action 'self'"
 )
 
 

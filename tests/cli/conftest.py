@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -15,6 +16,9 @@ from sprag.cli import main
 from sprag.queue import Job, QueueService
 from tests.conftest import MakeQueue
 from tests.support import finished
+
+# The extra `web` has what `sprag run` serves with; all other commands do without.
+collect_ignore = [] if importlib.util.find_spec("starlette") else ["test_run.py"]
 
 HOSTILE = "evil \x1b]0;title\x07\x1b[2J\x9b31m [bold red]x[/] :smile: \u202egnp\r\nnext"
 

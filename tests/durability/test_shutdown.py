@@ -35,6 +35,8 @@ from tests.support import (
     wait_until,
 )  # fmt: skip
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 
 def audit(path: Path) -> list[str]:
     with raw(path) as connection:
@@ -56,7 +58,7 @@ PROGRAM = """
     from sprag.queue import QueueService
     from sprag.queue.service import life_of
 
-    faulthandler.dump_traceback_later(50, exit=True)
+    faulthandler.dump_traceback_later(300, exit=True)
     logging.basicConfig(format="%(levelname)s %(message)s")
     path, options = sys.argv[1], json.loads(sys.argv[2])
 
@@ -234,93 +236,14 @@ def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
     assert audit(database) == []
 
 
-STOPPED_TWICE = """
-    import asyncio, os, signal, sys, threading, time
-    from sprag.queue import QueueService
-    from sprag.queue.service import life_of
-
-    class Looks(QueueService):
-        name = "work"
-
-        def handle_item(self, item):
-            begun.set()
-            while True:
-                self.check_cancelled()
-                time.sleep(0.001)
-
-    class Awaits(QueueService):
-        name = "work"
-
-        async def handle_item(self, item):
-            begun.set()
-            await asyncio.sleep(600)
-
-    path, kind = sys.argv[1:]
-    begun = threading.Event()
-    other = QueueService(name="other", database=path)
-    other.counts()  # it keeps the file open, and thereby the owner
-
-    def again():
-        while not all(ticket.stopping for ticket in tickets):
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    try:
-        with {"looks": Looks, "awaits": Awaits}[kind](database=path, grace_seconds=600) as queue:
-            tickets = life_of(queue).pool._tickets
-            job = queue.enqueue(1)
-            begun.wait()
-            threading.Thread(target=again).start()
-            raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        pass
-    while queue.get(job.id).status == "running":
-        time.sleep(0.001)
-    print(*[move.event for move in queue.history(job.id)])
-"""
-
-
 @pytest.mark.parametrize("kind", ["looks", "awaits"])
 def test_a_second_ctrl_c_ends_the_grace_and_releases_what_runs(database: Path, kind: str) -> None:
-    assert said(STOPPED_TWICE, database, kind) == "enqueue start release"
+    assert said(PROGRAMS / "stopped_twice.py", database, kind) == "enqueue start release"
     assert audit(database) == []
 
 
-INTERRUPTED_AT_A_SUBSCRIBER = """
-    import signal, sys, threading
-    from pathlib import Path
-    from sprag.queue import QueueService
-
-    class Work(QueueService):
-        name = "work"
-
-        def handle_item(self, item):
-            return item
-
-    def slow(told):
-        called.set()
-        interrupted.wait()
-
-    def interrupted_once(timeout):
-        del subscription.end
-        signal.raise_signal(signal.SIGINT)
-
-    called, interrupted = threading.Event(), threading.Event()
-    queue = Work(database=sys.argv[1]).start()
-    subscription = queue.subscribe(slow)
-    subscription.end = interrupted_once
-    queue.enqueue(1)
-    called.wait()
-    try:
-        queue.stop()
-    except KeyboardInterrupt:
-        print("interrupted", *Path(f"{sys.argv[1]}-sprag").glob("*.lock"))
-    interrupted.set()
-"""
-
-
 def test_a_ctrl_c_while_a_stop_waits_for_a_subscriber_leaves_no_file_open(database: Path) -> None:
-    assert said(INTERRUPTED_AT_A_SUBSCRIBER, database) == "interrupted"
+    assert said(PROGRAMS / "interrupted_at_a_subscriber.py", database) == "interrupted"
     assert audit(database) == []
 
 
@@ -367,54 +290,13 @@ def test_a_stop_from_another_thread_ends_a_longer_grace(make_queue: MakeQueue) -
     assert events(queue, job.id) == ["enqueue", "start", "release"]
 
 
-STOPPED_TOGETHER = """
-    import faulthandler, os, signal, sys, threading, time
-    from sprag.queue import QueueService
-    from sprag.queue.service import life_of
-    from sprag.queue.lifecycle import stop_together
-
-    faulthandler.dump_traceback_later(50, exit=True)
-
-    class Work(QueueService):
-        grace_seconds = 600
-
-        def handle_item(self, item):
-            begun[self.name].set()
-            while True:
-                self.check_cancelled()
-                time.sleep(0.001)
-
-    def interrupt():
-        # At the exit one is stopped after the other.
-        while not (any if how == "at exit" else all)(ticket.stopping for ticket in tickets):
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    begun = {"one": threading.Event(), "two": threading.Event()}
-    path, how = sys.argv[1:]
-    queues = [Work(name=name, database=path).start() for name in begun]
-    tickets = [ticket for queue in queues for ticket in life_of(queue).pool._tickets]
-    jobs = [queue.enqueue(1) for queue in queues]
-    for event in begun.values():
-        event.wait()
-    threading.Thread(target=interrupt, daemon=True).start()
-    if how == "at exit":
-        sys.exit()
-    try:
-        stop_together(queues)
-    except KeyboardInterrupt:
-        left = [thread for thread in threading.enumerate() if thread.name.startswith("sprag-")]
-        print(*left, *[queue.get(job.id).status for queue, job in zip(queues, jobs)])
-"""
-
-
 def test_a_ctrl_c_ends_the_grace_of_all_that_are_stopped_together(database: Path) -> None:
-    assert said(STOPPED_TOGETHER, database, "together") == "queued queued"
+    assert said(PROGRAMS / "stopped_together.py", database, "together") == "queued queued"
     assert audit(database) == []
 
 
 def test_a_ctrl_c_at_the_exit_ends_the_grace_and_all_leave_in_order(database: Path) -> None:
-    said(STOPPED_TOGETHER, database, "at exit")
+    said(PROGRAMS / "stopped_together.py", database, "at exit")
     moves = sql(database, "SELECT event FROM transition ORDER BY seq")
     assert sorted(event for (event,) in moves) == sorted(["enqueue", "start", "release"] * 2)
     assert sql(database, "SELECT count(*) FROM owner") == [(0,)]

@@ -15,7 +15,7 @@ from typing import Any
 from sprag.queue import QueueService, ReentrantCall
 from sprag.queue.service import life_of
 
-faulthandler.dump_traceback_later(100, exit=True)
+faulthandler.dump_traceback_later(300, exit=True)
 [path] = sys.argv[1:]
 begun, go = threading.Event(), threading.Event()
 

@@ -17,7 +17,7 @@ from sprag.queue import QueueService, ReentrantCall
 from sprag.queue.service import life_of
 from sprag.web import App
 
-faulthandler.dump_traceback_later(100, exit=True)
+faulthandler.dump_traceback_later(300, exit=True)
 [path] = sys.argv[1:]
 begun, go = threading.Event(), threading.Event()
 
