@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.documents import ROOT
-from tests.support import DEADLINE, unmeasured
+from tests.support import PATIENCE, unmeasured
 
 NAMES = ("demo.webp", "dashboard.webp")
 
@@ -22,7 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     command = [sys.executable, "-m", "_pictures.program", "--quick", "--output", str(folder)]
     environment = {**unmeasured(), "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), *sys.path])}
-    subprocess.run(command, env=environment, cwd=folder, check=True, timeout=3 * DEADLINE)
+    subprocess.run(command, env=environment, cwd=folder, check=True, timeout=PATIENCE)
     return folder
 
 

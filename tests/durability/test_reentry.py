@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import _oracle as oracle
-from tests.support import DEADLINE, raw, unmeasured
+from tests.support import PATIENCE, raw, unmeasured
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -33,7 +33,7 @@ INNER = ("enqueue", "get", "cancel", "wait", "subscribe", "start", "stop")
 def ran(program: str, *arguments: object) -> str:
     command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
     done = subprocess.run(
-        command, env=unmeasured(), capture_output=True, text=True, timeout=3 * DEADLINE,
+        command, env=unmeasured(), capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-6000:]

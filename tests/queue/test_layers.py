@@ -13,6 +13,8 @@ from sprag import queue
 from sprag.queue import statements
 from tests.support import said
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 ORDER = (
     "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
     "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
@@ -138,18 +140,9 @@ def test_the_database_knows_no_table() -> None:
     assert "pragma" in words
 
 
-LOADED = """
-    import json, sys
-    before = set(sys.modules)
-    import {name}
-    print(json.dumps(sorted(set(sys.modules) - before)))
-    print(json.dumps(sorted(sys.stdlib_module_names)))
-"""
-
-
 def loaded_by(name: str) -> list[str]:
     """What an import loads that is neither the standard library nor sprag itself."""
-    new, stdlib = map(json.loads, said(LOADED.format(name=name)).splitlines())
+    new, stdlib = map(json.loads, said(PROGRAMS / "loaded.py", name).splitlines())
     return sorted(
         module for module in new if module.partition(".")[0] not in (*stdlib, "apsw", "sprag")
     )
@@ -160,14 +153,14 @@ def test_the_queue_needs_apsw_and_the_standard_library_alone() -> None:
 
 
 def test_the_queue_does_not_load_its_terminal_program() -> None:
-    new, _ = map(json.loads, said(LOADED.format(name="sprag.queue")).splitlines())
+    new, _ = map(json.loads, said(PROGRAMS / "loaded.py", "sprag.queue").splitlines())
     assert [module for module in new if module.startswith("sprag.cli")] == []
     # Async handlers need it, and load it then.
     assert "asyncio" not in new
 
 
 def test_importing_sprag_loads_nothing_that_is_not_used() -> None:
-    new, _ = map(json.loads, said(LOADED.format(name="sprag")).splitlines())
+    new, _ = map(json.loads, said(PROGRAMS / "loaded.py", "sprag").splitlines())
     assert [module for module in new if module.startswith("sprag")] == ["sprag"]
     assert "apsw" not in new
 
@@ -179,27 +172,9 @@ def test_there_is_no_other_lazy_name() -> None:
 
 
 def test_a_lazy_name_says_which_extra_it_needs() -> None:
-    assert said(WITHOUT_STARLETTE) == (
+    assert said(PROGRAMS / "without_starlette.py") == (
         "sprag.App needs starlette, which is not installed: pip install 'sprag-queue[web]'"
     )
-
-
-WITHOUT_STARLETTE = """
-    import sys
-    import sprag
-
-    class Nowhere:
-        def find_spec(self, name, path=None, target=None):
-            if name == "starlette":
-                raise ModuleNotFoundError("No module named 'starlette'", name=name)
-
-    sys.meta_path.insert(0, Nowhere())
-    sprag.QueueService, sprag.Module
-    try:
-        sprag.App
-    except ModuleNotFoundError as error:
-        print(error)
-"""
 
 
 def test_every_error_is_public() -> None:
