@@ -1,4 +1,4 @@
-"""What every answer says to protect the visitor, and which requests of other sites are refused."""
+"""The headers that protect users, and which requests of other sites are refused."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Origins:
 
     def __init__(self, allowed: Collection[Any] = ()) -> None:
         if isinstance(allowed, str):
-            raise StartupError(f"App: origins: expected a list of texts, got {allowed!r}")
+            raise StartupError(f"App: origins: expected a list of origins, got {allowed!r}")
         for origin in allowed:
             if not isinstance(origin, str) or _parts(origin) is None:
                 raise StartupError(
-                    f"App: origins: expected such as https://example.org, got {origin!r}"
+                    f"App: origins: expected an origin such as https://example.org, got {origin!r}"
                 )
         self._allowed = frozenset(origin.lower() for origin in allowed)
 

@@ -61,12 +61,12 @@ class Hosts:
         if refused and not self._warned:
             self._warned = True
             log.warning(
-                "a request to the host %r was refused: %s. If this is a name of this site, write "
-                "App(hosts=[%r]); told once",
+                "refused a request to the host %r: %s. If this is a name of this site, write "
+                "App(hosts=[%r]). Further ones are not logged",
                 name[:100],
-                "this machine made it, and by another name than its own"
+                "it came from this machine, but not to one of its own names"
                 if self._allowed is None
-                else "App(hosts=) does not name it",
+                else "App(hosts=) does not have this name",
                 name[:100],
             )
         return refused
@@ -91,7 +91,7 @@ async def refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
         return
     answer = PlainTextResponse(
         "This server does not answer to the host name of this request.\n"
-        "If you run it: App(hosts=[...]) says which names are its own.\n",
+        "If you run this server, add the name to App(hosts=[...]).\n",
         400,
         {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
     )

@@ -157,7 +157,7 @@ class Hub:
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:
-                log.debug("a signal came after the event loop had ended")
+                log.debug("a signal arrived after the event loop had ended")
 
     def _deliver(self) -> None:
         self._called = False
@@ -241,7 +241,9 @@ class Connection:
         except QueueClosed:
             self.close()
         except DatabaseError as error:
-            log.error("an open page cannot be told what it missed, and is later: %s", error)
+            log.error(
+                "could not read the signals that an open page missed, will try again: %s", error
+            )
             self._fall_behind()
             await asyncio.sleep(_RETRY_SECONDS)
         else:

@@ -22,8 +22,8 @@ _RENEW_SECONDS: Final = 24 * 3600
 
 
 class Visitors:
-    """Says who a visitor is. `identify` returns the key of the jobs' owner, such as a user's id,
-    or None for nobody; `topics` the topics that the visitor may follow."""
+    """Says who a user is. `identify` returns the key of the jobs' owner, such as a user's id,
+    or None for nobody; `topics` the topics that the user may follow."""
 
     def __init__(self, identify: Identify | None, topics: Topics | None) -> None:
         given: dict[str, object] = {"identify": identify, "topics": topics}
