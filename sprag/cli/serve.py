@@ -1,6 +1,6 @@
 """A server around an application: one process, several, or one that restarts as files change.
 
-Needs the extra `web`; imported by `sprag run` alone, and only once it runs.
+Needs the extra `web`; imported only by `sprag run`, once it runs.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def several(plan: Plan, workers: int) -> None:
         supervisor.run()
     log.info("stopped")
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise Refusal("the application did not start; why is in the log above", kind="startup")
+        raise Refusal("the application did not start: the log above says why", kind="startup")
 
 
 def reloading(plan: Plan) -> None:

@@ -103,7 +103,7 @@ class Streams:
                 request,
                 503,
                 "too_many",
-                f"{MOST} pages are listening already. Close one, or try again later.",
+                f"{MOST} pages are already open. Close one, or try again later.",
             )
             answer.headers["Retry-After"] = "10"
             return answer

@@ -62,7 +62,11 @@ def test_a_javascript_file_is_known_by_the_classes_it_exports(write: Write) -> N
     ("source", "line", "told"),
     [
         (HEAD + "def f(:\n", 2, "SyntaxError"),
-        (HEAD + "import requests\n" + CLASS, 2, "import of requests: a browser's Python has only"),
+        (
+            HEAD + "import requests\n" + CLASS,
+            2,
+            "import of requests: Python in the browser has only",
+        ),
         (HEAD + "import os, sprag\n" + CLASS, 2, "import of os"),
         (HEAD + CLASS.format("import json"), 3, "import of json"),
         (HEAD + "from sprag import QueueService\n" + CLASS, 2, "QueueService from sprag"),
@@ -78,7 +82,7 @@ def test_a_javascript_file_is_known_by_the_classes_it_exports(write: Write) -> N
         (
             HEAD + "class A(Module):\n  def every(self): ...\n",
             2,
-            "A defines every, which is a verb",
+            "A defines every, which is a method of Module",
         ),
         (HEAD + "class Other: ...\n", 1, "expected a subclass of Module"),
         ("class Module: ...\nclass Shown(Module): ...\n", 1, "expected a subclass of Module"),

@@ -149,8 +149,8 @@ def test_a_page_that_may_answer_otherwise_needs_none(make_app: MakeApp) -> None:
     [
         ('"images"', "expected a path such as /images, got 'images'"),
         ("5", "expected a path such as /images, got 5"),
-        ('"/_sprag/mine"', "/_sprag is sprag's own"),
-        ('"/_sprag"', "/_sprag is sprag's own"),
+        ('"/_sprag/mine"', "/_sprag is reserved for sprag"),
+        ('"/_sprag"', "/_sprag is reserved for sprag"),
         ('"/a/{b:nonsense}"', "nonsense"),
         ('"/{a}/{a}"', "Duplicated param name"),
     ],
@@ -196,7 +196,11 @@ MODULE = "from sprag import Module\n\nclass Home(Module):\n    def on_press(self
 @pytest.mark.parametrize(
     ("source", "place", "said"),
     [
-        ("from sprag import Module\n\nimport os\n", 3, "import of os: a browser's Python has only"),
+        (
+            "from sprag import Module\n\nimport os\n",
+            3,
+            "import of os: Python in the browser has only",
+        ),
         (MODULE + "        open('x')\n", 6, "open does not work in a browser"),
         (MODULE + "    def (\n", 6, "SyntaxError"),
         ("x = 1\n", 1, "no class to start"),
