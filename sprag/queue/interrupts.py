@@ -137,7 +137,7 @@ def wait(wakeup: Wakeup, seconds: float) -> None:
 
 
 def mind_sigterm() -> bool:
-    """In the main thread: let SIGTERM raise SystemExit, if nothing else handles it. True if it does."""
+    """In the main thread: let SIGTERM raise SystemExit if nothing else handles it; True if so."""
     minds = threading.current_thread() is threading.main_thread() and (
         signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     )
