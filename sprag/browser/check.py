@@ -51,8 +51,8 @@ _VERBS = frozenset(name for name in dir(_browser_module.Module) if not name.star
 class ModuleFile:
     """A page's module file that can be run: what it is called, and what it holds.
 
-    `classes` has the methods that markup may call for each class of a module; None where they are
-    not known, which is so in JavaScript.
+    `classes` has the methods that markup may call for each class of a module; None if they are
+    not known, as in JavaScript.
     """
 
     path: Path

@@ -155,7 +155,7 @@ class Call:
         return self
 
     def _finish(self, result: Result) -> bool:
-        """Whether somebody took it."""
+        """True if a handler took the result."""
         self._result = result
         handlers = self._done if result.ok else self._failed
         for handler in handlers:
@@ -474,7 +474,7 @@ def _method(module: int, name: str, event: dict[str, Any]) -> None:
 
 
 def _callback(callback: int, kind: str, value: Any = None, once: bool = False) -> Any:
-    """Whether there was such a callback, and what it was for was done."""
+    """True if there was such a callback, and what it was for was done."""
     if callback not in _callbacks:
         return True
     _, handler = _callbacks.pop(callback) if once else _callbacks[callback]
@@ -545,7 +545,7 @@ def _element(number: int | None) -> Element | None:
 
 
 def _jsonable(value: Any, where: str) -> Any:
-    """A copy of the value as JSON has it; TypeError, with the place, where JSON has none."""
+    """A copy of the value as JSON holds it. TypeError, with the place, if JSON cannot hold it."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):

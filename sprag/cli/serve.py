@@ -102,7 +102,7 @@ def check(plan: Plan, database: str | None) -> None:
 
 
 def single(plan: Plan) -> None:
-    """Serve in this process until told to stop. Raises Refusal, QueueError."""
+    """Serve in this process until a signal stops it. Raises Refusal, QueueError."""
     app = _application(plan.path)
     server = _Server(plan.config(app))
     with _listening(plan) as listener:
@@ -241,7 +241,7 @@ class _Server(uvicorn.Server):
 class _Reload(BaseReload):
     """Restarts the process when a file that it may use is changed, made or removed.
 
-    uvicorn's own looks at .py files alone, unless watchfiles is installed.
+    uvicorn's own looks only at .py files, unless watchfiles is installed.
     """
 
     _seen: dict[Path, float]

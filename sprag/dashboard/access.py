@@ -73,7 +73,7 @@ class Door:
         return self._token is not None
 
     def opens(self, token: str) -> bool:
-        """Whether this is the token; in constant time."""
+        """True if this is the token; in constant time."""
         return self._token is not None and hmac.compare_digest(token.encode(), self._token)
 
     def cookie(self) -> str:
@@ -81,7 +81,7 @@ class Door:
         return str(self._cookies.dumps("in"))
 
     def knows(self, cookie: str) -> bool:
-        """Whether the cookie was made here, with the present token, and is not too old."""
+        """True if the cookie was made here, with the present token, and is not too old."""
         try:
             said: Any = self._cookies.loads(cookie, max_age=SIGNED_IN_SECONDS)
         except BadSignature:  # also of those that are too old
@@ -185,7 +185,7 @@ def not_local(request: Request) -> Refused | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is in 127.0.0.0/8, or ::1, or the former written as IPv6."""
+    """True if an address is in 127.0.0.0/8, or ::1, or the former written as IPv6."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -29,7 +29,7 @@ _FAREWELL_SECONDS: Final = 1.0  # for streams to end by themselves when the serv
 
 
 class Stream:
-    """What one page has not been told yet: not every signal, only that there were some."""
+    """What one page has not received yet: not every signal, only that there were some."""
 
     def __init__(self, job: str | None) -> None:
         self._job = job

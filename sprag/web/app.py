@@ -288,8 +288,8 @@ class App:
     # ------------------------------------------------------------ helpers
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol. Failures are said in its words: servers take an exception alone
-        for "no lifespan here", and serve."""
+        """The lifespan protocol. Failures are reported in its own messages: servers take a mere
+        exception for "no lifespan here", and serve."""
         await receive()
         step = "startup"
         try:

@@ -70,7 +70,7 @@ def discover(package: str) -> Routes:
 
 
 def actions_by_name(controllers: Sequence[Found]) -> Mapping[str, tuple[Found, Action]]:
-    """Every action, once. Raises StartupError where two have one name."""
+    """Every action, once. Raises StartupError if two have one name."""
     found: dict[str, tuple[Found, Action]] = {}
     for controller in controllers:
         for action in controller.actions:
@@ -152,7 +152,7 @@ def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: b
 
 
 def _gives_data(kind: type[Controller]) -> bool:
-    """Whether `load` is written such that it returns data in any case, never a response."""
+    """True if `load` is written such that it returns data in any case, never a response."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(kind.load)))
     except (OSError, TypeError, SyntaxError):

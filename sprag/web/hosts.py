@@ -47,7 +47,7 @@ class Hosts:
         self._warned = False
 
     def refuses(self, scope: Scope) -> bool:
-        """Whether a request is made to a name that is not the application's."""
+        """True if a request is made to a name that is not the application's."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         name = host_name(hosts[0].decode("latin-1")).rstrip(".") if len(hosts) == 1 else ""
         client = scope.get("client")
@@ -104,7 +104,7 @@ _is_local: Final = functools.lru_cache(1024)(is_loopback)
 
 @functools.lru_cache(1024)
 def _is_here(name: str) -> bool:
-    """Whether a host name cannot be made to point here by somebody else."""
+    """True if a host name cannot be made to point here by someone else."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -142,7 +142,7 @@ class Schema:
 
 
 def _fits(bound: str, kind: Any) -> bool:
-    """Whether a bound can be one of this type, as far as can be told."""
+    """True if a bound can be one of this type, as far as can be told."""
     kind = get_origin(kind) or kind
     if not isinstance(kind, type) or kind is object:
         return True

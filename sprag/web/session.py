@@ -104,7 +104,7 @@ class Cookie:
         self._signer = TimestampSigner(secret)
 
     def session(self, connection: HTTPConnection) -> Session:
-        """The session of a visitor; an empty one if the cookie is missing, forged or too old."""
+        """The session of a user; an empty one if the cookie is missing, forged or too old."""
         path = _path(connection.scope)
         room = _MOST_BYTES - len(f"{self.name}={_attributes(path, secure=True)}") - _SIGNATURE
         return Session(self._said(connection.cookies.get(self.name, "")), room)
@@ -129,8 +129,7 @@ class Cookie:
 class Sessions:
     """Middleware: gives each request its session, and keeps what the request changed.
 
-    `changed(id)` is told of sessions that say something else than before, once the answer was
-    sent.
+    `changed(id)` is called with each session that has changed, once the answer has been sent.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ def broken_app(said: str) -> ASGIApp:
 
 
 def is_author(request: Request) -> bool:
-    """Whether a request comes from this machine itself, where the application is developed."""
+    """True if a request comes from this machine itself, where the application is developed."""
     return request.client is not None and is_loopback(request.client.host)
 
 
@@ -88,7 +88,7 @@ class Trouble:
         self._debug = debug
 
     async def not_found(self, _request: Request, _error: Exception) -> Response:
-        """There is no such job, or it is another visitor's."""
+        """There is no such job, or it is another user's."""
         return PlainTextResponse("Not found\n", 404)
 
     async def http(self, _request: Request, error: Exception) -> Response:

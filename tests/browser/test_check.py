@@ -73,7 +73,7 @@ def test_a_javascript_file_is_known_by_the_classes_it_exports(write: Write) -> N
         (HEAD + "from sprag.queue import Job\n" + CLASS, 2, "import of sprag.queue"),
         (HEAD + "from browser import timer\n" + CLASS, 2, "timer from browser"),
         (HEAD + "from typing import Callable\n" + CLASS, 2, "Callable from typing"),
-        (HEAD + "from . import other\n" + CLASS, 2, "a relative import"),
+        (HEAD + "from . import other\n" + CLASS, 2, "relative import"),
         (HEAD + CLASS.format("open('x')"), 3, "open does not work in a browser"),
         (HEAD + CLASS.format("return input()"), 3, "input does not work"),
         (HEAD + CLASS.format("eval('x')"), 3, "eval does not work"),

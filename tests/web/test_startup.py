@@ -205,7 +205,7 @@ MODULE = "from sprag import Module\n\nclass Home(Module):\n    def on_press(self
         (MODULE + "    def (\n", 6, "SyntaxError"),
         ("x = 1\n", 1, "no class to start"),
         ("from sprag import QueueService\n", 1, "import of QueueService from sprag"),
-        ("from .page import Home\n", 1, "a relative import"),
+        ("from .page import Home\n", 1, "relative import"),
         (b"\xff\xfe", 1, "expected UTF-8"),
     ],
 )
