@@ -274,8 +274,13 @@ class Lifecycle:
     def _stop(self, grace_seconds: float) -> None:
         engine = self.engine
         _started.pop(self, None)
-        self.say_if_unattended()
-        self.look_at = 0.0
+        try:
+            self.say_if_unattended()
+        finally:
+            self.look_at = 0.0
+            self._end(engine, grace_seconds)
+
+    def _end(self, engine: Engine | None, grace_seconds: float) -> None:
         try:
             if engine is not None and not engine.database.forked:
                 self._close(engine, grace_seconds)
@@ -391,12 +396,14 @@ def _stop_or_say(front: Front) -> None:
 
 
 def _stop_at_exit() -> None:
-    for life in tuple(_lives):
-        life.say_if_unattended()
-    # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
-    with interrupts.shielded.throughout():
-        for front in tuple(_started.values()):
-            _stop_or_say(front)
+    try:
+        for life in tuple(_lives):
+            life.say_if_unattended()
+    finally:
+        # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
+        with interrupts.shielded.throughout():
+            for front in tuple(_started.values()):
+                _stop_or_say(front)
 
 
 def _forked() -> None:

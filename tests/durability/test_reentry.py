@@ -40,7 +40,19 @@ def ran(program: str, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("way", ["hook", "signal"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "hook",
+        pytest.param(
+            "signal",
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 12),
+                reason="trace functions do not hear of all instructions any more",
+            ),
+        ),
+    ],
+)
 @pytest.mark.parametrize("outer", OUTER)
 def test_a_call_that_interrupts_another_at_any_event_is_served_or_refused(
     tmp_path: Path, outer: str, way: str

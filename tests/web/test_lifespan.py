@@ -39,7 +39,7 @@ def in_a_loop(program: Coroutine[Any, Any, Any]) -> Any:
 
 async def ask(app: App, name: str = "enqueue", **payload: Any) -> httpx.Response:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.post(f"/_sprag/actions/{name}", json=payload)
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import sprag.queue
 from sprag.queue import QueueService
 
+# Since 3.12, Python does not tell a trace function of all instructions.
+EVENTS = sys.version_info >= (3, 12)
 FILES = str(Path(sprag.queue.__file__).parent)
 
 
@@ -38,7 +40,7 @@ class At:
         if event == "call":
             frame.f_trace_opcodes = frame.f_code.co_filename.startswith(FILES)
             return self if frame.f_trace_opcodes else None
-        self.left -= event == "opcode"
+        self.left -= event == "opcode" or EVENTS
         if self.left == 0:
             sys.settrace(None)
             -now  # noqa: B018
