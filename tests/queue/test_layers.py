@@ -171,12 +171,6 @@ def test_there_is_no_other_lazy_name() -> None:
         _ = sprag.nonsense
 
 
-def test_a_lazy_name_says_which_extra_it_needs() -> None:
-    assert said(PROGRAMS / "without_starlette.py") == (
-        "sprag.App needs starlette, which is not installed: pip install 'sprag-queue[web]'"
-    )
-
-
 def test_every_error_is_public() -> None:
     assert all(hasattr(queue, name) for name in queue.__all__)
     errors = [

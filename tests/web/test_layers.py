@@ -96,3 +96,9 @@ def test_a_lazy_name_is_that_of_the_package_it_comes_from(name: str) -> None:
     value = getattr(sprag, name)
     home = next(home for home in (queue, web, browser_module) if name in home.__all__)
     assert value is getattr(home, name)
+
+
+def test_a_lazy_name_says_which_extra_it_needs() -> None:
+    assert said(Path(__file__).with_name("programs") / "without_starlette.py") == (
+        "sprag.App needs starlette, which is not installed: pip install 'sprag-queue[web]'"
+    )

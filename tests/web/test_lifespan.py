@@ -262,7 +262,7 @@ def test_two_queues_stop_at_the_same_time(make_app: MakeApp, database: Path) -> 
         inside.wait()
 
     gate = Gate()
-    queues = {name: queue_class(run, name)(grace_seconds=60.0) for name in ("one", "two")}
+    queues = {name: queue_class(run, name)(grace_seconds=60.0) for name in ("work", "other")}
     with make_app(providers=queues) as app:
         for queue in app.queues.values():
             queue.enqueue(1)
