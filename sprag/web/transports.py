@@ -86,7 +86,9 @@ class Transports:
         except Busy:
             return refused(
                 ActionError(
-                    "Too many pages are open. Try again later", status=503, type="unavailable"
+                    "No further page can listen now. Try again later",
+                    status=503,
+                    type="unavailable",
                 ),
                 {"Retry-After": "5"},
             )
