@@ -25,6 +25,14 @@ _PIPE_WIDTH: Final = 10_000
 _PIECE: Final = 1000
 
 
+class _Console(Console):
+    """A console that leaves it to the program what follows when the reader is gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on with the BrokenPipeError that is being handled; rich would exit with code 1."""
+        raise  # noqa: PLE0704  # called from an except block
+
+
 class Settings:
     """The options that all commands share. `database` is None if none was named."""
 
@@ -41,7 +49,7 @@ class Settings:
     def out(self) -> Console:
         """Standard output. It interprets no markup."""
         piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-        return Console(
+        return _Console(
             markup=False, emoji=False, highlight=False, width=_PIPE_WIDTH if piped else None
         )
 

@@ -173,7 +173,7 @@ def test_connections_beyond_the_open_files_hold_up_nobody_else(folder: Path) -> 
             limit = len([*Path(f"/proc/{process.pid}/fd").iterdir()]) + 5
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
             waiting = [socket.create_connection(address, DEADLINE) for _ in range(20)]
-            line_with(process, "no further connection can be taken")
+            line_with(process, "no further connection can be accepted")
             for _ in range(20):
                 ask(kept)
             for one in waiting:
