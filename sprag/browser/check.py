@@ -1,4 +1,4 @@
-"""The check of a page's module file at start-up: what no browser could run is refused, by line.
+"""The check of a page's module file at start-up: refuses what a browser cannot run, by line.
 
 Pure: it reads the file and runs nothing of it.
 """
@@ -36,13 +36,13 @@ _BROWSER_NAMES = frozenset((
 ))  # fmt: skip
 _UNUSABLE = {
     "__file__": "a page has no files",
-    "__import__": "import what is needed by name",
-    "breakpoint": "use the browser's own debugger",
-    "compile": "code from data is not run in a page",
-    "eval": "code from data is not run in a page",
-    "exec": "code from data is not run in a page",
-    "input": "take the value of a field in the page",
-    "open": "a page has no files; those that a person chooses come with an event",
+    "__import__": "write an import statement",
+    "breakpoint": "use the browser's debugger",
+    "compile": "pages do not run code that is data",
+    "eval": "pages do not run code that is data",
+    "exec": "pages do not run code that is data",
+    "input": "read the value of a field in the page",
+    "open": "a page has no files; those that the user chooses come with an event",
 }
 _VERBS = frozenset(name for name in dir(_browser_module.Module) if not name.startswith("__"))
 
@@ -51,8 +51,8 @@ _VERBS = frozenset(name for name in dir(_browser_module.Module) if not name.star
 class ModuleFile:
     """A page's module file that can be run: what it is called, and what it holds.
 
-    `classes` has the methods that markup may call for each class of a module; None where they are
-    not known, which is so in JavaScript.
+    `classes` has the methods that markup may call for each class of a module; None if they are
+    not known, as in JavaScript.
     """
 
     path: Path
@@ -84,7 +84,7 @@ def check(path: Path) -> ModuleFile:
         return ModuleFile(path, path.stem, "python", _check_python(path, source))
     if path.suffix == ".js":
         return ModuleFile(path, path.stem, "javascript", _check_javascript(path, source))
-    raise ModuleRefused(path, 1, f"a module is a .py or a .js file, not {path.suffix or 'this'}")
+    raise ModuleRefused(path, 1, "expected a .py or .js file as the module")
 
 
 # JavaScript
@@ -122,7 +122,7 @@ def _check_python(path: Path, source: str) -> Mapping[str, frozenset[str]]:
     for kind, methods in _module_classes(tree):
         taken = sorted((_own_methods(kind) & _VERBS) - {"on_start", "on_stop"})
         if taken:
-            problem = f"{kind.name} defines {taken[0]}, which is a verb of Module"
+            problem = f"{kind.name} defines {taken[0]}, which is a method of Module: rename it"
             raise ModuleRefused(path, kind.lineno, problem)
         if not kind.name.startswith("_"):
             classes[kind.name] = methods
@@ -159,12 +159,12 @@ def _import_problem(name: str) -> str | None:
     if name in _MODULES:
         return None
     offered = ", ".join(sorted(_MODULES.keys() - {"__future__"}))
-    return f"import of {name}: a browser's Python has only {offered}"
+    return f"import of {name}: Python in the browser has only {offered}"
 
 
 def _import_from_problem(node: ast.ImportFrom) -> str | None:
     if node.level:
-        return "a relative import: a page's module file stands alone in the browser"
+        return "relative import: a page's module file cannot import other files of yours"
     module = node.module or ""
     problem = _import_problem(module)
     if problem:
@@ -173,7 +173,7 @@ def _import_from_problem(node: ast.ImportFrom) -> str | None:
     for alias in node.names:
         if offered is not None and alias.name not in offered and alias.name != "*":
             names = ", ".join(sorted(offered))
-            return f"import of {alias.name} from {module}: in a browser it has only {names}"
+            return f"import of {alias.name} from {module}: in the browser, it has only {names}"
     return None
 
 

@@ -77,7 +77,7 @@ def stylesheet() -> Asset:
 def python_assets() -> tuple[Asset, ...]:
     """What a page with modules in Python needs beside: Brython, the bridge, and module.py.
 
-    RuntimeError where Brython is not installed.
+    Raises RuntimeError if Brython is not installed.
     """
     sources = {"sprag": _own("module.py"), "__future__": _FUTURE, "typing": _TYPING}
     package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}

@@ -43,7 +43,7 @@ _VOID = frozenset((
 def check_markup(
     html: str, template: str, classes: Mapping[str, frozenset[str] | None]
 ) -> list[str]:
-    """What is wrong with a template's data- attributes, each as `template:line: …`.
+    """The mistakes in a template's data- attributes, each as `template:line: …`.
 
     `classes` are those of all modules of the page, as ModuleFile has them. What Jinja puts in is
     not known, and taken to be right.
@@ -108,15 +108,15 @@ class _Markup(HTMLParser):
         if name.startswith("data-on-"):
             return _event_problem(name) or self._handler_problem(text, module)
         if name.startswith("data-attr-") and _REFUSED.fullmatch(name.removeprefix("data-attr-")):
-            return "is refused: data may not choose what runs, nor the style; see data-class-"
+            return "is refused: data may not choose the code or the style; see data-class-"
         if _ACTIVE.fullmatch(tag) and name.startswith(("data-text", "data-attr-")):
-            return f"is refused on <{tag}>: data may not choose what runs"
+            return f"is refused on <{tag}>: data may not choose the code"
         if (event := _NO_DASH.fullmatch(name)) and event[1] in EVENTS:
             return f"does nothing: expected data-on-{event[1]}"
         if not self._classes:
             return None  # without a module they mean nothing of ours
         if name == "data-each" and tag != "template":
-            return "expected to stand on a <template>, whose content is repeated"
+            return "expected on a <template>, whose content is repeated"
         # The key is looked up in an item: it has neither a "!" nor an item of its own.
         if name == "data-key" and not re.fullmatch(r"[\w-]+(\.[\w-]+)*", text.strip()):
             return "expected the name in an item that tells it from the others, such as id"

@@ -32,39 +32,40 @@ __all__ = [
 class Module:
     """Code that belongs to an element of a page: subclass it.
 
-    The element is the one with `data-module="ClassName"`, or the page's body where none has it.
+    The element is the one with `data-module="ClassName"`, or the page's body if none has it.
     Markup inside it shows `state` and calls methods: `data-text="message"`,
-    `data-on-click="on_cancel"`. Handlers may be `async def`, and take as many of the arguments
-    they are offered as they have parameters.
+    `data-on-click="on_cancel"`. Handlers may be `async def`, and get as many of their arguments
+    as they have parameters.
     """
 
     state: dict[str, Any]
-    """What the markup shows. Begins as a copy of what the controller's `load()` gave."""
+    """What the markup shows. Begins as a copy of what the controller's `load()` returned."""
 
     element: Element
 
     _number: int = 0
 
     def on_start(self) -> Any:
-        """The page is there: subscribe, start timers."""
+        """Called once the page is ready: subscribe and start timers here."""
 
     def on_stop(self) -> Any:
-        """The page goes away, or the element left it. What the verbs began is ended already."""
+        """Called when the page goes away or the element has left it. Timers and subscriptions have
+        ended already."""
 
     def on_socket(self, signal: str, handler: Handler) -> None:
         """Call `handler(data)` for every signal of this name, such as `sprag:queue.job.changed`.
 
-        None comes twice, and none is left out when the connection was lost in between; of that
-        tells `sprag:connection.changed`, with `data["online"]`.
+        None comes twice, and none is missing after the connection was lost in between. The signal
+        `sprag:connection.changed` reports that, with `data["online"]`.
         """
         _call("on_socket", module=self._number, signal=signal, callback=_keep(self, handler))
 
     def call_action(self, name: str, payload: dict[str, Any] | None = None) -> Call:
-        """Call an action of the server. `payload` is JSON; a field may be a File or list of them.
+        """Call an action of the server. `payload` is JSON; a field may be a File or a list of them.
 
         Without a `.catch` on the call, a failure is written to the console.
-        Results about one job come in the order of the calls, and signals of a job that a call
-        began after its result.
+        Results about one job come in the order of the calls, and the signals of a job come after
+        the result of the call that enqueued it.
         """
         fields, files = {}, {}
         for field, value in (payload or {}).items():
@@ -85,7 +86,7 @@ class Module:
         return call
 
     def set_state(self, changes: dict[str, Any]) -> None:
-        """Change names of the state, and what of the page depends on them. Values are JSON."""
+        """Change names of the state, and whatever the page shows of them. Values are JSON."""
         _require_page("set_state")
         sent = _jsonable(changes, "changes")
         # Before it is shown: a focus that moves may call a handler that looks at the state.
@@ -93,8 +94,8 @@ class Module:
         _call("set_state", module=self._number, changes=sent)
 
     def delegate(self, element: Element, event: str, selector: str, handler: Handler) -> None:
-        """Call `handler(event, target)` for events in `element` at what matches `selector`, now or
-        later; `target` is the element that matches.
+        """Call `handler(event, target)` for events in `element` at elements that match `selector`,
+        now or later; `target` is the element that matches.
         """
         _call(
             "delegate",
@@ -106,11 +107,11 @@ class Module:
         )
 
     def after(self, seconds: float, handler: Handler) -> Timer:
-        """Call `handler()` once, after so many seconds."""
+        """Call `handler()` once, after this many seconds."""
         return self._timer("after", seconds, handler)
 
     def every(self, seconds: float, handler: Handler) -> Timer:
-        """Like `after`, but again and again."""
+        """Like `after`, but repeatedly."""
         return self._timer("every", seconds, handler)
 
     def _timer(self, verb: str, seconds: float, handler: Handler) -> Timer:
@@ -120,19 +121,19 @@ class Module:
 
 
 class Timer:
-    """Of `after` and `every`."""
+    """A timer that `after` or `every` has started."""
 
     def __init__(self, callback: int) -> None:
         self._callback = callback
 
     def cancel(self) -> None:
-        """It does not happen any more. No harm in saying so twice."""
+        """Stop the timer. Calling this twice is fine."""
         _call("cancel", callback=self._callback)
         _callbacks.pop(self._callback, None)
 
 
 class Call:
-    """An action that was called: what is to happen with its result."""
+    """A call of an action: says what happens with its result."""
 
     def __init__(self) -> None:
         self._result: Result | None = None
@@ -140,11 +141,11 @@ class Call:
         self._failed: list[Handler] = []
 
     def then(self, handler: Handler) -> Call:
-        """Call `handler(result)` when the action worked. Gives the call, for a `.catch`."""
+        """Call `handler(result)` if the action succeeds. Returns the call, for a `.catch`."""
         return self._add(self._done, handler, ok=True)
 
     def catch(self, handler: Handler) -> Call:
-        """Call `handler(result)` when it failed: `result.error` says why. Gives the call."""
+        """Call `handler(result)` if it fails: `result.error` says why. Returns the call."""
         return self._add(self._failed, handler, ok=False)
 
     def _add(self, handlers: list[Handler], handler: Handler, *, ok: bool) -> Call:
@@ -154,7 +155,7 @@ class Call:
         return self
 
     def _finish(self, result: Result) -> bool:
-        """Whether somebody took it."""
+        """True if a handler took the result."""
         self._result = result
         handlers = self._done if result.ok else self._failed
         for handler in handlers:
@@ -163,7 +164,7 @@ class Call:
 
 
 class Result:
-    """What an action answered: `ok`, `value` (JSON), `status` (of HTTP; 0 if none), `error`."""
+    """The answer of an action: `ok`, `value` (JSON), `status` (of HTTP; 0 if none), `error`."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.ok: bool = said["ok"]
@@ -177,9 +178,9 @@ class Result:
 
 
 class ActionError:
-    """Why an action failed. `fields` has a dict of field, type and message for each wrong one.
+    """Why an action failed. `fields` has a dict of field, type and message for each wrong field.
 
-    `type` is the server's word, such as invalid_payload or unknown_job, or "network" where the
+    `type` is the server's word, such as invalid_payload or unknown_job, or "network" if the
     server could not be reached.
     """
 
@@ -193,7 +194,7 @@ class ActionError:
 
 
 class File:
-    """A file that a person chose or dropped: `name`, `size` in bytes, `type` (of media).
+    """A file that the user chose or dropped: `name`, `size` in bytes, `type` (of media).
 
     Its content stays in the browser until an action is called with it.
     """
@@ -209,7 +210,7 @@ class File:
 
 
 class Event:
-    """What happened: `type`, `key` (of the keyboard), `value` and `files` of the target."""
+    """An event: its `type`, its `key` (of the keyboard), and the target's `value` and `files`."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self._number: int = said["event"]
@@ -220,11 +221,11 @@ class Event:
         self.target: Element = Element(said["target"])
 
     def prevent_default(self) -> None:
-        """The browser does not do what it would: send a form, open a dropped file."""
+        """Keep the browser from its default action, such as sending a form."""
         _call("prevent_default", event=self._number)
 
     def stop_propagation(self) -> None:
-        """Elements further out do not hear of it."""
+        """Do not report the event to outer elements."""
         _call("stop_propagation", event=self._number)
 
     def __repr__(self) -> str:
@@ -232,9 +233,9 @@ class Event:
 
 
 class Element:
-    """A handle of an element of the page; two of the same element are equal.
+    """A handle of an element of the page; two handles of the same element are equal.
 
-    It does not keep the element: one that has left the page for good raises LookupError.
+    It does not keep the element alive: once that has left the page for good, LookupError.
     """
 
     def __init__(self, number: int) -> None:
@@ -256,7 +257,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """Its text; to set it replaces what is inside. Never HTML."""
+        """Its text, never HTML. Setting it replaces the content."""
         return str(self._get("text"))
 
     @text.setter
@@ -265,7 +266,7 @@ class Element:
 
     @property
     def value(self) -> str:
-        """What is in a field of a form."""
+        """The value of a form's field."""
         return str(self._get("value"))
 
     @value.setter
@@ -274,7 +275,7 @@ class Element:
 
     @property
     def checked(self) -> bool:
-        """Of a checkbox or a radio button."""
+        """True if a checkbox or a radio button is checked."""
         return bool(self._get("checked"))
 
     @checked.setter
@@ -288,7 +289,7 @@ class Element:
 
     @property
     def dataset(self) -> Attributes:
-        """Its data-attributes: `dataset["job_id"]` is `data-job-id`."""
+        """Its data- attributes: `dataset["job_id"]` is `data-job-id`."""
         return Attributes(self, "data-")
 
     @property
@@ -301,7 +302,7 @@ class Element:
         return _element(self._ask("query", selector=selector))
 
     def query_all(self, selector: str) -> list[Element]:
-        """All elements inside that match, in the page's order."""
+        """All elements inside that match, in the order of the page."""
         return [Element(number) for number in self._ask("query_all", selector=selector)]
 
     def closest(self, selector: str) -> Element | None:
@@ -309,11 +310,11 @@ class Element:
         return _element(self._ask("closest", selector=selector))
 
     def focus(self) -> None:
-        """Let the keyboard write here."""
+        """Give it the keyboard focus."""
         self._ask("focus")
 
     def remove(self) -> None:
-        """Take it out of the page."""
+        """Remove it from the page."""
         self._ask("remove")
 
     def _get(self, name: str) -> Any:
@@ -384,7 +385,8 @@ class Classes:
             self.toggle(name, False)
 
     def toggle(self, name: str, on: bool | None = None) -> bool:
-        """Add it or take it away: `on` says which, otherwise what it is not. Whether it is on."""
+        """Add the class if `on` is true, remove it if false, change it if None. True if it is there
+        now."""
         return bool(self._element._ask("toggle_class", name=name, on=on))
 
 
@@ -472,7 +474,7 @@ def _method(module: int, name: str, event: dict[str, Any]) -> None:
 
 
 def _callback(callback: int, kind: str, value: Any = None, once: bool = False) -> Any:
-    """Whether there was such a callback, and what it was for was done."""
+    """True if there was such a callback, and what it was for was done."""
     if callback not in _callbacks:
         return True
     _, handler = _callbacks.pop(callback) if once else _callbacks[callback]
@@ -504,7 +506,7 @@ def _call(verb: str, **fields: Any) -> Any:
 
 def _require_page(verb: str) -> None:
     if not _page:
-        raise RuntimeError(f"a Module runs in the browser: there is no page here to {verb} in")
+        raise RuntimeError(f"a Module runs in the browser: there is no page here for {verb}()")
 
 
 def _keep(owner: Module, handler: Handler) -> int:
@@ -543,7 +545,7 @@ def _element(number: int | None) -> Element | None:
 
 
 def _jsonable(value: Any, where: str) -> Any:
-    """A copy of the value as JSON has it; TypeError, with the place, where JSON has none."""
+    """A copy of the value as JSON holds it. TypeError, with the place, if JSON cannot hold it."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
@@ -551,5 +553,5 @@ def _jsonable(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         return {str(key): _jsonable(entry, f"{where}[{key!r}]") for key, entry in value.items()}
     if isinstance(value, File):
-        raise TypeError(f"{where} is a file: it belongs at the top of an action's payload")
-    raise TypeError(f"{where} is a {type(value).__name__}, which JSON has not")
+        raise TypeError(f"{where} is a file: files belong at the top level of an action's payload")
+    raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")

@@ -158,7 +158,7 @@ export class Module {
   _guard(what, handler, failed) {
     const label = `${this.constructor.name}, ${what}`;
     if (typeof handler !== "function") {
-      report(`${label}: expected a function as its handler, got ${handler}; it is left out`);
+      report(`${label}: expected a function as its handler, got ${handler}; it will not be called`);
       return () => {};
     }
     return async (...args) => {
@@ -282,7 +282,7 @@ async function send(name, request) {
   } catch {
     // The browser's console has the details.
     const message = status
-      ? `the server answered ${status}, not as an action does`
+      ? `The server answered with status ${status}, not with the result of an action`
       : "The server cannot be reached";
     return failure(status, { type: "network", message });
   }
@@ -325,7 +325,7 @@ function encoded(payload) {
   }
   const json = JSON.stringify(fields, (name, value) => {
     if (!isFile(value)) return value;
-    throw new TypeError(`a file belongs at the top of a payload, not within it (${name})`);
+    throw new TypeError(`a file belongs at the top level of a payload, not inside a field (${name})`);
   });
   if (!files.length) return { body: json, headers: { "Content-Type": "application/json" } };
   const form = new FormData();
@@ -460,7 +460,7 @@ class Connection {
       if (signal.signal === "sprag:connected") this.#goBack(signal.cursor);
       else if (this.#isNew(signal)) this.#inTurn(signal);
     } catch (error) {
-      report("a signal that is none:", text, error);
+      report("ignored a signal that is not valid:", text, error);
     }
   }
 
@@ -588,7 +588,7 @@ class View {
   #bind(element, scope, updates) {
     if (element.hasAttribute("data-each")) {
       if (element instanceof HTMLTemplateElement) this.#bindEach(element, scope, updates);
-      else complain(element, "data-each", "stands on a <template>, whose content is repeated");
+      else complain(element, "data-each", "expected on a <template>, whose content is repeated");
       return;
     }
     // Children first: a <select> takes its value once its options are there.
@@ -645,7 +645,7 @@ class View {
     const own = event.includes("-") || event.includes(":");
     if (!own && !(`on${event}` in element) && !RARE.includes(event)) {
       const like = asked(event, eventsOf(element));
-      if (like) doubt(element, attribute, `is no event of browsers${like}`);
+      if (like) doubt(element, attribute, `is not an event of browsers${like}`);
     }
     const run = module._guard(`${attribute}="${name}"`, method);
     element.addEventListener(event, (happened) => run(happened, element));
@@ -685,7 +685,7 @@ class View {
 
     updates.push(() => {
       const value = read() ?? [];
-      if (!Array.isArray(value)) complainOnce(`is a list, but the state has a ${typeof value}`);
+      if (!Array.isArray(value)) complainOnce(`expected a list, but the state has a ${typeof value}`);
       /** @type {Map<unknown, Row>} */
       const next = new Map();
       for (const [index, item] of (Array.isArray(value) ? value : []).entries()) {
@@ -997,7 +997,7 @@ export function start(kind, name) {
   for (const found of own.length ? own : [document.body]) {
     const element = /** @type {HTMLElement} */ (found);
     const bind = ![...running].some((module) => module.element === element);
-    if (!bind) complain(element, "data-module", `has another module: ${name} gets no markup`);
+    if (!bind) complain(element, "data-module", `already has another module: markup cannot use ${name}`);
     try {
       const state = structuredClone(page.state);
       // An author's own constructor may have passed nothing on.
@@ -1077,7 +1077,7 @@ function sendAgain() {
       target.dispatchEvent(copy);
     } catch (error) {
       lost += 1;
-      report(`an early ${event.type} could not be told:`, target, error);
+      report(`could not replay an early ${event.type}:`, target, error);
     }
   }
   if (lost) report(`${lost} events from before the page had started were dropped`);

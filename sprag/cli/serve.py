@@ -1,6 +1,6 @@
 """A server around an application: one process, several, or one that restarts as files change.
 
-Needs the extra `web`; imported by `sprag run` alone, and only once it runs.
+Needs the extra `web`; imported only by `sprag run`, once it runs.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def check(plan: Plan, database: str | None) -> None:
 
 
 def single(plan: Plan) -> None:
-    """Serve in this process until told to stop. Raises Refusal, QueueError."""
+    """Serve in this process until a signal stops it. Raises Refusal, QueueError."""
     app = _application(plan.path)
     server = _Server(plan.config(app))
     with _listening(plan) as listener:
@@ -122,7 +122,7 @@ def several(plan: Plan, workers: int) -> None:
         supervisor.run()
     log.info("stopped")
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise Refusal("the application did not start; why is in the log above", kind="startup")
+        raise Refusal("the application did not start: the log above says why", kind="startup")
 
 
 def reloading(plan: Plan) -> None:
@@ -241,7 +241,7 @@ class _Server(uvicorn.Server):
 class _Reload(BaseReload):
     """Restarts the process when a file that it may use is changed, made or removed.
 
-    uvicorn's own looks at .py files alone, unless watchfiles is installed.
+    uvicorn's own looks only at .py files, unless watchfiles is installed.
     """
 
     _seen: dict[Path, float]

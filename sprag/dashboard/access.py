@@ -44,14 +44,14 @@ class Refused(NamedTuple):
 
 
 class Door:
-    """What a visitor must show. Raises ConfigurationError for a token that can be guessed."""
+    """What a user must show. Raises ConfigurationError for a token that can be guessed."""
 
     def __init__(self, token: object, secret: object) -> None:
         if token is not None and (not isinstance(token, str) or len(token) < _SHORTEST):
             what = f"{len(token)} characters" if isinstance(token, str) else type(token).__name__
             raise ConfigurationError(
                 f"dashboard: expected a token of {_SHORTEST} characters or more, or None for "
-                f"this machine alone, got {what}; make one with "
+                f"requests from this machine only, got {what}; make one with "
                 "`python3 -c 'import secrets; print(secrets.token_urlsafe())'`"
             )
         if token is not None and (not isinstance(secret, str) or len(secret) < _SHORTEST):
@@ -73,7 +73,7 @@ class Door:
         return self._token is not None
 
     def opens(self, token: str) -> bool:
-        """Whether this is the token; in constant time."""
+        """True if this is the token; in constant time."""
         return self._token is not None and hmac.compare_digest(token.encode(), self._token)
 
     def cookie(self) -> str:
@@ -81,7 +81,7 @@ class Door:
         return str(self._cookies.dumps("in"))
 
     def knows(self, cookie: str) -> bool:
-        """Whether the cookie was made here, with the present token, and is not too old."""
+        """True if the cookie was made here, with the present token, and is not too old."""
         try:
             said: Any = self._cookies.loads(cookie, max_age=SIGNED_IN_SECONDS)
         except BadSignature:  # also of those that are too old
@@ -166,12 +166,12 @@ def not_local(request: Request) -> Refused | None:
     problem = None
     hosts = request.headers.getlist("host")
     if not is_loopback(client_of(request)):
-        problem = "it answers this machine alone"
+        problem = "it answers only requests from this machine"
     elif len(hosts) != 1 or host_name(hosts[0]) not in _NAMES:
         # Any name can be made to point to 127.0.0.1, by the owner of a page that is open here.
-        problem = "it answers to the names localhost, 127.0.0.1 and [::1] alone"
+        problem = "it answers only to the names localhost, 127.0.0.1 and [::1]"
     elif any(name in request.headers for name in _PASSED_ON):
-        problem = "it does not answer requests that a proxy has passed on"
+        problem = "it does not answer requests that come through a proxy"
     elif request.scope.get("http_version") == "1.0":
         # What nginx spoke to what is behind it until 1.29.7; no browser does.
         problem = "it does not answer HTTP/1.0, which proxies speak"
@@ -185,7 +185,7 @@ def not_local(request: Request) -> Refused | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is in 127.0.0.0/8, or ::1, or the former written as IPv6."""
+    """True if an address is in 127.0.0.0/8, or ::1, or the former written as IPv6."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -38,7 +38,7 @@ class Json(JSONResponse):
 
 
 class ProtectedAnswers:
-    """Adds to every answer the headers that bind the browser; nothing is kept but assets."""
+    """Adds the security headers to every answer. Browsers may keep nothing but assets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

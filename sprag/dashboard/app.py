@@ -43,14 +43,14 @@ def dashboard(
     With a `token` of 16 characters or more, people sign in with it, for 12
     hours in a cookie signed with `secret`, and scripts send it as
     `Authorization: Bearer TOKEN`. With None, it answers only requests from this
-    machine that are made to one of its names and that no proxy has passed on.
+    machine that are made to one of its names and that did not come through a proxy.
 
     `engine` is called for each request and returns an open engine. `live` yields
     the text of job signals (JSON) as they come, for an application that already
-    reads the journal. Without it, the dashboard subscribes while anyone looks.
+    reads the journal. Without it, the dashboard subscribes while a page is open.
     It needs no lifespan.
 
-    Raises ConfigurationError for a token or a secret that protects nothing.
+    Raises ConfigurationError for a token or a secret that is too short.
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(engine), Moves(engine)
@@ -91,7 +91,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     kinds = {404: "not_found", 405: "method_not_allowed"}
     says = {
         404: "There is nothing at this address.",
-        405: "This address does not accept that method.",
+        405: "This address does not accept this method.",
     }
     told = says.get(status, "The server cannot answer this request.")
     answer = refusal(request, status, kinds.get(status, "refused"), told)
@@ -111,4 +111,4 @@ def _unavailable(request: Request, error: Exception) -> Response:
 
 def _internal(request: Request, _error: Exception) -> Response:
     # Starlette raises it again once this is sent, so that the server logs it.
-    return refusal(request, 500, "internal", "Something went wrong. The server's log says what.")
+    return refusal(request, 500, "internal", "Something went wrong. See the server's log.")

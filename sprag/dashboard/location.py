@@ -10,7 +10,7 @@ from starlette.types import Message, Scope, Send
 
 def stay_here(scope: Scope, send: Send) -> Send:
     """`send`, such that a redirect to this very host has its path only. Starlette writes the host
-    of the `Host` header into redirects, which a cache on the way may keep for other visitors."""
+    of the `Host` header into redirects, which a cache on the way may keep for other users."""
     if scope["type"] != "http":
         return send
 

@@ -80,7 +80,7 @@ def _wish(body: bytes, verb: Verb) -> Wish:
     wanted = Filter.of_match(said["match"])
     movable = tuple(state for state in FROM[verb] if state in (wanted.states or FROM[verb]))
     if not movable:
-        raise Mistake(f"states: expected {' or '.join(FROM[verb])}, which can be moved so")
+        raise Mistake(f"states: expected {' or '.join(FROM[verb])}")
     return Wish([], wanted._replace(states=movable))
 
 
@@ -133,9 +133,9 @@ def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
     status = _status(engine, id_)
     told = f"it is {status}"
     if status is None:
-        told = "there is no such job any more"
+        told = "the job no longer exists"
     elif verb == "run-now" and status == "queued":
-        told = "it is ready already"
+        told = "it is already ready"
     elif verb == "delete" and status in FROM["delete"]:
         told = "it is the newest job, or the one that moved last, which stays"
     return {"id": id_, "status": status, "message": told}

@@ -1,4 +1,4 @@
-"""Who runs jobs, and which of them nobody can be running any more."""
+"""Which processes run jobs, and which of them are dead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many jobs came and ended in the last day, told in slots of time."""
+"""How many jobs came and ended in the last day, in slots of time."""
 
 from __future__ import annotations
 

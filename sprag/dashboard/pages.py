@@ -21,7 +21,7 @@ _templates: Final = Environment(
 
 
 class HasToken(Protocol):
-    """Whether people sign in, and so may sign out."""
+    """True if people sign in, and so may sign out."""
 
     @property
     def has_token(self) -> bool: ...

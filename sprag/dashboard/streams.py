@@ -29,7 +29,7 @@ _FAREWELL_SECONDS: Final = 1.0  # for streams to end by themselves when the serv
 
 
 class Stream:
-    """What one page has not been told yet: not every signal, only that there were some."""
+    """What one page has not received yet: not every signal, only that there were some."""
 
     def __init__(self, job: str | None) -> None:
         self._job = job
@@ -103,7 +103,7 @@ class Streams:
                 request,
                 503,
                 "too_many",
-                f"{MOST} pages are listening already. Close one, or try again later.",
+                f"{MOST} pages are already open. Close one, or try again later.",
             )
             answer.headers["Retry-After"] = "10"
             return answer

@@ -34,7 +34,7 @@ def unattended(journal: Journal, folder: Path, queues: Iterable[str] = ()) -> di
 
 
 def is_unattended(engine: Engine, queue: str) -> bool:
-    """Whether no process runs the queue, this one included. False if that cannot be read."""
+    """True if no process runs the queue, including this one. False if that cannot be read."""
     if engine.workers(queue):
         return False
     try:

@@ -93,7 +93,7 @@ def decode(text: str | bytes) -> Any:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts that `encode` made hold the same value; the order of keys is ignored."""
+    """True if two texts that `encode` made hold the same value, in any order of keys."""
     try:
         return one == other or _sorted(one) == _sorted(other)
     except (ValueError, RecursionError):  # another program's: too deep, or too long a number
@@ -108,7 +108,7 @@ def _sorted(text: str) -> str:
 
 
 def _is_plain(value: object, depth: int) -> bool:
-    """Whether the C encoder stores `value` faithfully by itself: exact JSON types, text keys."""
+    """True if the C encoder stores `value` faithfully by itself: exact JSON types, text keys."""
     kind = type(value)
     if kind in _ATOMS:
         return True
@@ -224,7 +224,7 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
 
 @functools.cache
 def _takes_its_fields(kind: Any) -> bool:
-    """Whether a dataclass's constructor takes its fields, and nothing else, and only keeps them."""
+    """True if a dataclass's constructor takes its fields, and nothing else, and only keeps them."""
     names = {field.name for field in dataclasses.fields(kind)}
     if (
         hasattr(kind, "__post_init__")

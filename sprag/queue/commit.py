@@ -137,7 +137,7 @@ class GroupCommit(Generic[T]):
             return False
 
     def _gathers(self) -> bool:
-        """Whether it is worth a moment to wait for more."""
+        """True if it is worth waiting a moment for more."""
         if len(self._posted) >= self._quorum:
             self._vain = 0
             return False

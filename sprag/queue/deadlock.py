@@ -77,7 +77,7 @@ class HandlerWait:
     def _tell(self, circle: list[HandlerWait], first: bool) -> None:
         if all(wait.sure for wait in circle) and _circle(_anywhere) == circle:
             raise WaitInsideHandler(
-                f"job {self.job.id!r} would wait for job {self.awaited!r} for ever: "
+                f"job {self.job.id!r} would wait for job {self.awaited!r} forever: "
                 f"{_told(circle)}. No worker is left to run what they wait for: raise "
                 "worker_count, or enqueue such jobs in a queue of their own",
                 self.awaited,

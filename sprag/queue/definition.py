@@ -1,4 +1,4 @@
-"""What can be wrong with a subclass of QueueService, told when the class is defined."""
+"""The mistakes in a subclass of QueueService that are reported when the class is defined."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def check(cls: type, base: type) -> None:
 
 
 def reserved(base: type) -> dict[str, str]:
-    """The public names of a queue that are no options, and what each is."""
+    """The public names of a queue that are not options, and what each is."""
     return {
         name: "a property" if isinstance(value, property) else "a method"
         for name, value in vars(base).items()
@@ -82,7 +82,7 @@ def reserved(base: type) -> dict[str, str]:
 
 
 def is_method(value: object) -> bool:
-    """Whether a class's attribute can stand for a method."""
+    """True if a class's attribute can stand for a method."""
     return isinstance(value, staticmethod | classmethod | partialmethod) or (
         callable(value) and not isinstance(value, type)
     )
@@ -97,7 +97,7 @@ def refusal(cls: type, name: str, kind: str, value: object) -> ConfigurationErro
 
 
 def says(queue: object, base: type, option: str) -> bool:
-    """Whether the object or a subclass of `base` has the option, not only `base` itself."""
+    """True if the object or a subclass of `base` has the option, not only `base` itself."""
     return option in vars(queue) or _found(type(queue), base, option)[0]
 
 
@@ -133,7 +133,7 @@ def _check_options(cls: type, base: type) -> None:
 
 
 def _is_known_later(value: object) -> bool:
-    """Whether only an object of the class has the value: properties, slots, dataclass fields."""
+    """True if only an object of the class has the value: properties, slots, dataclass fields."""
     if isinstance(value, FunctionType):
         return False
     return hasattr(type(value), "__get__") or isinstance(value, dataclasses.Field)
@@ -167,7 +167,7 @@ def _squeezed(name: str) -> str:
 
 
 def _reads(cls: type, name: str) -> bool:
-    """Whether a function of the class mentions the name: then it is its author's own."""
+    """True if a function of the class mentions the name: then it is the author's own."""
     pending: list[CodeType] = []
     for kind in cls.__mro__:
         for value in vars(kind).values():

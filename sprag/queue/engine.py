@@ -206,7 +206,7 @@ class Engine:
 
     def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
         """Like `Journal.exchange`, but patient: while the file cannot be written, it tries
-        again, so that no outcome is lost and no worker dies. Raises QueueClosed alone."""
+        again, so that no outcome is lost and no worker dies. Raises only QueueClosed."""
         wait, most = _RETRY_SECONDS
         tries = 0
         hopeless = False

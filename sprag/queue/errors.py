@@ -125,7 +125,7 @@ class StopInsideHandler(QueueError):
 
 
 class WaitInsideHandler(QueueError):
-    """A handler would wait for a job for ever, or would hold up all other handlers meanwhile.
+    """A handler would wait for a job forever, or hold up all other handlers until it ends.
     `job_id` is the job that it would have waited for; that job goes on."""
 
     def __init__(self, message: str, job_id: str) -> None:
@@ -141,7 +141,7 @@ class ReentrantCall(QueueError):
         super().__init__(
             "this call was refused and changed nothing: it came from a finalizer, a signal "
             "handler or a trace function that interrupted this thread inside the queue, so it "
-            "would wait for itself for ever. Set an event there, or put the work into a "
+            "would wait for itself forever. Set an event there, or put the work into a "
             "queue.SimpleQueue, and let another thread call the queue"
         )
 

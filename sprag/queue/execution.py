@@ -36,7 +36,7 @@ def execute(
     """Run `handler` on the job's item, in a context of its own; never raises.
 
     What the handler sets in its context (ContextVars, the precision of decimal) ends with it, and
-    it sees nothing of what was set where the job was enqueued or the queue was started.
+    it does not see what was set where the job was enqueued or the queue was started.
     """
     return Context().run(_executed, job, handler, backoff, max_result_bytes, clock)
 

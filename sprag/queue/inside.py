@@ -1,4 +1,4 @@
-"""Whether a thread is inside the queue, so that no call can wait for its own thread.
+"""The mark of a thread that is inside the queue, so that no call can wait for its own thread.
 
 Python runs finalizers, weak references' callbacks and signal handlers between any two
 bytecodes of whichever thread it likes: also of one that holds a lock of ours, or that others

@@ -87,7 +87,7 @@ class _Shield:
 
     @property
     def interrupted(self) -> bool:
-        """Whether this block holds something back: what can wait no longer should end."""
+        """True if this block holds something back: what can wait no longer should end."""
         return self._pending is not None and threading.get_ident() == self._main
 
     def interrupt(self, error: BaseException) -> None:
@@ -137,7 +137,7 @@ def wait(wakeup: Wakeup, seconds: float) -> None:
 
 
 def mind_sigterm() -> bool:
-    """In the main thread: let SIGTERM raise SystemExit, if nobody else handles it; whether so."""
+    """In the main thread: let SIGTERM raise SystemExit if nothing else handles it; True if so."""
     minds = threading.current_thread() is threading.main_thread() and (
         signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     )

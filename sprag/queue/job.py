@@ -153,7 +153,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that an audience is told and that is not a move of a job. `data` is JSON."""
+    """Something that an audience gets to know and that is not a move of a job. `data` is JSON."""
 
     id: int
     audience: str

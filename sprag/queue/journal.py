@@ -231,7 +231,7 @@ class Journal(Reader):
             self._call(lambda connection, _now: self._report(connection, owner, reports))
 
     def notify(self, audience: str, signal: str, data: str) -> None:
-        """Tell an audience something that is no move of a job; `data` is JSON."""
+        """Send an audience something that is not a move of a job; `data` is JSON."""
 
         def run(connection: apsw.Connection, now: float) -> None:
             rows_of(connection, "add_notice", audience=audience, signal=signal, data=data, now=now)
@@ -435,7 +435,7 @@ class Journal(Reader):
         self.database.bound_wal()
 
     def _accept_alone(self, writer: apsw.Connection, now: float, ticket: _Any) -> bool:
-        """Whether the ticket is a mere INSERT, which is a transaction by itself and done now.
+        """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
 
         Beside threads that keep the GIL each statement costs a wait for it, so BEGIN and COMMIT
         would treble the time.

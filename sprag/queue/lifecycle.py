@@ -257,7 +257,7 @@ class Lifecycle:
         if pool is not None and pool.runs_here():
             raise errors.StopInsideHandler(
                 f"stop() of queue {self.settings.name!r} was called inside its own handler and "
-                "would wait for that handler for ever; the queue goes on"
+                "would wait for that handler forever; the queue goes on"
             )
         refuse_reentry()
         me = object()
@@ -323,7 +323,7 @@ class Lifecycle:
     def mind_sigterm(self) -> None:
         """Let SIGTERM leave `with queue:`, where it would end the process without doing so.
 
-        Where nobody handles it, it becomes SystemExit; Ctrl-C is KeyboardInterrupt already.
+        If nothing handles it, it becomes SystemExit; Ctrl-C is KeyboardInterrupt already.
         """
         self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
 

@@ -230,7 +230,7 @@ class Observers:
 
     @property
     def any(self) -> bool:
-        """Whether anybody is to be told at all."""
+        """True if anyone subscribes or waits."""
         return bool(self._subscriptions or self._waiters)
 
     def subscribe(

@@ -65,7 +65,7 @@ class WorkerPool:
             raise
 
     def runs_here(self) -> bool:
-        """Whether the caller is part of a handler that a worker has called."""
+        """True if the caller is part of a handler that a worker has called."""
         job = running.current()
         return job is not None and job in tuple(self._jobs.values())
 

@@ -93,7 +93,7 @@ class Reader:
     def news_of(
         self, audiences: Sequence[str], after: int, tick: int, count: int
     ) -> tuple[list[Transition], list[Reported]]:
-        """Like `news`, of the jobs of these audiences alone."""
+        """Like `news`, of only the jobs of these audiences."""
         if not audiences:
             return [], []
         wanted = apsw.carray(tuple(audiences))
@@ -117,7 +117,7 @@ class Reader:
         )
 
     def head(self) -> tuple[int, int]:
-        """The newest seq and progress tick; 0 where there is none."""
+        """The newest seq and progress tick; 0 if there is none."""
         with here.inside, self.database.reading() as reader:
             ((seq, tick),) = rows_of(reader, "head")
             return seq, tick
@@ -335,7 +335,7 @@ def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | Non
 
 
 def shown(row: Row) -> Row:
-    """A row whose texts came as bytes; what is no UTF-8 is U+FFFD."""
+    """A row whose texts came as bytes; bytes that are not UTF-8 become U+FFFD."""
     return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
 
 

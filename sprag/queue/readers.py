@@ -14,7 +14,7 @@ _MOST: Final = 5
 def readers(path: str) -> list[str]:
     """The processes that are in the midst of a read, as "process 12 (python3)".
 
-    Empty where nobody can tell, as on other systems than Linux. The file itself is not opened:
+    Empty if that is unknown, as on systems other than Linux. The file itself is not opened:
     to close it would drop SQLite's locks.
     """
     try:

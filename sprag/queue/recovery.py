@@ -1,4 +1,4 @@
-"""Take the jobs of dead owners, and of nobody else."""
+"""Take the jobs of dead processes, and of no others."""
 
 from __future__ import annotations
 

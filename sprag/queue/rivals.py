@@ -39,13 +39,13 @@ def _place(kind: type) -> str:
 
 
 def _replaces(new: type, old: type) -> bool:
-    """Whether `new` is a later definition of `old`: a cell that was run again, a module that was
+    """True if `new` is a later definition of `old`: a cell that was run again, a module that was
     reloaded."""
     return named(new) == named(old) and (_is_of_its_module(new) or _is_typed_in(new))
 
 
 def _is_of_its_module(kind: type) -> bool:
-    """Whether the name of the class leads to it, as no earlier definition's does."""
+    """True if the name of the class leads to it, as no earlier definition's does."""
     found: object = sys.modules.get(kind.__module__)
     for part in kind.__qualname__.split("."):
         found = getattr(found, part, None)
@@ -53,13 +53,13 @@ def _is_of_its_module(kind: type) -> bool:
 
 
 def _is_typed_in(kind: type) -> bool:
-    """Whether it was defined at Python's prompt or in a notebook, which have no file."""
+    """True if it was defined at Python's prompt or in a notebook, which have no file."""
     file = getattr(sys.modules.get("__main__"), "__file__", "<input>")
     return kind.__module__ == "__main__" and str(file).startswith("<")
 
 
 def _is_same(new: type, old: type) -> bool:
-    """Whether both are one class; or come from one class statement, in a function that was called
+    """True if both are one class; or come from one class statement, in a function that was called
     twice, and have nothing in them by which they differ."""
     return new is old or (
         named(new) == named(old)

@@ -49,12 +49,12 @@ class RunningJob:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether someone asked to cancel this job."""
+        """True if someone has asked to cancel this job."""
         return self._interrupt is JobCancelled
 
     @property
     def release_requested(self) -> bool:
-        """Whether the queue stops and wants this job back."""
+        """True if the queue is stopping and wants this job back."""
         return self._interrupt is JobReleased
 
     def check_cancelled(self) -> None:

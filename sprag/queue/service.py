@@ -84,7 +84,7 @@ class QueueService:
     """How long to wait between attempts. A duration is the same wait each time."""
     max_crashes: int = Settings.max_crashes
     """How many processes may die while they run a job before it fails, so that a job that kills
-    its process does not come back for ever."""
+    its process does not come back forever."""
     max_queued: int | None = Settings.max_queued
     """How many jobs may wait. Beyond that, `enqueue` raises QueueFull. None: any number."""
     max_payload_bytes: int = Settings.max_payload_bytes

@@ -9,7 +9,7 @@ class Wakeup:
     """Like threading.Event, for one thread that waits.
 
     An Event holds a lock of Python's own for moments: a finalizer or signal handler that sets it
-    while the same thread waits for it, or sets it, would wait for ever.
+    while the same thread waits for it, or sets it, would wait forever.
     """
 
     __slots__ = ("_calls",)
@@ -32,7 +32,7 @@ class Wakeup:
             self._calls.get()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it was set, within `timeout` seconds if given; it is clear then."""
+        """True if it was set, within `timeout` seconds if given; it is clear then."""
         try:
             self._calls.get(timeout=timeout)
         except Empty:

@@ -49,15 +49,15 @@ def action(
 ) -> Any:
     """Let pages call this method of a controller, by its own name or by `name`.
 
-    What the page sends is validated by `schema` and given as arguments; without
-    a schema the action takes nothing. What the method returns is the page's
+    `schema` validates what the page sends; its fields become the arguments. An
+    action without a schema takes none. What the method returns is the page's
     `result.value`. Plain methods run in threads, `async` ones in the event loop.
 
-    With `defer`, the page gets a task's id at once, and the method runs on; how
-    it ended is told by the signal `sprag:action.finished`. Deferred calls do
-    not survive the process: what must be done belongs into a queue.
+    With `defer`, the page gets a task's id at once while the method goes on
+    running; the signal `sprag:action.finished` reports how it ended. Deferred
+    calls do not survive the process: put what must not be lost into a queue.
 
-    Raises StartupError where the method cannot be called with the schema's fields.
+    Raises StartupError if the method cannot be called with the schema's fields.
     """
 
     def declare(function: Any) -> Any:
@@ -77,7 +77,7 @@ def action(
         if defer and schema is not None and any(f.type is Upload for f in schema.fields.values()):
             raise StartupError(
                 f"@action on {function.__qualname__}: a deferred action cannot take an Upload, "
-                "which is gone when the page has its answer: save it first, in a plain one"
+                "which is gone once the page has its answer: save it in a plain action first"
             )
         declared = Action(
             called, function.__name__, schema, defer, inspect.iscoroutinefunction(function)
@@ -89,7 +89,7 @@ def action(
 
 
 def actions_of(controller: type) -> list[Action]:
-    """The actions of a controller, those of its bases too."""
+    """The actions of a controller, including those of its bases."""
     found: dict[str, Action] = {}
     for kind in reversed(controller.__mro__):
         for name, value in vars(kind).items():
@@ -106,8 +106,10 @@ def _check_arguments(function: Any, schema: Schema | None) -> None:
     try:
         inspect.signature(function).bind(None, **dict.fromkeys(fields))
     except TypeError as error:
-        declared = f"schema {schema.name!r} gives it" if schema is not None else "without a schema"
-        given = f" {', '.join(fields) or 'nothing'}" if schema is not None else " it gets nothing"
+        declared = (
+            f"schema {schema.name!r} passes" if schema is not None else "an action without a schema"
+        )
+        given = f" {', '.join(fields) or 'nothing'}" if schema is not None else " gets no arguments"
         raise StartupError(
             f"@action on {function.__qualname__}{inspect.signature(function)}: {declared}{given}, "
             f"which does not fit its arguments ({error})"

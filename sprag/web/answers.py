@@ -24,7 +24,7 @@ _SAYS: Final = {
 
 
 def job_json(job: Job) -> Json:
-    """A job as pages know it. Times are unix seconds; an error shows no traceback."""
+    """A job as pages see it. Times are unix seconds; an error has no traceback."""
     try:
         result = job.result
     except PayloadError:
@@ -66,19 +66,19 @@ def answer(
 
 
 def to_json(value: Any) -> bytes:
-    """Any value that an action may return, as JSON. Raises ValueError for what cannot be."""
+    """Any value that an action may return, as JSON. Raises ValueError for any other."""
     return pydantic_core.to_json(_plain(value), inf_nan_mode="null", bytes_mode="base64")
 
 
 def ok(value: Any, status: int = 200) -> Response:
-    """The answer to a call that went well."""
+    """The answer to a call that succeeded."""
     return Response(
         b'{"ok":true,"value":' + to_json(value) + b"}", status, media_type="application/json"
     )
 
 
 def refused(error: ActionError, headers: dict[str, str] | None = None) -> Response:
-    """The answer to a call that did not."""
+    """The answer to a call that failed."""
     body = {
         "ok": False,
         "error": {"type": error.type, "message": error.message, "fields": error.fields},

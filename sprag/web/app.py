@@ -65,30 +65,28 @@ _STOP_SECONDS: Final = 10.0
 class App:
     """A web application with durable queues; an ASGI application.
 
-    `routes` is the import path of the package with the controllers, `shell` the
-    frame of its pages (a Jinja2 template, its path or text, or a callable that
-    takes a `Page`), `providers` the queues, by the names that controllers use.
-    `database` is the one file of all queues; without it they must agree.
+    `routes` is the import path of the package with the controllers, `shell` the frame of its
+    pages (a Jinja2 template, its path or text, or a callable that takes a `Page`), `providers`
+    the queues, by the names that controllers use. `database` is the file that all queues share;
+    without it, all of them must name the same file.
 
-    `identify(connection)` gives the key of whom a visitor's jobs belong to, such
-    as a user's id, or None for the session alone; `topics(connection)` the
-    topics that a visitor may follow. `static` is a folder served at /static,
-    `mounts` other ASGI applications by path, `dashboard` the path of the
-    dashboard, with `dashboard_token` (16 characters or more, else
-    SPRAG_DASHBOARD_TOKEN of the environment; without one it answers this
-    machine alone). `secret` signs the cookies; by default it is SPRAG_SECRET of
-    the environment, else kept beside the database.
-    `hosts` are the names of the site; without them, requests of this machine
-    itself must be made to localhost or an IP address. `origins` are other sites
-    whose pages may call, `headers` replace the default ones. A call may send
-    `max_body_bytes`, with files `max_upload_bytes`; `max_connections` pages may
-    be open, of one session `max_session_connections`. `threads` plain actions
-    run at once. With `run_jobs` false, jobs are left to other processes, such as
-    `sprag work`. `stylesheet` says whether pages get the default stylesheet, by
-    default those without a `shell`. With `debug`, as under `sprag run --reload`,
+    `identify(connection)` returns the key of the user whom the jobs belong to, such as the
+    user's id, or None if they belong to the session only; `topics(connection)` returns the
+    topics that the user may follow. `static` is a folder served at /static, `mounts` other ASGI
+    applications by path, `dashboard` the path of the dashboard, with `dashboard_token` (16
+    characters or more, else the environment's SPRAG_DASHBOARD_TOKEN; without one it answers
+    only requests from this machine). `secret` signs the cookies; by default it is the
+    environment's SPRAG_SECRET, or else is kept beside the database. `hosts` are the names of
+    the site; without them, requests from this machine itself must be made to localhost or an IP
+    address. `origins` are other sites whose pages may call, `headers` replace the default ones.
+    A call may send up to `max_body_bytes`, or `max_upload_bytes` with files. Up to
+    `max_connections` pages may be open, `max_session_connections` for each session. Up to
+    `threads` plain actions run at once. With `run_jobs` false, jobs are left to other
+    processes, such as `sprag work`. `stylesheet` says whether pages get the default stylesheet;
+    by default, they do if there is no `shell`. With `debug`, as under `sprag run --reload`,
     requests from this machine are shown tracebacks.
 
-    Mistakes are told by StartupError: here, or when it starts.
+    Mistakes raise StartupError: here, or when the application starts.
     """
 
     def __init__(
@@ -118,7 +116,9 @@ class App:
         debug: bool = False,
     ) -> None:
         if not is_dotted(routes):
-            raise StartupError(f"App: routes: expected such as 'app.routes', got {routes!r}")
+            raise StartupError(
+                f"App: routes: expected an import path such as 'app.routes', got {routes!r}"
+            )
         self._routes = routes
         self._shell = shell
         self.queues: dict[str, QueueService] = providers_of(providers or {})
@@ -143,7 +143,7 @@ class App:
         self._run_jobs = run_jobs
         self._stylesheet = shell is None if stylesheet is None else stylesheet
         self.debug = debug
-        """Whether requests from this machine are shown tracebacks; read when it is built."""
+        """True if requests from this machine are shown tracebacks; read when it is built."""
         self._life = threading.RLock()
         self._is_starting_or_stopping = owned(self._life)
         self._users = 0
@@ -185,7 +185,7 @@ class App:
                 raise
 
     def stop(self) -> None:
-        """Stop the queues, all at once, each with its grace, and close the file."""
+        """Stop all queues at the same time, each with its grace, and close the file."""
         self._refuse_reentry()
         self._stop()
         settle()
@@ -221,7 +221,7 @@ class App:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
-        """The application's life in a server. Frameworks that mount it need it for their own:
+        """Start the application, and stop it at the end. A framework that mounts it needs this:
         `FastAPI(lifespan=app.lifespan)`."""
         await anyio.to_thread.run_sync(self.start)
         try:
@@ -269,9 +269,10 @@ class App:
             ) from None
 
     def audience_of(self, scope: Mapping[str, Any]) -> str:
-        """The audience of who makes a request of a mounted application: what its code gives to
-        `enqueue(audience=)`, so that the visitor's pages are told. `scope` is the request's ASGI
-        scope. Raises LookupError for a request that did not come through this application."""
+        """The audience of the user who makes a request to a mounted application. Its code passes
+        it to `enqueue(audience=)`, so that the user's pages get the signals. `scope` is the
+        request's ASGI scope. Raises LookupError for a request that did not come through this
+        application."""
         if VISIT not in scope:
             raise LookupError("expected the scope of a request to an application in App(mounts=)")
         return self.visitors.owner(HTTPConnection({**scope, "session": scope[VISIT]}))
@@ -287,8 +288,8 @@ class App:
     # ------------------------------------------------------------ helpers
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol. Failures are said in its words: servers take an exception alone
-        for "no lifespan here", and serve."""
+        """The lifespan protocol. Failures are reported in its own messages: servers take a mere
+        exception for "no lifespan here", and serve."""
         await receive()
         step = "startup"
         try:
@@ -314,8 +315,8 @@ class App:
         with self._life:
             if self._users == 0:
                 log.warning(
-                    "nobody ran the application's lifespan, so its queues start with the first "
-                    "request, and nobody will stop them in order: see App.lifespan"
+                    "the server did not run the application's lifespan: its queues start with the "
+                    "first request, and will not be stopped in order. See App.lifespan"
                 )
                 self._start()
         settle()
@@ -461,8 +462,8 @@ class App:
         token = self._dashboard_token or os.environ.get(TOKEN_VARIABLE)
         if token is None:
             log.info(
-                "the dashboard at %s has no token and answers this machine alone; a proxy on it "
-                "may make everyone a local visitor, so behind one set %s",
+                "the dashboard at %s has no token and answers only requests from this machine. "
+                "Behind a proxy on this machine, anyone may seem to be local: set %s there",
                 self._dashboard,
                 TOKEN_VARIABLE,
             )
@@ -471,7 +472,7 @@ class App:
 
 
 class _Endpoint:
-    """An ASGI application that answers every method, also those it refuses."""
+    """An ASGI application that answers every method, including those it refuses."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls

@@ -95,17 +95,17 @@ class Calls:
                 said += f": {type(error).__name__}: {error} (its log has the traceback)"
             known = ActionError(said, status=500, type="internal")
         elif isinstance(error, _UNAVAILABLE):
-            log.error("an action could not be carried out: %s", request.url.path, exc_info=error)
+            log.error("could not run an action: %s", request.url.path, exc_info=error)
         elif isinstance(error, queue_errors.ConfigurationError):
-            log.warning("a call was refused: %s: %s", request.url.path, error)
+            log.warning("refused a call: %s: %s", request.url.path, error)
         headers = {405: {"Allow": "POST"}, 503: {"Retry-After": "5"}}.get(known.status)
         return refused(known, headers)
 
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
-            raise ActionError("An action is called by POST", status=405, type="method_not_allowed")
+            raise ActionError("Actions are called with POST", status=405, type="method_not_allowed")
         if self._origins.refuses(request):
-            raise ActionError("Only this site's pages may do that", status=403, type="forbidden")
+            raise ActionError("Only pages of this site may do that", status=403, type="forbidden")
         endpoint = self._endpoints.get(request.path_params["name"])
         if endpoint is None:
             raise ActionError("There is no such action", status=404, type="unknown_action")
@@ -138,16 +138,16 @@ async def _run(
 
 
 def _known(error: Exception) -> ActionError | None:
-    """What to answer to an error that has an answer of its own."""
+    """The answer to an error of a known kind; None for any other."""
     match error:
         case ActionError():
             return error
         case queue_errors.JobNotFound():
             return ActionError("There is no such job", status=404, type="unknown_job")
         case queue_errors.JobExists():
-            return ActionError("This job id is taken", status=409, type="job_exists")
+            return ActionError("Another job has this id", status=409, type="job_exists")
         case queue_errors.IllegalMove():
-            message = f"This job is {error.status}, so it is left as it is"
+            message = f"This job is {error.status}, so it was not changed"
             return ActionError(message, status=409, type="illegal_move")
         case queue_errors.PayloadTooLarge():
             message = f"Too large: at most {error.limit:,} bytes can be stored"
@@ -158,14 +158,16 @@ def _known(error: Exception) -> ActionError | None:
             message = "The queue is full: try again later"
             return ActionError(message, status=503, type="queue_full")
         case queue_errors.DatabaseError() | queue_errors.QueueClosed():
-            return ActionError("Not now: try again soon", status=503, type="unavailable")
+            return ActionError(
+                "Temporarily unavailable. Try again soon", status=503, type="unavailable"
+            )
         case _:
             return None
 
 
 def _wrong_option(error: Exception) -> ActionError | None:
-    """What to answer if an option of `enqueue` or the like was wrong, such as a priority, which is
-    the visitor's choice as a rule; None for any other error."""
+    """The answer if an option of `enqueue` or the like was wrong, such as a priority, which the
+    user has usually chosen; None for any other error."""
     found = _OPTION.match(str(error)) if type(error) is queue_errors.ConfigurationError else None
     if found is None:
         return None
@@ -177,7 +179,9 @@ def _encoded(action: Action, value: Any) -> Response:
     try:
         return ok(value)
     except ValueError as error:
-        raise TypeError(f"action {action.name!r} returned what is no JSON: {error}") from error
+        raise TypeError(
+            f"action {action.name!r} returned a value that JSON cannot hold: {error}"
+        ) from error
 
 
 def _validated(action: Action, payload: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def _validated(action: Action, payload: dict[str, Any]) -> dict[str, Any]:
         return action.schema.validate(payload)
     if payload:
         fields = [
-            {"field": name, "type": "extra_forbidden", "message": "The action takes no such field"}
+            {"field": name, "type": "extra_forbidden", "message": "The action has no such field"}
             for name in payload
         ]
         raise ActionError("The action takes nothing", type="invalid_payload", fields=fields[:50])
@@ -207,7 +211,7 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
                 max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limits.body
             )
         except (HTTPException, FormParserError) as error:  # older Starlettes pass on the latter
-            said = getattr(error, "detail", "The form is broken")
+            said = getattr(error, "detail", "The form is not valid")
             raise ActionError(said, type="invalid_form") from error
         try:
             yield _fields(form.multi_items())
@@ -245,7 +249,8 @@ def _fields(parts: list[tuple[str, UploadFile | str]]) -> dict[str, Any]:
                 found[name] = [found[name], upload]
         elif name != "payload":
             raise ActionError(
-                'In a form with files, all else is JSON in the part "payload"', type="invalid_form"
+                'In a form with files, all other fields are JSON in the part "payload"',
+                type="invalid_form",
             )
     for name, part in parts:
         if name == "payload" and isinstance(part, str):
@@ -280,15 +285,19 @@ def _object(text: bytes) -> dict[str, Any]:
         # Decoded here: of bytes json takes other encodings too, and surrogates in what is no UTF-8.
         found = json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        said = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise ActionError(f"The body is no JSON: {said}", type="invalid_json") from None
+        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ActionError(f"The body is not valid JSON: {said}", type="invalid_json") from None
     if not isinstance(found, dict):
-        raise ActionError("The body is no JSON object", type="invalid_json")
+        raise ActionError("The body is not a JSON object", type="invalid_json")
     # Both looked for in the bytes first, where nearly all bodies show that they are harmless.
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
-        raise ActionError(f"The body is nested more than {MAX_DEPTH} deep", type="invalid_json")
+        raise ActionError(
+            f"The body has more than {MAX_DEPTH} levels of nesting", type="invalid_json"
+        )
     if b"\\u" in text and _has_surrogate(found):
-        raise ActionError("The body has a lone surrogate, which is no text", type="invalid_json")
+        raise ActionError(
+            "The body has a lone surrogate, which is not valid text", type="invalid_json"
+        )
     return found
 
 
@@ -315,4 +324,4 @@ def _has_surrogate(value: object) -> bool:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

@@ -20,12 +20,12 @@ _LABEL: Final = 200
 class Controller:
     """A page, its data and its actions. One is made for each request.
 
-    `load()` gives the page's data: the names of its template, and the state that
-    its module starts with. So everything in it can be seen by the visitor.
+    `load()` returns the page's data: the names of its template, and the state that
+    its module starts with. So the user can see everything in it.
     """
 
     route: ClassVar[str | None] = None
-    """The page's URL, such as "/images" or "/images/{name}"; None: actions alone."""
+    """The page's URL, such as "/images" or "/images/{name}"; None: actions only, no page."""
     title: ClassVar[str] = ""
     """The page's title."""
     template: ClassVar[str | None] = None
@@ -53,13 +53,12 @@ class Controller:
 
     @property
     def session(self) -> dict[str, Any]:
-        """What is kept for the visitor: JSON in a signed cookie that the visitor can read. Assign
-        its keys anew to change them."""
+        """What is kept for the user: JSON in a signed cookie, which the user can read."""
         return self.request.session
 
     @property
     def audience(self) -> str:
-        """The audience that this visitor's jobs have."""
+        """The audience of this user's jobs."""
         return self.app.visitors.owner(self.request)
 
     # ------------------------------------------------------------ jobs
@@ -79,12 +78,12 @@ class Controller:
     ) -> Json:
         """Accept a job; the answer has `accepted`, `job_id`, `job`, `queue` and `message`.
 
-        A full queue is `accepted` False. The job belongs to the visitor; to
-        `owner`, such as a user's id, where `App(identify=)` tells who has it;
-        or to all who follow `topic`, as `App(topics=)` tells. `options` are
-        those of `QueueService.enqueue`; a `job_id` that is another visitor's
-        raises JobExists. A `label` may be a visitor's text: it becomes one line
-        of 200 characters at most.
+        If the queue is full, `accepted` is False. The job belongs to the user who
+        makes the request; or to `owner`, the id of a user as `App(identify=)`
+        returns it; or to everyone who follows `topic` (see `App(topics=)`).
+        `options` are those of `QueueService.enqueue`; a `job_id` of another
+        user's job raises JobExists. A `label` may be any text: it becomes one
+        line of at most 200 characters.
         """
         if owner is not None and topic is not None:
             raise TypeError("enqueue: expected owner= or topic=, got both")
@@ -106,15 +105,15 @@ class Controller:
         return answer(service.name, job)
 
     def job_status(self, queue: str, job_id: str) -> Json:
-        """How a job of this visitor is, in the shape of `enqueue`'s answer. Raises JobNotFound,
-        for others' jobs too."""
+        """A job of this user, in the shape of `enqueue`'s answer. Raises JobNotFound, also for
+        the jobs of other users."""
         service = self.queue(queue)
         return answer(service.name, self._mine(service, job_id))
 
     def request_job_cancel(self, queue: str, job_id: str) -> Json:
-        """Cancel a job of this visitor; the answer is not `accepted` where it had ended before.
+        """Cancel a job of this user; in the answer, `accepted` is False if it had already ended.
 
-        Like `job_status`, but for that.
+        Otherwise like `job_status`.
         """
         service = self.queue(queue)
         before = self._mine(service, job_id)
@@ -128,7 +127,7 @@ class Controller:
         )
 
     def jobs(self, queue: str, *, limit: int = 50) -> list[Json]:
-        """The visitor's newest jobs, as they are in the answers."""
+        """The newest jobs of this user, in the shape that answers have."""
         return [
             job_json(job) for job in self.queue(queue).jobs(audience=self.audience, limit=limit)
         ]

@@ -35,10 +35,12 @@ class Deferred:
     def start(
         self, action: str, audience: str, call: Callable[[CapacityLimiter], Awaitable[Any]]
     ) -> str:
-        """Run `call` and tell `audience` how it ended; the task's id. Raises ActionError where
-        the application stops, or too many are under way."""
+        """Run `call`, report its end to `audience`, and return the task's id. Raises ActionError
+        if the application is stopping, or if too many are running."""
         if self._closed or len(self._tasks) >= _MOST:
-            raise ActionError("Not now: try again soon", status=503, type="unavailable")
+            raise ActionError(
+                "Temporarily unavailable. Try again soon", status=503, type="unavailable"
+            )
         id_ = secrets.token_hex(16)
         task = asyncio.create_task(self._run(id_, action, audience, call))
         self._tasks.add(task)
@@ -46,13 +48,13 @@ class Deferred:
         return id_
 
     async def finish(self, seconds: float) -> None:
-        """Start no more, and wait `seconds` for those under way; what is left is cut off."""
+        """Start no more, and wait `seconds` for those that run; then cancel the rest."""
         self._closed = True
         if not self._tasks:
             return
         _, left = await asyncio.wait(tuple(self._tasks), timeout=seconds)
         for task in left:
-            log.warning("a deferred action did not end in time and is cut off")
+            log.warning("a deferred action did not end in time and is cancelled")
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1.0)
@@ -69,7 +71,7 @@ class Deferred:
             said |= {"ok": True, "value": await call(self._limiter), "error": None}
             text = to_json(said)
         except asyncio.CancelledError:
-            text = _failed(said, "stopped", "The server stopped before it was done")
+            text = _failed(said, "stopped", "The server stopped before the action had ended")
         except ActionError as error:
             text = _failed(said, error.type, error.message)
         except (Exception, SystemExit):  # the author's code; sys.exit() would end the server
@@ -80,7 +82,7 @@ class Deferred:
                 self._engine().journal.notify, audience, FINISHED, text.decode()
             )
         except (DatabaseError, QueueClosed):
-            log.exception("nobody could be told how the deferred action %r ended", action)
+            log.exception("could not report how the deferred action %r ended", action)
 
 
 def _failed(said: dict[str, Any], type_: str, message: str) -> bytes:

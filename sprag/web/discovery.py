@@ -70,16 +70,16 @@ def discover(package: str) -> Routes:
 
 
 def actions_by_name(controllers: Sequence[Found]) -> Mapping[str, tuple[Found, Action]]:
-    """Every action, once. Raises StartupError where two have one name."""
+    """Every action, once. Raises StartupError if two have one name."""
     found: dict[str, tuple[Found, Action]] = {}
     for controller in controllers:
         for action in controller.actions:
             first = found.setdefault(action.name, (controller, action))
             if first[1] is not action or first[0] is not controller:
                 raise StartupError(
-                    f"the action {action.name!r} is there twice: {first[0].name}."
+                    f"two actions have the name {action.name!r}: {first[0].name}."
                     f"{first[1].method} and {controller.name}.{action.method}; pages call actions "
-                    "by name, so each needs its own"
+                    "by name, so each needs a name of its own"
                 )
     return found
 
@@ -92,7 +92,7 @@ def _import(name: str) -> ModuleType:
         if name == missing or name.startswith(f"{missing}."):
             raise StartupError(
                 f"App: routes: there is no package {name!r}: expected the import path of a "
-                "package, such as app.routes, looked for where Python looks"
+                "package that Python can import from here, such as app.routes"
             ) from error
         raise
 
@@ -120,15 +120,15 @@ def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: b
     for action in actions:
         if hasattr(Controller, action.method):
             raise StartupError(
-                f"{who}.{action.method}: an action hides what every controller has under this "
-                f"name; call the method otherwise, with @action(name={action.name!r})"
+                f"{who}.{action.method}: an action cannot have the name of a method or attribute "
+                f"of Controller; rename the method, and write @action(name={action.name!r})"
             )
     if kind.route is None:
         return Found(kind, actions, None, None)
     if not str(kind.route).startswith("/"):
         raise StartupError(f"{who}.route: expected a path such as /images, got {kind.route!r}")
     if kind.route == "/_sprag" or kind.route.startswith("/_sprag/"):
-        raise StartupError(f"{who}.route: /_sprag is sprag's own, got {kind.route!r}")
+        raise StartupError(f"{who}.route: /_sprag is reserved for sprag, got {kind.route!r}")
     here = Path(str(module.__file__))
     beside = here.with_suffix(".html")
     template = kind.template
@@ -140,7 +140,11 @@ def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: b
     elif alone and beside.is_file():
         template = beside.relative_to(folder).as_posix()
     elif kind.load is Controller.load or _gives_data(kind):
-        reason = "" if alone else "; with several pages in a module each names its own, in template"
+        reason = (
+            ""
+            if alone
+            else "; in a module with several pages, each one names its template in `template`"
+        )
         if alone and (like := _like(beside)):
             reason = f"; did you mean {like}?"
         raise StartupError(f"{who} has a route but no template: expected {beside}{reason}")
@@ -148,7 +152,7 @@ def _found(kind: type[Controller], module: ModuleType, folder: Path, *, alone: b
 
 
 def _gives_data(kind: type[Controller]) -> bool:
-    """Whether `load` is written such that it returns data in any case, never a response."""
+    """True if `load` is written such that it returns data in any case, never a response."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(kind.load)))
     except (OSError, TypeError, SyntaxError):
@@ -195,7 +199,7 @@ def _module(kind: type[Controller], who: str, here: Path, *, alone: bool) -> Mod
     else:
         files = []
     if len(files) > 1:
-        raise StartupError(f"{who}: there are {files[0]} and {files[1]}, expected one of them")
+        raise StartupError(f"{who}: expected one module file, found {files[0]} and {files[1]}")
     try:
         return check(files[0]) if files else None
     except ModuleRefused as error:
@@ -223,5 +227,5 @@ def check_load(kind: type[Controller], parameters: Sequence[str]) -> None:
     except TypeError as error:
         raise StartupError(
             f"{kind.__module__}.{kind.__qualname__}.load{signature}: the route {kind.route!r} "
-            f"gives it {', '.join(parameters) or 'nothing'} ({error})"
+            f"passes {', '.join(parameters) or 'no arguments'} ({error})"
         ) from None

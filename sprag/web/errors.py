@@ -1,4 +1,4 @@
-"""The errors of the web tier, apart from those that the queue raises."""
+"""The errors of pages, apart from those that the queue raises."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class StartupError(ConfigurationError):
 
 
 class SessionTooLarge(ValueError):
-    """A visitor's session would take `size` bytes of its cookie, and browsers keep `limit`."""
+    """A session would take `size` bytes of its cookie; browsers keep at most `limit`."""
 
     def __init__(self, size: int, limit: int, largest: str, largest_size: int) -> None:
         super().__init__(
             f"session: it would take {size:,} bytes of its cookie, and browsers keep at most "
-            f"{limit:,}, so it is left as it was; the largest key is {largest!r}, with "
-            f"{largest_size:,} bytes. Store the data in a database or file of yours, and only its "
+            f"{limit:,}, so it was not changed; the largest key is {largest!r}, with "
+            f"{largest_size:,} bytes. Store the data in your own database or file, and only its "
             "key in the session"
         )
         self.size = size
@@ -28,8 +28,8 @@ class SessionTooLarge(ValueError):
 class ActionError(Exception):
     """A call of an action was refused. An action may raise it too; the page gets all of it.
 
-    `status` is the HTTP status, `type` a word for programs, `fields` dicts of
-    `field`, `type` and `message`, one for each wrong field.
+    `status` is the HTTP status, `type` a word for programs, `fields` a dict of
+    `field`, `type` and `message` for each wrong field.
     """
 
     def __init__(

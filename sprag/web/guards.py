@@ -1,4 +1,4 @@
-"""What every answer says to protect the visitor, and which requests of other sites are refused."""
+"""The headers that protect users, and which requests of other sites are refused."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ class Origins:
 
     def __init__(self, allowed: Collection[Any] = ()) -> None:
         if isinstance(allowed, str):
-            raise StartupError(f"App: origins: expected a list of texts, got {allowed!r}")
+            raise StartupError(f"App: origins: expected a list of origins, got {allowed!r}")
         for origin in allowed:
             if not isinstance(origin, str) or _parts(origin) is None:
                 raise StartupError(
-                    f"App: origins: expected such as https://example.org, got {origin!r}"
+                    f"App: origins: expected an origin such as https://example.org, got {origin!r}"
                 )
         self._allowed = frozenset(origin.lower() for origin in allowed)
 
     def refuses(self, connection: HTTPConnection) -> bool:
-        """Whether a browser says that another site's page makes this request.
+        """True if a browser says that another site's page makes this request.
 
-        Programs that are no browsers say nothing; they have no visitor's cookies either.
+        Programs other than browsers say nothing; they do not have a user's cookies either.
         """
         headers = connection.headers
         origin = headers.get("origin")
@@ -90,7 +90,7 @@ class Origins:
 
 
 def _same(origin: str, host: str) -> bool:
-    """Whether an origin is that of the host that was asked. The scheme may differ: a proxy in
+    """True if an origin is that of the host that was asked. The scheme may differ: a proxy in
     front takes off the encryption."""
     theirs = _parts(origin)
     return theirs is not None and theirs == _parts(f"{theirs[0]}://{host}")

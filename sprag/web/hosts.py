@@ -47,7 +47,7 @@ class Hosts:
         self._warned = False
 
     def refuses(self, scope: Scope) -> bool:
-        """Whether a request is made to a name that is not the application's."""
+        """True if a request is made to a name that is not the application's."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         name = host_name(hosts[0].decode("latin-1")).rstrip(".") if len(hosts) == 1 else ""
         client = scope.get("client")
@@ -61,12 +61,12 @@ class Hosts:
         if refused and not self._warned:
             self._warned = True
             log.warning(
-                "a request to the host %r was refused: %s. If this is a name of this site, write "
-                "App(hosts=[%r]); told once",
+                "refused a request to the host %r: %s. If this is a name of this site, write "
+                "App(hosts=[%r]). Further ones are not logged",
                 name[:100],
-                "this machine made it, and by another name than its own"
+                "it came from this machine, but not to one of its own names"
                 if self._allowed is None
-                else "App(hosts=) does not name it",
+                else "App(hosts=) does not have this name",
                 name[:100],
             )
         return refused
@@ -91,7 +91,7 @@ async def refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
         return
     answer = PlainTextResponse(
         "This server does not answer to the host name of this request.\n"
-        "If you run it: App(hosts=[...]) says which names are its own.\n",
+        "If you run this server, add the name to App(hosts=[...]).\n",
         400,
         {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
     )
@@ -104,7 +104,7 @@ _is_local: Final = functools.lru_cache(1024)(is_loopback)
 
 @functools.lru_cache(1024)
 def _is_here(name: str) -> bool:
-    """Whether a host name cannot be made to point here by somebody else."""
+    """True if a host name cannot be made to point here by someone else."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -38,7 +38,7 @@ _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).e
 
 
 class Position(NamedTuple):
-    """How far somebody has read: the newest transition, stored progress, and notice."""
+    """How far a reader has come: the newest transition, stored progress, and notice."""
 
     seq: int = 0
     tick: int = 0
@@ -63,7 +63,7 @@ class Message(NamedTuple):
     start: str
 
     def after(self, position: Position) -> Position | None:
-        """The position once this was handed over; None where it was before."""
+        """The position after this was handed over; None if it was handed over before."""
         if self.notice is not None:
             return position._replace(notice=self.notice) if self.notice > position.notice else None
         if self.tick is not None:
@@ -73,7 +73,7 @@ class Message(NamedTuple):
 
 
 class Busy(Exception):
-    """There is no room for another connection, or nothing to tell it from."""
+    """There is no room for another connection, or no file to read its signals from."""
 
 
 class Hub:
@@ -101,7 +101,7 @@ class Hub:
         return self._count
 
     def connect(self, session: str, audiences: frozenset[str], position: Position) -> Connection:
-        """A new page, that is told from `position` on. Raises Busy."""
+        """A new page, which gets the signals after `position`. Raises Busy."""
         mine = self._by_session.get(session, ())
         if self._count >= self._most or len(mine) >= self._most_per_session:
             raise Busy
@@ -157,7 +157,7 @@ class Hub:
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:
-                log.debug("a signal came after the event loop had ended")
+                log.debug("a signal arrived after the event loop had ended")
 
     def _deliver(self) -> None:
         self._called = False
@@ -168,7 +168,7 @@ class Hub:
 
 
 class Connection:
-    """One page's place in the journal. Used in the hub's event loop alone."""
+    """One page's place in the journal. Used only in the hub's event loop."""
 
     # There may be thousands that wait for a long time: nothing here takes room while empty, as a
     # deque or an Event would.
@@ -241,7 +241,9 @@ class Connection:
         except QueueClosed:
             self.close()
         except DatabaseError as error:
-            log.error("an open page cannot be told what it missed, and is later: %s", error)
+            log.error(
+                "could not read the signals that an open page missed, will try again: %s", error
+            )
             self._fall_behind()
             await asyncio.sleep(_RETRY_SECONDS)
         else:

@@ -32,7 +32,7 @@ class Mention:
 
 
 def check_providers(controllers: Sequence[Found], providers: Collection[str]) -> None:
-    """Raise StartupError if a controller's code names a provider that there is not."""
+    """Raise StartupError if a controller's code names a provider that does not exist."""
     unknown: dict[str, Mention] = {}
     for found in controllers:
         for mention in _mentions(found.kind):

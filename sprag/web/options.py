@@ -72,7 +72,7 @@ def one_file(queues: Mapping[str, QueueService], database: str | Path | None) ->
 
 
 def is_dotted(value: object) -> bool:
-    """Whether this is written as the import path of a package."""
+    """True if this is written as the import path of a package."""
     return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 

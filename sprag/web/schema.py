@@ -25,8 +25,8 @@ class Field:
     """One field of a schema.
 
     `type_` is any type that pydantic knows, or `Upload` for a file. A field that
-    is not required has its `default` where it is missing. `min`, `max` bound a
-    number, `min_length`, `max_length` a text or list, `pattern` (a regular
+    is not required has its `default` if it is missing. `min` and `max` limit a
+    number, `min_length` and `max_length` a text or list, `pattern` (a regular
     expression, searched) a text; `choices` are the only values allowed.
     """
 
@@ -83,7 +83,7 @@ class Field:
 class Schema:
     """A named set of fields, as in `Schema("resize", {"width": Field(int, required=True)})`.
 
-    Unknown fields are refused. Raises StartupError for a description that cannot work.
+    Unknown fields are refused. Raises StartupError for a field that cannot work.
     """
 
     def __init__(self, name: str, fields: Mapping[Any, Any]) -> None:
@@ -104,8 +104,8 @@ class Schema:
         self._adapter = self._build()
 
     def validate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The payload, coerced, with defaults where fields are missing. Raises ActionError with
-        what is wrong about each field."""
+        """The payload, converted, with the defaults of missing fields. Raises ActionError, which
+        says what is wrong with each field."""
         given = dict(payload)
         for name, field in self.fields.items():
             # A form cannot say that its one file is a list.
@@ -142,7 +142,7 @@ class Schema:
 
 
 def _fits(bound: str, kind: Any) -> bool:
-    """Whether a bound can be one of this type, as far as can be told."""
+    """True if a bound can be one of this type, as far as can be told."""
     kind = get_origin(kind) or kind
     if not isinstance(kind, type) or kind is object:
         return True
@@ -181,5 +181,5 @@ def _refusal(error: ValidationError) -> ActionError:
 
 def _words(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return "The action takes no such field"
+        return "The action has no such field"
     return message.removeprefix("Value error, ")

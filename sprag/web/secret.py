@@ -48,14 +48,14 @@ def secret_of(database: str) -> str:
         text = _kept(file, 0o600, _is_secret, secrets.token_urlsafe)
         if file.stat().st_mode & 0o007:
             log.warning(
-                "%s signs the cookies of all visitors, and every user of this machine can read or "
-                "change it: run `chmod 600 %s`",
+                "%s signs the cookies of all users, and anyone on this machine can read or change "
+                "it: run `chmod 600 %s`",
                 file,
                 file,
             )
     except OSError as error:
         raise StartupError(
-            f"App: the secret that signs cookies could not be read from {file}, nor stored there "
+            f"App: the secret that signs cookies could not be read from {file} or stored there "
             f"({error.strerror}): give this process (user {os.geteuid()}) access, or set "
             f"{SECRET_VARIABLE} in the environment, the same for all processes of the site"
         ) from error
@@ -75,7 +75,7 @@ def cookie_name(database: str, secret: str) -> str:
         )
     except OSError as error:
         raise StartupError(
-            f"App: the site's id, which names its cookies, could not be read from {file}, nor "
+            f"App: the site's id, which names its cookies, could not be read from {file} or "
             f"stored there ({error.strerror}): give this process (user {os.geteuid()}) access"
         ) from error
     digest = hashlib.sha256(f"sprag.cookie {site} {secret}".encode()).hexdigest()
@@ -102,7 +102,7 @@ def _kept(file: Path, mode: int, fits: Callable[[str], bool], make: Callable[[],
             return text  # another process has made it meanwhile
         if text is not None:
             log.warning(
-                "%s was empty or damaged and is replaced; visitors' sessions end and begin anew",
+                "%s was empty or damaged and has been replaced: all users start with a new session",
                 file,
             )
         text = make()

@@ -1,4 +1,4 @@
-"""The session: what is kept for a visitor, in a signed cookie."""
+"""The session: what is kept for a user, in a signed cookie."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _ENDED: Final = "expires=Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 class Session(dict[str, Any]):
-    """What is kept for a visitor, as JSON.
+    """What is kept for a user, as JSON.
 
-    To set a key raises at once what would be lost otherwise: TypeError and
-    ValueError for what JSON does not have, SessionTooLarge for more than
-    browsers keep. The session is then as it was before.
+    Setting a key raises TypeError or ValueError for a value that JSON cannot hold,
+    and SessionTooLarge for more than browsers keep. The session is then as it
+    was before.
     """
 
     def __init__(self, said: Mapping[str, Any], room: int) -> None:
         super().__init__(said)
         self.sent = False
-        """Whether the answer was sent, so that no change can be kept any more."""
+        """True once the answer has been sent, so that no change can be kept any more."""
         self._room = room
         self._begun = copy.deepcopy(dict(said))
 
@@ -64,7 +64,7 @@ class Session(dict[str, Any]):
         if self.sent:
             raise RuntimeError(
                 f"session: {', '.join(changes)} cannot be kept, as the answer with its cookie has "
-                "been sent: change the session before that, not in a deferred action"
+                "already been sent: change the session before that, not in a deferred action"
             )
         before = dict(self)
         super().update(changes)
@@ -87,7 +87,7 @@ class Session(dict[str, Any]):
             text = json.dumps(self, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"session: a session is kept as JSON, which it cannot be: {error}") from None
+            raise kind(f"session: expected values that JSON can hold: {error}") from None
         size = (len(text) + 2) // 3 * 4
         if size > self._room:
             sizes = {name: len(json.dumps(value)) for name, value in self.items()}
@@ -104,7 +104,7 @@ class Cookie:
         self._signer = TimestampSigner(secret)
 
     def session(self, connection: HTTPConnection) -> Session:
-        """The session of a visitor; an empty one if the cookie is missing, forged or too old."""
+        """The session of a user; an empty one if the cookie is missing, forged or too old."""
         path = _path(connection.scope)
         room = _MOST_BYTES - len(f"{self.name}={_attributes(path, secure=True)}") - _SIGNATURE
         return Session(self._said(connection.cookies.get(self.name, "")), room)
@@ -129,8 +129,7 @@ class Cookie:
 class Sessions:
     """Middleware: gives each request its session, and keeps what the request changed.
 
-    `changed(id)` is told of sessions that say something else than before, once the answer was
-    sent.
+    `changed(id)` is called with each session that has changed, once the answer has been sent.
     """
 
     def __init__(

@@ -75,17 +75,21 @@ class Transports:
         """Signals as Server-Sent Events; the id of each is the cursor after it."""
         session = session_id(request)
         if self._origins.refuses(request):
-            return refused(ActionError("Only this site's pages may listen", status=403,
+            return refused(ActionError("Only pages of this site may listen", status=403,
                                        type="forbidden"))  # fmt: skip
         if session is None:
-            return refused(ActionError("Expected the session cookie that every page sets",
+            return refused(ActionError("The session cookie, which every page sets, is missing",
                                        status=403, type="forbidden"))  # fmt: skip
         try:
             last = request.headers.get("last-event-id")
             connection = await self._connect(request, session, last)
         except Busy:
             return refused(
-                ActionError("No more pages can listen now", status=503, type="unavailable"),
+                ActionError(
+                    "No further page can listen now. Try again later",
+                    status=503,
+                    type="unavailable",
+                ),
                 {"Retry-After": "5"},
             )
         return _Stream(connection)
@@ -104,7 +108,9 @@ class Transports:
         except QueueClosed as error:  # the application is about to stop
             raise Busy from error
         except DatabaseError as error:
-            log.error("a page cannot be told anything, and is to come back later: %s", error)
+            log.error(
+                "could not read the signals for a page, which will try again later: %s", error
+            )
             raise Busy from error
 
     async def _talk(self, websocket: WebSocket, connection: Connection) -> None:

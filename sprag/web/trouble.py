@@ -1,4 +1,4 @@
-"""What a visitor sees when something goes wrong: next to nothing, but its author the traceback."""
+"""What is shown when something goes wrong: little to users, the traceback to the author."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def broken_app(said: str) -> ASGIApp:
             return
         response: Response = PlainTextResponse("The application could not be started\n", 500)
         if is_author(Request(scope)):
-            why = "The server starts again when a file changes; then reload this page."
+            why = "The server restarts when a file changes. Then reload this page."
             response = error_page("The application could not be started", said, why)
         await response(scope, receive, send)
 
@@ -76,7 +76,7 @@ def broken_app(said: str) -> ASGIApp:
 
 
 def is_author(request: Request) -> bool:
-    """Whether a request comes from this machine itself, where the application is developed."""
+    """True if a request comes from this machine itself, where the application is developed."""
     return request.client is not None and is_loopback(request.client.host)
 
 
@@ -88,7 +88,7 @@ class Trouble:
         self._debug = debug
 
     async def not_found(self, _request: Request, _error: Exception) -> Response:
-        """There is no such job, or it is another visitor's."""
+        """There is no such job, or it is another user's."""
         return PlainTextResponse("Not found\n", 404)
 
     async def http(self, _request: Request, error: Exception) -> Response:
@@ -109,6 +109,6 @@ class Trouble:
         return error_page(
             f"{type(error).__name__}: {error}",
             "".join(traceback.format_exception(error)),
-            "Only requests from this machine see this page, and only in development: "
+            "This page is shown only to requests from this machine, and only in development: "
             "sprag run --reload, or App(debug=True).",
         )

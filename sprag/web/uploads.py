@@ -15,10 +15,11 @@ _NAME_LENGTH: Final = 200
 
 
 class Upload:
-    """A file as the browser sent it, for the time of the call: save what is to stay.
+    """A file that the browser sent. It exists only during the call: save what you need.
 
-    `name` is the last part of what the browser calls it, and no more to be
-    trusted than any input; `size` in bytes; `content_type` is the browser's guess.
+    `name` is the last part of the name that the browser sent, not to be trusted
+    more than any other input; `size` is in bytes; `content_type` is the browser's
+    guess.
     """
 
     def __init__(self, name: str, size: int, content_type: str, file: BinaryIO) -> None:
@@ -33,8 +34,8 @@ class Upload:
         return self.file.read()
 
     def save(self, path: str | Path) -> Path:
-        """Write the content to `path`, which must not exist yet; a power loss takes it no more
-        than the job that is enqueued with it then. Raises FileExistsError."""
+        """Write the content to `path`, which must not exist yet. A power loss does not take the
+        file of a job that was enqueued after this call. Raises FileExistsError."""
         self.file.seek(0)
         with Path(path).open("xb") as target:
             shutil.copyfileobj(self.file, target)

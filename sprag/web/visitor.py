@@ -1,4 +1,4 @@
-"""Who a request comes from, and the audiences that this visitor belongs to."""
+"""Who a request comes from, and the audiences that this user belongs to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _RENEW_SECONDS: Final = 24 * 3600
 
 
 class Visitors:
-    """Says who a visitor is. `identify` returns the key of the jobs' owner, such as a user's id,
-    or None for nobody; `topics` the topics that the visitor may follow."""
+    """Says who a user is. `identify` returns the key of the jobs' owner, such as a user's id,
+    or None for nobody; `topics` the topics that the user may follow."""
 
     def __init__(self, identify: Identify | None, topics: Topics | None) -> None:
         given: dict[str, object] = {"identify": identify, "topics": topics}
@@ -39,12 +39,12 @@ class Visitors:
         self._topics = topics
 
     def owner(self, connection: HTTPConnection) -> str:
-        """The audience of the jobs that this visitor enqueues."""
+        """The audience of the jobs that this user enqueues."""
         key = None if self._identify is None else self._identify(connection)
         return owner_audience(key, "App(identify=)") or session_audience(connection)
 
     def audiences(self, connection: HTTPConnection) -> frozenset[str]:
-        """Every audience that the visitor belongs to."""
+        """Every audience that the user belongs to."""
         return frozenset(
             (
                 session_audience(connection),
@@ -63,13 +63,13 @@ class Visitors:
 
 
 def session_id(connection: HTTPConnection) -> str | None:
-    """The id of the visitor's session, None before the first page."""
+    """The id of the user's session, None before the first page."""
     found = connection.session.get(ID)
     return found if isinstance(found, str) else None
 
 
 def keep_session(connection: HTTPConnection) -> None:
-    """Make sure that the visitor has a session, and that it does not end while it is in use."""
+    """Make sure that the user has a session, and that it does not end while it is in use."""
     session = connection.session
     now = int(time.time())
     if session_id(connection) is None:
@@ -87,7 +87,7 @@ def session_audience(connection: HTTPConnection) -> str:
 
 def owner_audience(key: object, what: str = "owner") -> str | None:
     """The audience of one owner, in all of their sessions. None for a key that names nobody: None,
-    False, 0, or a text without any letter. Raises TypeError for what is no key, such as True."""
+    False, 0, or a text without any letter. Raises TypeError for what is not a key, such as True."""
     if key is None or key is False or key == 0 or (isinstance(key, str) and not key.strip()):
         return None
     if isinstance(key, bool) or not isinstance(key, str | int | UUID):

@@ -153,7 +153,7 @@ def test_files_are_sent_as_parts_of_their_field(site: Site, page: Page, write: W
         "{'size': [1, 2], 'nothing': [], 'images': [['x', 'x'], ['y', 'y']], 'one': [['x', 'x']]}"
     )
     page.set_input_files("#b", files[0])
-    expect(page.locator("p")).to_contain_text("a file belongs at the top of a payload")
+    expect(page.locator("p")).to_contain_text("a file belongs at the top level of a payload")
 
 
 def test_delegates_hear_of_what_comes_later(site: Site, page: Page, write: Write) -> None:

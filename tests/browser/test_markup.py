@@ -53,7 +53,7 @@ def test_markup_that_works_has_no_problems() -> None:
         ('<p data-attr-title="a||b">', 1, "expected names with dots"),
         ('<template data-each="a[0]">', 1, "expected names with dots"),
         ('<template data-each="a" data-key="!id">', 1, "expected the name in an item"),
-        ('<ul data-each="a">', 1, "expected to stand on a <template>"),
+        ('<ul data-each="a">', 1, "expected on a <template>"),
         ('<p data-attr-onclick="a">', 1, "is refused"),
         ('<p data-attr-srcdoc="a">', 1, "is refused"),
         ('<p data-attr-style="a">', 1, "is refused"),

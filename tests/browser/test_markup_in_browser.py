@@ -207,8 +207,8 @@ def test_mistakes_in_markup_are_told_and_leave_the_rest_alone(
         'data-text="alert\\(1\\)" expected names',
         '<button id="b"> data-on-click="nothing" names a method that Shown does not have',
         '<button id="c"> data-on-click="setState" names a method',
-        '<ul id="d"> data-each="jobs" stands on a <template>',
-        '<template id="e"> data-each="word" is a list, but the state has a string',
+        '<ul id="d"> data-each="jobs" expected on a <template>',
+        '<template id="e"> data-each="word" expected a list, but the state has a string',
         '<template id="f"> data-each="twice" has items without a id of their own',
         '<section id="g"> data-module="Nobody" names a module that this page does not have',
     ):
@@ -234,7 +234,7 @@ def test_mistakes_in_markup_are_told_and_leave_the_rest_alone(
         ('<b data-atr-value="problem"></b>', "did you mean data-attr-value?"),
         ('<b data-clas-done="problem"></b>', "did you mean data-class-done?"),
         ('<template data-eahc="jobs"></template>', "did you mean data-each?"),
-        ('<b data-on-clik="note"></b>', "is no event of browsers; did you mean click?"),
+        ('<b data-on-clik="note"></b>', "is not an event of browsers; did you mean click?"),
     ],
 )  # fmt: skip
 def test_what_may_be_misspelt_is_told_once_with_its_element(

@@ -343,7 +343,10 @@ def test_an_error_shows_pythons_traceback_and_the_page_goes_on(
     told('File "upload_module.py", line 9, in soon', "KeyError: 'soon'")
     told('File "upload_module.py", line 13, in on_click', "KeyError: 'nothing'")
     told('File "upload_module.py", line 16, in on_later', "ValueError: later")
-    told('File "upload_module.py", line 19, in on_set', "changes['it'] is a set, which JSON has")
+    told(
+        'File "upload_module.py", line 19, in on_set',
+        "changes['it'] is a set, which JSON cannot hold",
+    )
     assert len(console.errors) == 5
 
 

@@ -91,7 +91,7 @@ def test_what_waits_runs_now_and_what_is_ready_already_is_named(
     waiting = [queue.enqueue(n, delay=3600) for n in range(3)]
     ready = queue.enqueue(1)
     said = post(client, "run-now", ids=[waiting[0].id, ready.id])
-    assert (said["done"], said["refused"][0]["message"]) == (1, "it is ready already")
+    assert (said["done"], said["refused"][0]["message"]) == (1, "it is already ready")
     assert post(client, "run-now", match={"states": ["scheduled"]})["done"] == 2
     queue.start()
     assert {job.status for job in finished(queue, *waiting, ready)} == {"completed"}

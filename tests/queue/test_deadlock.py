@@ -75,7 +75,7 @@ def test_a_handler_cannot_wait_for_its_own_job(make_queue: MakeQueue) -> None:
 
     with make_queue(handler) as queue:
         [done] = finished(queue, queue.enqueue(1))
-    assert f"job {done.id!r} would wait for job {done.id!r} for ever" in done.result
+    assert f"job {done.id!r} would wait for job {done.id!r} forever" in done.result
 
 
 def test_the_last_worker_does_not_wait_for_a_job_that_only_a_worker_could_start(

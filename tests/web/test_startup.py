@@ -40,7 +40,7 @@ def test_a_package_that_is_not_there(routes: str, database: Path) -> None:
 
 @pytest.mark.parametrize("routes", ["", None, 5, ".routes", "app..routes", "app/routes", "a b"])
 def test_a_path_that_is_none(routes: Any, database: Path) -> None:
-    with pytest.raises(StartupError, match=r"routes: expected such as 'app.routes', got"):
+    with pytest.raises(StartupError, match=r"expected an import path such as 'app.routes', got"):
         App(routes=routes, database=database)
 
 
@@ -119,7 +119,7 @@ def test_a_route_without_a_template(make_app: MakeApp) -> None:
 def test_two_pages_of_one_module_each_name_their_template(make_app: MakeApp) -> None:
     two = page("One", '"/1"') + "class Two(Controller):\n    route = '/2'\n"
     said = refusal(make_app({"page.py": two, "page.html": ""}))
-    assert "with several pages in a module each names its own, in template" in said
+    assert "in a module with several pages, each one names its template in `template`" in said
 
 
 def test_a_template_that_is_not_there(make_app: MakeApp) -> None:
@@ -149,8 +149,8 @@ def test_a_page_that_may_answer_otherwise_needs_none(make_app: MakeApp) -> None:
     [
         ('"images"', "expected a path such as /images, got 'images'"),
         ("5", "expected a path such as /images, got 5"),
-        ('"/_sprag/mine"', "/_sprag is sprag's own"),
-        ('"/_sprag"', "/_sprag is sprag's own"),
+        ('"/_sprag/mine"', "/_sprag is reserved for sprag"),
+        ('"/_sprag"', "/_sprag is reserved for sprag"),
         ('"/a/{b:nonsense}"', "nonsense"),
         ('"/{a}/{a}"', "Duplicated param name"),
     ],
@@ -166,7 +166,7 @@ def test_a_route_that_is_none(route: str, said: str, make_app: MakeApp) -> None:
     [
         ('"/{name}"', "def load(self): return {}", "name"),
         ('"/{name}"', "def load(self, title): return {}", "name"),
-        ('"/"', "def load(self, name): return {}", "nothing"),
+        ('"/"', "def load(self, name): return {}", "no arguments"),
         ('"/{a}/{b}"', "async def load(self, a): return {}", "a, b"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_load_that_does_not_take_what_its_route_gives(
     route: str, load: str, given: str, make_app: MakeApp
 ) -> None:
     said = refusal(make_app({"page.py": page(route=route, body=f"    {load}\n"), "page.html": ""}))
-    assert f"the route {route.replace(chr(34), chr(39))} gives it {given}" in said
+    assert f"the route {route.replace(chr(34), chr(39))} passes {given}" in said
     assert "page.Home.load(self" in said
 
 
@@ -196,12 +196,16 @@ MODULE = "from sprag import Module\n\nclass Home(Module):\n    def on_press(self
 @pytest.mark.parametrize(
     ("source", "place", "said"),
     [
-        ("from sprag import Module\n\nimport os\n", 3, "import of os: a browser's Python has only"),
+        (
+            "from sprag import Module\n\nimport os\n",
+            3,
+            "import of os: Python in the browser has only",
+        ),
         (MODULE + "        open('x')\n", 6, "open does not work in a browser"),
         (MODULE + "    def (\n", 6, "SyntaxError"),
         ("x = 1\n", 1, "no class to start"),
         ("from sprag import QueueService\n", 1, "import of QueueService from sprag"),
-        ("from .page import Home\n", 1, "a relative import"),
+        ("from .page import Home\n", 1, "relative import"),
         (b"\xff\xfe", 1, "expected UTF-8"),
     ],
 )
@@ -233,7 +237,7 @@ def test_two_modules_beside_one_page(make_app: MakeApp) -> None:
     app = make_app({
         "page.py": page(), "page.html": "", "page_module.py": MODULE, "page_module.js": script,
     })  # fmt: skip
-    assert "expected one of them" in refusal(app)
+    assert "expected one module file" in refusal(app)
 
 
 def test_a_module_that_is_not_there(make_app: MakeApp) -> None:
@@ -358,7 +362,7 @@ def test_two_actions_of_one_name(make_app: MakeApp) -> None:
         "two.py": page("Two", '"/2"', body), "two.html": "",
     })  # fmt: skip
     said = refusal(app)
-    assert "the action 'go' is there twice" in said
+    assert "two actions have the name 'go'" in said
     assert "one.One.go" in said
     assert "two.Two.go" in said
 
@@ -374,23 +378,23 @@ def test_two_methods_under_one_name(make_app: MakeApp) -> None:
 def test_an_action_that_hides_a_verb_of_its_controller(name: str, make_app: MakeApp) -> None:
     body = f"    @action\n    def {name}(self): pass\n"
     said = refusal(make_app({"page.py": page(body=body), "page.html": ""}))
-    assert f"page.Home.{name}: an action hides" in said
+    assert f"page.Home.{name}: an action cannot have the name" in said
 
 
 def test_actions_of_a_base_in_two_pages(make_app: MakeApp) -> None:
     base = CONTROLLER + "class _Base(Controller):\n    @action\n    def go(self): pass\n"
     two = "class {0}(_Base):\n    route = '/{0}'\n    template = 'x.html'\n"
     app = make_app({"page.py": base + two.format("One") + two.format("Two"), "x.html": ""})
-    assert "the action 'go' is there twice" in refusal(app)
+    assert "two actions have the name 'go'" in refusal(app)
 
 
 @pytest.mark.parametrize(
     ("arguments", "fields", "said"),
     [
-        ("self", {"x": Field(int)}, "gives it x, which does not fit"),
+        ("self", {"x": Field(int)}, "passes x, which does not fit"),
         ("self, x, y", {"x": Field(int)}, "missing a required argument: 'y'"),
         ("self, z", {"x": Field(int)}, "does not fit"),
-        ("self, x", None, "without a schema it gets nothing"),
+        ("self, x", None, "an action without a schema gets no arguments"),
         ("", None, "does not fit its arguments"),
     ],
 )

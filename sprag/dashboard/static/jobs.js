@@ -93,7 +93,7 @@ function renderEmpty() {
 }
 
 function looked() {
-  const sorted = `The list is sorted among ${jobs(data.looked)} only; there are more.`;
+  const sorted = `The list is sorted among only ${jobs(data.looked)}; there are more.`;
   return data.next ? `Searched ${jobs(data.looked)} so far, and stopped there to answer in time.` : sorted;
 }
 

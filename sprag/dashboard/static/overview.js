@@ -133,7 +133,7 @@ function processes() {
 
 /** Why nobody can tell whether a process lives, and what to do then. */
 function doubt({ state, reason, remedy }) {
-  if (state === "gone") return el("p", { class: "quiet" }, "Jobs name it, and the file does not know it: see `sprag check`.");
+  if (state === "gone") return el("p", { class: "quiet" }, "Jobs name this process, but the file has no record of it: see `sprag check`.");
   const said = [reason, remedy].filter(Boolean).map((text) => `${capital(text)}.`);
   return said.length ? el("p", { class: "quiet" }, said.join(" ")) : null;
 }
@@ -154,7 +154,7 @@ function warn() {
   const texts = [];
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
-  if (states.includes("unknown")) texts.push("It is unknown whether a process is alive, so its jobs are left alone: see the processes below.");
+  if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;
   show(by("warning"), texts, () => texts.map((text) => el("p", {}, text)));
 }
@@ -172,7 +172,7 @@ function move(by_) {
 
 shortcut("j", "Next failure", () => move(1));
 shortcut("k", "Previous failure", () => move(-1));
-shortcut("Enter", "Open what is focused", null);
+shortcut("Enter", "Open what has the focus", null);
 new ResizeObserver(() => data && drawPace()).observe(by("pace"));
 listen(null, (news) => news.moved && refresher.ask());
 refresher.ask();
