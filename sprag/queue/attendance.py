@@ -35,17 +35,20 @@ def unattended(journal: Journal, folder: Path, queues: Iterable[str] = ()) -> di
 
 def is_unattended(engine: Engine, queue: str) -> bool:
     """True if no process runs the queue, including this one. False if that cannot be read."""
-    if engine.workers(queue):
-        return False
     try:
-        processes = [
-            process
-            for process in processes_of(engine.journal, engine.folder)
-            if process.id != engine.owner
-        ]
+        return not (engine.workers(queue) or is_run_elsewhere(engine, queue))
     except QueueError:
         return False
-    return not _is_run(queue, processes, engine.journal.clock())
+
+
+def is_run_elsewhere(engine: Engine, queue: str) -> bool:
+    """Whether another process runs the queue, or has just started and may be about to."""
+    others = [
+        process
+        for process in processes_of(engine.journal, engine.folder)
+        if process.id != engine.owner
+    ]
+    return _is_run(queue, others, engine.journal.clock())
 
 
 def words(count: int) -> str:

@@ -146,12 +146,18 @@ def tidy(path: Path, tokens: Callable[[], Collection[str]]) -> None:
 
 def _held(path: Path) -> int:
     """A descriptor of the folder, which is there, with a shared lock on it."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         new = _made(path)
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue  # removed this very moment, by one who left
+        except PermissionError:
+            # Perhaps made this very moment by another user, and not given to the group yet.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+            continue
         try:
             adapt(fd, database_of(path), whole=new)
             # Also where it was there before: whoever made it may not have come to this line yet.

@@ -347,6 +347,7 @@ class Database:
             except OSError:
                 return  # what cannot be looked at may be in place: the disk itself will tell
             if opened is not None and there != opened:
+                self.check_open()  # the log goes with a close by another thread
                 raise errors.DatabaseRefused(
                     f"{name} was deleted or replaced while it was open: nothing is accepted, and "
                     "what running jobs store is lost with the old file. Stop every process that "

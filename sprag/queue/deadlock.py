@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Final
 
 from . import running
+from .attendance import is_run_elsewhere
 from .engine import Engine
 from .errors import JobNotFound, WaitInsideHandler
 from .logs import Log
-from .processes import processes_of
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
@@ -99,15 +99,14 @@ def refuse_in_loop(awaited: str) -> None:
         )
 
 
-def of_handler(
-    engine: Engine, queue: str, awaited: str, *, timeout: float | None
-) -> HandlerWait | None:
-    """The wait that a handler is about to begin; None if the caller is not a handler."""
+def of_handler(engine: Engine, queue: str, awaited: str, *, endless: bool) -> HandlerWait | None:
+    """The wait that a handler is about to begin; None if the caller is not a handler. `endless`:
+    the calling thread waits, and nothing but the job's end ends that."""
     job = running.current()
     if job is None:
         return None
     # An async handler may do other things meanwhile.
-    sure = timeout is None and job.interrupted is None
+    sure = endless and job.interrupted is None
     return HandlerWait(job, engine, queue, awaited, sure=sure)
 
 
@@ -165,12 +164,7 @@ def _here(wait: HandlerWait) -> int:
 
 
 def _anywhere(wait: HandlerWait) -> int:
-    elsewhere = any(
-        process.id != wait.engine.owner and process.state != "dead"
-        and process.workers.get(wait.queue)
-        for process in processes_of(wait.engine.journal, wait.engine.folder)
-    )  # fmt: skip
-    return 0 if elsewhere else _here(wait)
+    return 0 if is_run_elsewhere(wait.engine, wait.queue) else _here(wait)
 
 
 os.register_at_fork(after_in_child=_waits.clear)

@@ -210,18 +210,21 @@ class Lifecycle:
     def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
         """Start; or return the queues that have to stop before."""
         with here.inside, self._life, interrupts.shielded:
+            was_open = self.engine is not None
             engine = self._opened()
             if self.pool is not None:
                 return []
-            with here.inside, _names:
-                outdated = self._outdated_by(front, engine)
-                if outdated:
-                    return outdated
-                _started[self] = front
             try:
+                with here.inside, _names:
+                    outdated = self._outdated_by(front, engine)
+                    if outdated:
+                        return outdated
+                    _started[self] = front
                 self._start_workers(front, engine)
             except BaseException:
                 _started.pop(self, None)
+                if not was_open:  # or nobody would ever close it
+                    self._end(engine, 0.0)
                 raise
             _told.add((engine.path, self.settings.name))
             return []
@@ -311,6 +314,14 @@ class Lifecycle:
                     subscription.end(CLOSE_SECONDS)
             finally:  # whatever a signal handler raises: nobody else would ever close it
                 engine.close()
+
+    def leave(self) -> None:
+        """Close the file at the exit, if it is open: what is left open looks like a crash."""
+        if self.engine is not None:
+            try:
+                self.stop(0.0)
+            except Exception:
+                log.exception("queue %r was not closed in order", self.settings.name)
 
     def hurry(self) -> None:
         """End the grace of a stop that is under way in another thread."""
@@ -404,6 +415,8 @@ def _stop_at_exit() -> None:
         with interrupts.shielded.throughout():
             for front in tuple(_started.values()):
                 _stop_or_say(front)
+            for life in tuple(_lives):
+                life.leave()
 
 
 def _forked() -> None:

@@ -12,7 +12,9 @@ import json
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -227,6 +229,8 @@ class Observers:
         self._closed = False
         self._subscriptions: list[Subscription] = []
         self._waiters: dict[str, list[Bell]] = {}
+        self._left: deque[tuple[str, Bell]] = deque()
+        """Who waits no more, and is to be taken out of `_waiters`."""
 
     @property
     def any(self) -> bool:
@@ -271,6 +275,7 @@ class Observers:
         """Something was committed, perhaps elsewhere: subscribers read on, and those are woken
         whose job has come to an end."""
         self.committed(())
+        self._take_out()
         with here.inside, self._mutex:
             waited = list(self._waiters)
         if waited:
@@ -289,11 +294,20 @@ class Observers:
             self._waiters.setdefault(id_, []).append(bell)
 
     def unexpect(self, id_: str, bell: Bell) -> None:
-        with here.inside, self._mutex:
-            bells = self._waiters[id_]
-            bells.remove(bell)
-            if not bells:
-                del self._waiters[id_]
+        # Of a task that nobody awaits any more, the garbage collector calls this: in any thread,
+        # also in one that holds the mutex. Then the next one to come takes it out.
+        self._left.append((id_, bell))
+        if not here.is_inside():
+            self._take_out()
+
+    def _take_out(self) -> None:
+        while self._left:
+            with here.inside, self._mutex, suppress(IndexError):
+                id_, bell = self._left.popleft()
+                bells = self._waiters[id_]
+                bells.remove(bell)
+                if not bells:
+                    del self._waiters[id_]
 
     def check_open(self) -> None:
         """Raise QueueClosed if nobody is told of anything any more."""

@@ -26,6 +26,7 @@ from sprag.queue import (
     new_job_id,
 )
 from sprag.queue.engine import Engine
+from sprag.queue.inside import here
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, raw, wait_until
@@ -400,3 +401,31 @@ def test_without_an_event_loop_nothing_is_done(make_queue: MakeQueue, call: str)
     with pytest.raises(RuntimeError, match="no running event loop"):
         begun.send(None)
     assert sum(queue.counts().values()) == 0
+
+
+def test_a_task_that_nobody_awaits_any_more_is_collected_anywhere(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    job = queue.enqueue("waits")
+    observers = life_of(queue).open().observers
+    loop = asyncio.new_event_loop()
+    abandoned = loop.create_task(queue.await_job(job.id))
+
+    async def until_it_waits() -> None:
+        while not observers._waiters:
+            await asyncio.sleep(0.001)
+
+    loop.run_until_complete(asyncio.wait_for(until_it_waits(), DEADLINE))
+    coroutine = abandoned.get_coro()
+    assert coroutine is not None
+
+    def collect() -> None:
+        with here.inside, observers._mutex:
+            coroutine.close()  # as the garbage collector does, wherever it is
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    observers.changed()
+    assert not observers._waiters
+    loop.close()

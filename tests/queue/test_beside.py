@@ -272,3 +272,10 @@ def test_nobody_who_arrives_loses_what_another_tidies(
         thread.join(DEADLINE)
     assert wrong == []
     assert not path.exists()
+
+
+def test_a_program_that_ends_without_a_stop_leaves_only_the_database(database: Path) -> None:
+    program = Path(__file__).with_name("programs") / "exits_without_stop.py"
+    subprocess.run([sys.executable, program, database], env=unmeasured(), check=True,
+                   capture_output=True, timeout=DEADLINE)  # fmt: skip
+    assert [path.name for path in database.parent.iterdir()] == [database.name]

@@ -20,8 +20,8 @@ ORDER = (
     "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
     "place", "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database",
     "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
-    "observer", "running", "execution", "coroutines", "engine", "deadlock", "pool", "backup",
-    "attendance", "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous",
+    "observer", "running", "execution", "coroutines", "engine", "attendance", "deadlock", "pool",
+    "backup", "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous",
     "enqueuing", "service", "__init__",
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from sprag.queue import (
     STATUSES,
     Backoff,
     ConfigurationError,
+    DatabaseReadOnly,
     IllegalMove,
     Job,
     JobExists,
@@ -1258,3 +1259,17 @@ def test_the_same_item_in_another_order_of_keys_is_the_same_job(make_queue: Make
     assert queue.enqueue({"b": [2], "a": 1}, job_id=id_) == first
     with pytest.raises(JobExists):
         queue.enqueue({"b": [2], "a": True}, job_id=id_)
+
+
+def test_a_start_that_fails_leaves_nothing_open(make_queue: MakeQueue, database: Path) -> None:
+    in_the_way = Path(f"{database}-sprag")
+    in_the_way.write_text("no folder")
+    queue = make_queue()
+    for _ in range(2):
+        with pytest.raises(DatabaseReadOnly), queue:
+            pass
+        assert life_of(queue).engine is None
+    in_the_way.unlink()
+    database.unlink()
+    with queue:  # another file by now, which this process has not open
+        assert finished(queue, queue.enqueue("runs"))[0].status == "completed"
