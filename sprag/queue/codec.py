@@ -173,9 +173,11 @@ def _remedy(kind: type) -> str:
     # Of the class: to ask a value for its own may run code of its author.
     if issubclass(kind, Enum):
         return ". Store its .name or .value"
+    if issubclass(kind, bytearray | memoryview):
+        return ". Convert it to bytes first"
     if hasattr(kind, "tolist"):  # numpy's scalars and arrays, pandas' columns
         return ". Convert it first, for example with .tolist()"
-    base = next((base for base in _WHOLE if issubclass(kind, base)), None)
+    base = next((base for base in _STORED if issubclass(kind, base)), None)
     if base is None:
         return ""
     return f". It would come back as a plain {base.__name__}: convert it to one first"
@@ -289,11 +291,13 @@ _WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
     PureWindowsPath: ("$windowspath", str),
 }
 
-# Types with content of their own, which the fields of a dataclass derived from one do not hold.
-_WHOLE: Final = (
-    Enum, str, bool, int, float, complex, bytes, bytearray, list, tuple, dict, set, frozenset,
-    datetime, date, time, timedelta, Decimal, UUID, PurePath,
+# Types that are stored and that others may derive from.
+_STORED: Final = (
+    str, int, float, bytes, list, tuple, dict, set, frozenset, datetime, date, time, timedelta,
+    Decimal, UUID, PurePath,
 )  # fmt: skip
+# Types with content of their own, which the fields of a dataclass derived from one do not hold.
+_WHOLE: Final = (Enum, complex, bytearray, *_STORED)
 
 
 # ---------------------------------------------------------------- decoding

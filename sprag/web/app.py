@@ -289,7 +289,8 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol. Failures are reported in its own messages: servers take a mere
-        exception for "no lifespan here", and serve."""
+        exception for "no lifespan here", and serve. They are raised too: Starlette's TestClient
+        raises only those."""
         await receive()
         step = "startup"
         try:
@@ -297,10 +298,11 @@ class App:
                 await send({"type": "lifespan.startup.complete"})
                 step = "shutdown"
                 await receive()
-        except queue_errors.QueueError as error:  # which says all there is to say
-            await send({"type": f"lifespan.{step}.failed", "message": str(error)})
-        except BaseException:
-            await send({"type": f"lifespan.{step}.failed", "message": traceback.format_exc()})
+        except BaseException as error:
+            # Our own errors say all there is to say.
+            says_all = isinstance(error, queue_errors.QueueError)
+            message = str(error) if says_all else traceback.format_exc()
+            await send({"type": f"lifespan.{step}.failed", "message": message})
             raise
         else:
             await send({"type": "lifespan.shutdown.complete"})

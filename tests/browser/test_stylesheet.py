@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from sprag.browser import stylesheet
 from tests.browser.site import Site
@@ -80,8 +80,39 @@ def test_what_is_empty_or_hidden_is_not_there(page: Page, site: Site) -> None:
     assert not page.is_visible("#hidden")
 
 
-def test_a_phone_need_not_scroll_sideways(page: Page, site: Site, browser: Browser) -> None:
-    page.set_viewport_size({"width": 360, "height": 640})
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_need_not_scroll_sideways(page: Page, site: Site, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 640})
     styled(page, site)
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 360
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<h1>{word}</h1>",
+        "<p><code>{word}</code></p>",
+        '<div class="card"><p>{word}</p></div>',
+        '<div class="row"><b>{word}</b><button>Go</button></div>',
+        '<div><progress max="100" value="30"></progress><span>{word}</span></div>',
+        '<ul><template data-each="a"></template><li><b>{word}</b><button>Go</button></ul>',
+        "<form><fieldset><legend>{word}</legend><label>{word}</label></fieldset></form>",
+        "<button>{word}</button>",
+        "<details open><summary>{word}</summary>{word}</details>",
+        '<p role="status">{word}</p>',
+        "<nav><ul><li><a href='/'>{word}</a></li></ul></nav>",
+        "<table><tr><th>A</th><td>{word}</td></tr></table>",
+    ],
+)
+def test_a_long_word_stays_inside_of_what_it_is_in(markup: str, page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 390, "height": 640})
+    site.show(page, markup.replace("{word}", "holiday_photograph_" * 6))
+    page.add_style_tag(content=stylesheet().content.decode())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    outside = page.evaluate(
+        """() => [...document.body.querySelectorAll("*")]
+            .filter((one) => one.getBoundingClientRect().right
+                > one.parentElement.getBoundingClientRect().right + 1)
+            .map((one) => one.outerHTML)"""
+    )
+    assert outside == []

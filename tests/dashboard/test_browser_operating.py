@@ -245,10 +245,41 @@ def test_a_finished_job_is_deleted_from_its_page(
     page = open_page(f"jobs/{job.id}")
     expect(page.locator("#buttons button")).to_have_text(["Delete"])
     page.keyboard.press("d")
-    expect(page.get_by_role("dialog")).to_contain_text("gone for good")
+    expect(page.get_by_role("dialog")).to_contain_text("It is gone for good, with its history.")
     page.keyboard.press("Enter")
     expect(rows(page)).to_have_count(2)
     assert [found.id for found in queue.jobs()][-1] == other.id
+
+
+def test_a_job_that_stays_is_not_deleted_and_its_page_says_why(
+    make_queue: MakeQueue, open_page: OpenPage
+) -> None:
+    queue = make_queue(handle).start()
+    job = queue.enqueue(1)
+    finished(queue, job)
+    page = open_page(f"jobs/{job.id}")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("#outcome")).to_have_text(
+        "The job cannot be deleted: it is the newest job, or the one that moved last, which stays."
+    )
+    expect(page).to_have_url(re.compile(f"jobs/{job.id}$"))
+    assert queue.get(job.id).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("button", "text"),
+    [("Run again", "Its history is kept."), ("Delete", "It is gone for good, with its history.")],
+)
+def test_a_question_about_one_job_speaks_of_one(
+    make_queue: MakeQueue, open_page: OpenPage, button: str, text: str
+) -> None:
+    queue = make_queue(handle)
+    job = queue.enqueue(1)
+    queue.cancel(job.id)
+    page = open_page(f"jobs/{job.id}")
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("dialog")).to_contain_text(text)
 
 
 # ------------------------------------------------------------ lists

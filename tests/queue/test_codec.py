@@ -285,6 +285,10 @@ class MyDict(dict[str, int]):
     pass
 
 
+class MyComplex(complex):
+    pass
+
+
 class MyDatetime(datetime):
     pass
 
@@ -377,6 +381,10 @@ def test_a_refusal_says_what_is_expected() -> None:
         (MyDatetime(2026, 1, 1, tzinfo=UTC), "a plain datetime: convert it to one first"),
         (Int64(), "Convert it first, for example with .tolist()"),
         (object(), "Path or a dataclass"),
+        (1j, "Path or a dataclass"),
+        (MyComplex(1), "Path or a dataclass"),
+        (bytearray(b"x"), "Convert it to bytes first"),
+        (memoryview(b"x"), "Convert it to bytes first"),
     ],
     ids=named,
 )

@@ -17,10 +17,21 @@ from starlette.routing import Mount
 
 from sprag.queue import DatabaseRefused, QueueClosed, QueueService
 from sprag.queue.lifecycle import stop_together
-from sprag.web import App
+from sprag.web import App, StartupError
 from tests.client import TestClient, Visitor, call, served
-from tests.support import Gate, child, finished, queue_class, said, sql, until_interrupted
+from tests.support import DEADLINE, Gate, child, finished, queue_class, said, sql, until_interrupted
 from tests.web.conftest import SECRET, MakeApp, WritePackage, work
+
+ASKING = """
+from sprag import Controller, action
+
+class Home(Controller):
+    route = "/"
+
+    @action
+    def ask(self):
+        self.queue("nothing")
+"""
 
 
 def status(database: Path) -> list[str]:
@@ -126,6 +137,45 @@ def test_an_application_around_it_runs_its_lifespan(make_app: MakeApp) -> None:
         assert client.post("/jobs/_sprag/actions/enqueue", json={"item": 1}).is_success
     with pytest.raises(QueueClosed):
         _ = app.engine
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "sentence"),
+    [
+        (ASKING, StartupError, "there is no provider 'nothing'"),
+        (None, StartupError, "there is no package 'nowhere_at_all'"),
+        ("1 / 0", ZeroDivisionError, "division by zero"),
+    ],
+    ids=["provider", "package", "module"],
+)
+def test_a_client_for_tests_is_told_why_it_cannot_start(
+    module: str | None,
+    error: type[Exception],
+    sentence: str,
+    make_app: MakeApp,
+    database: Path,
+) -> None:
+    raised: list[BaseException] = []
+
+    def enter() -> None:
+        try:
+            if module is None:
+                app = App(routes="nowhere_at_all", database=database)
+            else:
+                app = make_app({"page.py": module, "page.html": ""})
+            with TestClient(app):
+                pass
+        except BaseException as caught:  # noqa: BLE001 - it is the result
+            raised.append(caught)
+
+    # A thread that the end of the tests does not wait for: a client that hangs, fails.
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive(), "it hangs"
+    [found] = raised
+    assert type(found) is error
+    assert sentence in str(found)
 
 
 def test_a_provider_that_cannot_start_stops_the_others(make_app: MakeApp, database: Path) -> None:

@@ -650,7 +650,7 @@ def serve(routes: str, database: Path, folder: Path) -> tuple[int, str]:
 def test_a_server_says_the_sentence_and_exits(database: Path, tmp_path: Path) -> None:
     code, said = serve("nowhere_at_all", database, tmp_path)
     assert code != 0
-    assert "there is no package 'nowhere_at_all'" in said
+    assert said.count("there is no package 'nowhere_at_all'") == 1
     assert "Traceback" not in said
 
 

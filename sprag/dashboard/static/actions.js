@@ -12,7 +12,9 @@ export const VERBS = {
     done: "cancelled or asked to stop",
     cannot: "cancelled",
     question: (what) => `Cancel ${what}?`,
-    text: "Queued jobs are cancelled at once; running jobs are asked to stop.",
+    text: (one) => one
+      ? "If it is queued, it is cancelled at once; if it is running, it is asked to stop."
+      : "Queued jobs are cancelled at once; running jobs are asked to stop.",
     bad: true,
   },
   "run-now": {
@@ -21,7 +23,7 @@ export const VERBS = {
     done: "will run now",
     cannot: "run before it is due",
     question: (what) => `Run ${what} now?`,
-    text: "They do not wait until they are due.",
+    text: (one) => (one ? "It does not wait until it is due." : "They do not wait until they are due."),
     bad: false,
   },
   requeue: {
@@ -30,7 +32,7 @@ export const VERBS = {
     done: "will run again",
     cannot: "run again",
     question: (what) => `Run ${what} again?`,
-    text: "With new attempts. Their history is kept.",
+    text: (one) => `With new attempts. ${one ? "Its" : "Their"} history is kept.`,
     bad: false,
   },
   delete: {
@@ -39,20 +41,20 @@ export const VERBS = {
     done: "deleted",
     cannot: "deleted",
     question: (what) => `Delete ${what}?`,
-    text: "They are gone for good, with their history.",
+    text: (one) => (one ? "It is gone for good, with its history." : "They are gone for good, with their history."),
     bad: true,
   },
 };
 
 const AT_ONCE = 1000;
 
-/** Move the jobs with these ids, of `selected` ones; whether the server did it. */
+/** Move the jobs with these ids, of `selected` ones; whether the server moved any. */
 export async function moveNamed(verb, ids, selected = ids.length) {
   const { name, question, text, bad, cannot } = VERBS[verb];
   const what = ids.length === 1 ? "this job" : jobs(ids.length);
   const rest = selected - ids.length;
   const others = rest ? ` The other ${rest === 1 ? "job" : number(rest)} selected cannot be ${cannot}.` : "";
-  if (!(await confirmed(question(what), text + others, name, bad))) return false;
+  if (!(await confirmed(question(what), text(ids.length === 1) + others, name, bad))) return false;
   return perform(verb, { ids });
 }
 
@@ -63,21 +65,25 @@ export async function moveMatching(verb, match, count, atLeast) {
   const what = count === null ? "all jobs that match" : `all ${counted(count, atLeast)} jobs`;
   const bound = count === null || count > AT_ONCE ? ` At most ${number(AT_ONCE)} at a time.` : "";
   const asked = count === 1 ? question("this job") : question(what);
-  if (!(await confirmed(asked, text + bound, name, bad))) return false;
+  if (!(await confirmed(asked, text(count === 1) + bound, name, bad))) return false;
   return perform(verb, { match });
 }
 
 async function perform(verb, body) {
   try {
-    outcome(...words(verb, await send(verb, body)));
+    const answer = await send(verb, body);
+    outcome(...words(verb, answer));
+    return answer.done > 0;
   } catch (error) {
     outcome(error.message, true);
     return false;
   }
-  return true;
 }
 
 function words(verb, { done, refused, refused_count: count, more }) {
+  if (done === 0 && count === 1 && !more) {
+    return [`The job cannot be ${VERBS[verb].cannot}: ${refused[0].message}.`, true];
+  }
   const said = [`${jobs(done)} ${VERBS[verb].done}.`];
   if (count) {
     const shown = refused.slice(0, 3).map(({ id, message }) => `${id.slice(0, 13)} (${message})`);

@@ -108,10 +108,9 @@ async function act(verb) {
   if (data === null) return;
   if (!data.job.can.includes(verb)) {
     outcome(`This job is ${data.job.state}: it cannot be ${VERBS[verb].cannot}.`, true);
-  } else if (await moveNamed(verb, [id])) {
-    if (verb === "delete") location.assign(address("jobs", { queue: data.job.queue }));
-    else refresher.ask();
-  }
+  } else if ((await moveNamed(verb, [id])) && verb === "delete") {
+    location.assign(address("jobs", { queue: data.job.queue }));
+  } else refresher.ask();
 }
 
 function hear({ moved, signal }) {

@@ -140,7 +140,10 @@ function all() {
       const { queue, text, by: which, from: since, until } = filter;
       const match = { states, queue, text: text ?? "", by: which, from: since, until };
       const says = question(many === null ? "all that match" : `all ${counted(many, more)}`).replace("?", "…");
-      const act = async () => { if (await moveMatching(verb, match, many, more)) refresher.ask(); };
+      const act = async () => {
+        await moveMatching(verb, match, many, more);
+        refresher.ask();
+      };
       return el("button", { type: "button", "data-focus": verb, on: { click: act } }, says);
     })
     .filter(Boolean);
@@ -184,8 +187,8 @@ async function act(verb) {
   const ids = able(verb, chosen);
   if (chosen.size && ids.length === 0) {
     outcome(`None of these jobs can be ${VERBS[verb].cannot}.`, true);
-  } else if (ids.length && (await moveNamed(verb, ids, chosen.size))) {
-    clear();
+  } else if (ids.length) {
+    if (await moveNamed(verb, ids, chosen.size)) clear();
     refresher.ask();
   }
 }
