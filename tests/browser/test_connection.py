@@ -215,7 +215,7 @@ def test_a_line_that_breaks_at_once_is_tried_less_and_less(
 def test_a_signal_that_is_none_leaves_the_line_alone(
     site: Site, page: Page, console: Console, write: Write
 ) -> None:
-    console.expect("a signal that is none")
+    console.expect("ignored a signal that is not valid")
     open_page(site, page, write)
     site.tell("{broken")
     site.move()

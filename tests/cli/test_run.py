@@ -338,7 +338,10 @@ def test_with_reload_what_is_wrong_is_shown_in_the_browser_until_it_is_mended(
         until(url, lambda text: "the page has no module" in text)
         (folder / "pages/home.html").write_text("{{ word }} {{ jobz }}")
         until(url, lambda text: "&#x27;jobz&#x27; is undefined" in text)
+        # Read on: each request to a page that fails writes a traceback, and a pipe takes few.
+        line_with(process, "'jobz' is undefined")
         (folder / "pages/home.html").write_text("{{ word }} {{ pid }}")
+        line_with(process, "Reloading")
         until(url, lambda text: "first" in text)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
