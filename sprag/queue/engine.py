@@ -78,6 +78,8 @@ class Engine:
         self._employed: dict[str, int] = {}
         """What the file says of `_workers`: how many there are of each queue."""
         self._lock: OwnerLock | None = None
+        self._tidies = True
+        """False once an owner's row may be stored that cannot be read here: its lock file stays."""
         self._recovery = Recovery(self.journal, self.folder)
         self._reserve: Reserve | None = None
         self._mutex = threading.Lock()
@@ -142,7 +144,8 @@ class Engine:
                 self._lock.abandon()
             else:
                 self._lock.release()
-        tidy(self.folder, self._tokens)
+        if self._tidies:
+            tidy(self.folder, self._tokens)
         self.database.close()
 
     def _tokens(self) -> set[str]:
@@ -173,6 +176,7 @@ class Engine:
                 except errors.WriteUnknown:
                     # Should it be stored after all, then as that of a dead owner: the file stays.
                     self._lock = None
+                    self._tidies = False
                     lock.abandon()
                     raise
                 except BaseException:

