@@ -352,6 +352,45 @@ def test_a_provider_that_a_base_names_has_the_place_in_the_base(make_app: MakeAp
     assert re.search(r"/base.py:3: self.jobs\('away', …\)", refusal(app))
 
 
+# ---------------------------------------------------------------- what pages call
+
+CALLING = """
+from sprag import Module
+
+
+class Home(Module):
+    def on_start(self, name="anything"):
+        {call}
+"""
+
+
+def counting(call: str) -> dict[str, str | bytes]:
+    return {
+        "page.py": page(body="    @action\n    def count(self): pass\n"), "page.html": "",
+        "page_module.py": CALLING.format(call=call),
+    }  # fmt: skip
+
+
+def test_an_action_that_is_not_there_has_its_line(make_app: MakeApp) -> None:
+    said = refusal(make_app(counting("self.call_action('cuont', {}).then(print)")))
+    assert re.search(
+        r"/page_module\.py:7: self\.call_action\('cuont', …\): there is no action 'cuont'; the "
+        r"controllers have 'count'; did you mean 'count'\?$",
+        said,
+    )
+    assert "did you mean" not in refusal(make_app(counting("self.call_action('other')")))
+
+
+def test_an_action_of_any_controller_may_be_called_from_any_page(make_app: MakeApp) -> None:
+    other = page("Other", "None", "    @action(name='far.away')\n    def go(self): pass\n")
+    sources = {**counting("self.call_action('far.away'); self.call_action('count')")}
+    make_app({**sources, "other.py": other}).build()
+
+
+def test_an_action_that_is_only_known_later_is_left_alone(make_app: MakeApp) -> None:
+    make_app(counting("self.call_action(name)")).build()
+
+
 # ---------------------------------------------------------------- actions
 
 
