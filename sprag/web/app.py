@@ -123,7 +123,7 @@ class App:
         self._shell = shell
         self.queues: dict[str, QueueService] = providers_of(providers or {})
         """The providers, by name."""
-        self.database = one_file(self.queues, database)
+        self.database: str = one_file(self.queues, database)
         """The absolute path of the file."""
         self.visitors = Visitors(identify, topics)
         self._static = static
