@@ -204,7 +204,7 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
             "WHERE past.event <> job.event"
         )
 
-    monkeypatch.setattr("sprag.queue.database.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
+    monkeypatch.setattr("sprag.queue.identity.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
     monkeypatch.setattr(Database, "commit", planted)
     assert found(burst, r"the row says .*, its transitions add up to")
 
