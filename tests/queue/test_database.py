@@ -32,7 +32,8 @@ from sprag.queue import (
     new_job_id,
     place,
 )
-from sprag.queue.database import APPLICATION_ID, FORMAT, Database
+from sprag.queue.database import Database
+from sprag.queue.identity import APPLICATION_ID, FORMAT
 from sprag.queue.journal import Journal
 from sprag.queue.mounts import Ground
 from tests.conftest import MakeQueue
@@ -863,7 +864,7 @@ def test_what_a_ctrl_c_cut_off_may_be_collected_at_any_line(database: Path) -> N
 
     def collect() -> None:
         read = [abandoned(file)]
-        with file._mutex:  # the collector runs in any thread, also in one that has this
+        with file._usage.mutex:  # the collector runs in any thread, also in one that has this
             read.clear()
 
     thread = threading.Thread(target=collect, daemon=True)
