@@ -22,9 +22,9 @@ from .attendance import MOST, is_unattended, words
 from .engine import Engine
 from .inside import here, refuse_reentry
 from .logs import Log, settle
-from .observer import CLOSE_SECONDS, Callback, Subscription
 from .options import Settings
 from .pool import WorkerPool
+from .subscription import CLOSE_SECONDS, Callback, Subscription, end_together
 
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
@@ -296,8 +296,7 @@ class Lifecycle:
                 calls.close()
             if engine is not None and not engine.database.forked:
                 # Of a `subscribe` that was under way: a later one sees that it is too late.
-                for subscription in tuple(self._subscriptions):
-                    subscription.end(CLOSE_SECONDS)
+                self._end_subscriptions()
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.wake_all()
 
@@ -309,11 +308,14 @@ class Lifecycle:
             try:
                 if self.loop is not None:
                     self.loop.close()
-                for subscription in tuple(self._subscriptions):
-                    # A callback that does not return must not keep the queue from stopping.
-                    subscription.end(CLOSE_SECONDS)
+                self._end_subscriptions()
             finally:  # whatever a signal handler raises: nobody else would ever close it
                 engine.close()
+
+    def _end_subscriptions(self) -> None:
+        subscriptions = tuple(self._subscriptions)
+        self._subscriptions.difference_update(subscriptions)  # or each end would wait for them
+        end_together(subscriptions)
 
     def leave(self) -> None:
         """Close the file at the exit, if it is open: what is left open looks like a crash."""
