@@ -149,6 +149,8 @@ class WorkerPool:
                         outcome = Outcome(run, "release")
                     else:
                         outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                        if outcome.event == "release":
+                            engine.dismiss(self._tickets)  # the process may be ending: no more
                 finally:
                     del self._jobs[ticket]
                     del engine.running[run.key, run.starts]

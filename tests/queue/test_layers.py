@@ -20,9 +20,9 @@ ORDER = (
     "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
     "place", "meaning", "readers", "checkpoints", "interrupts", "commit", "tickets", "database",
     "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
-    "subscription", "observer", "running", "execution", "coroutines", "engine", "attendance",
-    "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle", "together",
-    "waiting", "asynchronous", "enqueuing", "service", "__init__",
+    "subscription", "observer", "running", "leaving", "execution", "coroutines", "engine",
+    "attendance", "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle",
+    "together", "waiting", "asynchronous", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")
