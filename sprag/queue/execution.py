@@ -4,6 +4,7 @@ raises."""
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -50,6 +51,7 @@ def _executed(
     clock: Callable[[], float],
 ) -> Outcome:
     running.enter(job)
+    job.thread = threading.get_ident()
     returned = False
     try:
         result = handler(decode(job.run.item_json))

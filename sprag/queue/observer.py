@@ -20,6 +20,10 @@ class Bell(Protocol):
     def set(self) -> None:
         """Wake. Cheap, does not raise, and safe at any moment in any thread."""
 
+    @property
+    def is_left(self) -> bool:
+        """True if nobody can wait for it any more."""
+
 
 class Observers:
     """The subscriptions and waiters of one open file."""
@@ -77,6 +81,10 @@ class Observers:
         """Something was committed, perhaps elsewhere: subscribers read on, and those are woken
         whose job has come to an end."""
         self.committed(())
+        with here.inside, self._mutex:
+            bells = [(id_, bell) for id_, bells in self._waiters.items() for bell in bells]
+        # Of tasks whose event loop was closed: they hold each other, so nobody collects them.
+        self._left.extend(waiter for waiter in bells if waiter[1].is_left)
         self._take_out()
         with here.inside, self._mutex:
             waited = list(self._waiters)
@@ -104,7 +112,7 @@ class Observers:
 
     def _take_out(self) -> None:
         while self._left:
-            with here.inside, self._mutex, suppress(IndexError):
+            with here.inside, self._mutex, suppress(LookupError, ValueError):  # taken out by now
                 id_, bell = self._left.popleft()
                 bells = self._waiters[id_]
                 bells.remove(bell)
