@@ -29,6 +29,8 @@ class RunningJob:
         "interrupted",
         "queue",
         "run",
+        "task",
+        "thread",
     )
 
     def __init__(self, run: Run, queue: str, on_report: Callable[[RunningJob], None]) -> None:
@@ -41,6 +43,9 @@ class RunningJob:
         self._interrupt: type[JobInterrupted] | None = None
         self.interrupted: Callable[[], None] | None = None
         """Called when the job is asked to give way: an event loop sets it, to cancel a task."""
+        # For `deadlock`: the thread that runs a plain handler, or waits for an async one; its task.
+        self.thread: int | None = None
+        self.task: object = None
 
     @property
     def item(self) -> Any:

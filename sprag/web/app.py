@@ -35,9 +35,9 @@ from ..queue import errors as queue_errors
 from ..queue.engine import Engine
 from ..queue.inside import owned, refuse_reentry
 from ..queue.interrupts import shielded
-from ..queue.lifecycle import stop_together
 from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
+from ..queue.together import stop_together
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
 from .deferred import Deferred

@@ -23,8 +23,9 @@ from sprag.queue.checkpoints import Checkpoints
 from sprag.queue.connections import Connections
 from sprag.queue.database import Database
 from sprag.queue.journal import Journal
-from sprag.queue.observer import Observers, Subscription
+from sprag.queue.observer import Observers
 from sprag.queue.statements import SCHEMA
+from sprag.queue.subscription import Subscription
 from tests.support import PATIENCE, for_tool
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"

@@ -21,9 +21,9 @@ ORDER = (
     "place", "presence", "meaning", "readers", "checkpoints", "inherited", "identity", "usage",
     "connections", "interrupts", "commit", "tickets", "database",
     "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
-    "observer", "running", "execution", "coroutines", "engine", "attendance", "deadlock", "pool",
-    "backup", "options", "definition", "rivals", "lifecycle", "waiting", "asynchronous",
-    "enqueuing", "service", "__init__",
+    "subscription", "observer", "running", "leaving", "execution", "coroutines", "engine",
+    "attendance", "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle",
+    "together", "waiting", "asynchronous", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
 PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")
