@@ -16,6 +16,8 @@ from sprag.web import App, Field, Schema, StartupError, Upload, action
 from tests.support import child, queue_class
 from tests.web.conftest import MakeApp, WritePackage
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 CONTROLLER = "from sprag import Controller, Field, Schema, action\n"
 
 
@@ -662,26 +664,10 @@ def test_a_schema_without_a_name(name: Any) -> None:
 
 # ---------------------------------------------------------------- in a server
 
-SERVE = """
-    import sys
-    sys.path[:0] = [{folder!r}]
-    import uvicorn
-    from sprag import App, QueueService
-
-    class Work(QueueService):
-        name = "work"
-        def handle_item(self, item): ...
-
-    app = App(routes={routes!r}, database={database!r}, providers={{"work": Work()}})
-    sys.stderr = sys.stdout
-    uvicorn.run(app, port=0, log_config=None)
-"""
-
 
 def serve(routes: str, database: Path, folder: Path) -> tuple[int, str]:
     """The exit code of a server, and what it said."""
-    code = SERVE.format(routes=routes, database=str(database), folder=str(folder))
-    with child(code) as process:
+    with child(PROGRAMS / "serving.py", routes, database, folder) as process:
         said, _ = process.communicate(timeout=60)
         return process.returncode, said
 
