@@ -228,6 +228,7 @@ class Engine:
                     log.exception("the outcome of job %s cannot be stored", outcome.run.id)
                     outcome, hopeless = _lesser(outcome, error, hopeless)
                     if outcome is None:
+                        ticket.claimed = None
                         continue
                 elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",

@@ -21,7 +21,7 @@ from tests.conftest import MakeQueue
 from tests.support import finished
 
 PACKAGE = Path(inside.__file__).parent
-LOCKS = ("_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
+LOCKS = ("_lead_lock", "_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
 """What the package's locks are called; a `with` also uses a connection to read by these."""
 READS = ("reading", "snapshot")
 UNDER_ANOTHER_MARK = {
