@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.queue import DatabaseRefused, QueueClosed, QueueService
-from sprag.queue.lifecycle import stop_together
+from sprag.queue.together import stop_together
 from sprag.web import App, StartupError
 from tests.client import TestClient, Visitor, call, served
 from tests.support import DEADLINE, Gate, child, finished, queue_class, said, sql, until_interrupted
@@ -421,5 +421,6 @@ def test_a_page_finds_everything_after_its_server_was_killed(
 def test_a_signal_handler_that_stops_the_application_of_a_queue_that_is_stopped_does_not_hang(
     tmp_path: Path,
 ) -> None:
-    program = Path(__file__).with_name("programs") / "stop_within_a_stop.py"
-    assert said(program, tmp_path / "jobs.db") == "refused\nstopped"
+    programs = Path(__file__).parents[1] / "durability" / "programs"
+    program = programs / "stop_within_a_stop.py"
+    assert said(program, tmp_path / "jobs.db", "application") == "refused\nstopped"
