@@ -168,7 +168,8 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
         (
             engine,
             {
-                "threading": threading, "Database": database, "Journal": Journal,
+                "threading": threading, "Latch": primitives.Event, "Database": database,
+                "Journal": Journal,
                 "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
                 "tidy": lambda folder, tokens: None,  # not what this is about
                 "_registry": engine._registry,  # another for each run, and this one afterwards
