@@ -176,6 +176,8 @@ class GroupCommit(Generic[T]):
                 self._quorum = 0
                 try:
                     self._write(batch)
+                    # Those who have posted meanwhile are still there when the expected ones come.
+                    self._quorum += len(self._posted)
                 except BaseException:
                     for other in batch:
                         if not (other.done or other.parked or other is ticket):

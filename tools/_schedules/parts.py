@@ -65,6 +65,10 @@ class GroupCommit(Shared, commit.GroupCommit[Any]):
         run().pause("post")
         super().submit(ticket)
 
+    def _pass_on(self) -> None:
+        run().pause("pass on")
+        super()._pass_on()
+
     def _lead(self, ticket: Any) -> None:
         run().pause("lead")
         super()._lead(ticket)

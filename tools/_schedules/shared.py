@@ -69,8 +69,6 @@ class Table(dict[Any, Any]):
     def _pause(self, label: str) -> None:
         if self._name[1] in _WITHOUT_LOCK:
             run().pause(label)
-        elif self._name[1] == "_posted":
-            run().pause("look at what is posted")
 
     def _all(self, label: str) -> None:
         self._pause(label)
