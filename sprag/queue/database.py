@@ -221,10 +221,12 @@ class Database:
 
     def go_on(self) -> None:
         """After fork(), in the parent."""
-        self._usage.go_on()
-        if self._rested:
-            self._rested = False
-            self.turn.release()
+        try:
+            self._usage.go_on()
+        finally:
+            if self._rested:
+                self._rested = False
+                self.turn.release()
 
     def abandon(self) -> None:
         """After fork(), in the child: these connections are the parent's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 
@@ -41,3 +42,34 @@ class Wakeup:
         except Empty:
             return False
         return True
+
+
+class Latch:
+    """Like threading.Event, but once it is set, it stays so.
+
+    What a signal handler raises in the midst of an Event's method can leave its lock held, and
+    every thread that waits for it would wait forever.
+    """
+
+    __slots__ = ("_calls", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._calls: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake every thread that waits, or that will."""
+        self._set = True
+        self._calls.put(None)
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it is set, or so many seconds; whether it is."""
+        if not self.is_set():
+            with suppress(Empty):
+                self._calls.get(timeout=timeout)
+            if self.is_set():
+                self._calls.put(None)  # for the next who waits
+        return self.is_set()

@@ -228,14 +228,10 @@ def test_runs_that_nobody_has_and_nobody_looks_for(
     found("stop against enqueue", "is running, and nobody runs it")
 
 
-def test_a_leader_that_leaves_without_an_heir(
+def test_a_leader_that_wakes_nobody_to_lead_next(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def planted(self: Any, ticket: Any) -> None:
-        with self._mutex:
-            ticket._leads = self._busy = False
-
-    monkeypatch.setattr(GroupCommit, "_pass_on", planted)
+    monkeypatch.setattr(GroupCommit, "_pass_on", lambda self: None)
     found("cancel, handlers that do not look", "sleeps, and only a keeper would wake it")
 
 
