@@ -137,7 +137,8 @@ def exclusive(name: str) -> Iterator[None]:
 
 
 def environment(*, safe_path: bool = True) -> dict[str, str]:
-    """The variables of this process without those that change what Python imports.
+    """The variables of this process without those that change what Python imports, and how fast:
+    compiling the tests, in each process that runs some, takes longer than reading them.
 
     With `safe_path`, neither a Python started with them nor its children look for modules in
     the current folder: there, `import sprag` would find the tree instead of the wheel.
@@ -168,7 +169,7 @@ def run(command: Sequence[str], *, quiet: bool = False, **variables: str) -> boo
     return process.returncode == 0
 
 
-_CHANGES_IMPORTS = {"PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"}
+_CHANGES_IMPORTS = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"}
 
 
 def _here() -> bool:

@@ -35,9 +35,9 @@ class RunningJob:
 
     def __init__(self, run: Run, queue: str, on_report: Callable[[RunningJob], None]) -> None:
         self.run = run
-        self.id = run.id
-        self.queue = queue
-        self.attempt = run.attempt
+        self.id: str = run.id
+        self.queue: str = queue
+        self.attempt: int = run.attempt
         self._on_report = on_report
         self._report: tuple[Any, ...] | None = None
         self._interrupt: type[JobInterrupted] | None = None

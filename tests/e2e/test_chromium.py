@@ -1,4 +1,4 @@
-"""What the test command does on a machine without a Chromium."""
+"""What the test command does on a machine without a Chromium, or with a slow one."""
 
 from __future__ import annotations
 
@@ -36,15 +36,25 @@ def apt(folder: Path, install: str) -> Path:
 
 
 def test_it_is_installed_with_a_font_after_the_lists_are_fetched(tmp_path: Path) -> None:
-    made = tmp_path / "chromium"
+    made = tmp_path / "chromium-headless-shell"
     asked = apt(tmp_path, f"echo > {made}; /bin/chmod +x {made}")
     assert "will fail" not in ensure(tmp_path)
     update, install = asked.read_text().splitlines()
     assert update.endswith(" update")
-    assert install.endswith(" chromium fonts-dejavu-core")
+    assert install.endswith(" chromium-headless-shell fonts-dejavu-core")
     asked.unlink()
     assert ensure(tmp_path) == ""
     assert not asked.exists()
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_another_does_where_the_quick_one_cannot_be_installed(tmp_path: Path, user: int) -> None:
+    (tmp_path / "chromium").touch(mode=0o755)
+    asked = apt(tmp_path, "exit 100")
+    assert "will fail" not in ensure(tmp_path, user=user)
+    commands = asked.read_text().splitlines() if asked.exists() else []
+    # It is tried in vain each time, and so without the lists of packages.
+    assert ["update" in command for command in commands] == ([False] if user == 0 else [])
 
 
 @pytest.mark.parametrize("why", ["apt-get fails", "not root", "no apt-get"])

@@ -19,7 +19,7 @@ from _demo import pictures
 from sprag import QueueService
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _DEADLINE_MS = 120_000
 _QUALITY = 82
 _WIDTH, _HEIGHT = 1240, 760

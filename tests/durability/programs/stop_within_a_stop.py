@@ -1,6 +1,6 @@
-"""A signal handler stops the queue that the main thread is stopping.
+"""A signal handler stops the queue that the main thread is stopping, or the application of it.
 
-stop_within_a_stop.py FILE
+stop_within_a_stop.py FILE [queue | application]
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ import faulthandler
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from sprag.queue import QueueService, ReentrantCall
 from sprag.queue.service import life_of
+from sprag.web import App
+
+PAGES = Path(__file__).parents[2] / "web" / "programs"
 
 faulthandler.dump_traceback_later(300, exit=True)
-[path] = sys.argv[1:]
+path = sys.argv[1]
+of_application = sys.argv[2:] == ["application"]
 begun, go = threading.Event(), threading.Event()
 
 
@@ -32,7 +37,10 @@ class Work(QueueService):
 
 def stop(number: int, frame: FrameType | None) -> None:
     try:
-        queue.stop(0)
+        if of_application:
+            app.stop()
+        else:
+            queue.stop(0)
     except ReentrantCall:
         print("refused", flush=True)
     go.set()
@@ -46,11 +54,14 @@ def interrupt() -> None:
 
 
 queue = Work()
-queue.start()
+sys.path.insert(0, str(PAGES))
+app = App(routes="pages", providers={"work": queue}, secret="x" * 32)
+(app if of_application else queue).start()
 main = threading.get_ident()
 signal.signal(signal.SIGUSR1, stop)
 queue.enqueue(1)
 begun.wait()
 threading.Thread(target=interrupt).start()
 queue.stop(60)
+app.stop()
 print("stopped")
