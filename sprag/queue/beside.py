@@ -7,6 +7,7 @@ gets an exclusive one knows that nobody has anything there, and that nobody is j
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -23,6 +24,7 @@ from .logs import Log
 SUFFIX: Final = "-sprag"
 RESERVE: Final = "reserve"
 LOCK_SUFFIX: Final = ".lock"
+_DRAFT: Final = ".sprag"
 
 _PATIENCE_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.002
@@ -146,47 +148,72 @@ def tidy(path: Path, tokens: Callable[[], Collection[str]]) -> None:
 
 def _held(path: Path) -> int:
     """A descriptor of the folder, which is there, with a shared lock on it."""
-    for attempt in range(_ATTEMPTS):
-        new = _made(path)
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(errno.ENOENT, "it is a link to a folder that does not exist", path)
+    for _ in range(_ATTEMPTS):
         try:
+            new = _made(path)
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            continue  # removed this very moment, by one who left
-        except PermissionError:
-            # Perhaps made this very moment by another user, and not given to the group yet.
-            if attempt == _ATTEMPTS - 1:
+            if not path.parent.is_dir():
                 raise
-            time.sleep(_PAUSE_SECONDS)
-            continue
+            continue  # removed this very moment, by one who left
         try:
             adapt(fd, database_of(path), whole=new)
             # Also where it was there before: whoever made it may not have come to this line yet.
             sync_folder(path.parent)
-            _share(fd)
+            _lock(fd, fcntl.LOCK_SH)
             if _is_at(fd, path):
                 return fd
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
-    raise FileNotFoundError(f"{path} is removed again and again")
+    raise FileNotFoundError(errno.ENOENT, "it is removed again and again", path)
 
 
 def _made(path: Path) -> bool:
-    try:
-        path.mkdir()
-    except FileExistsError:
+    """Make the folder, unless it is there. With its mode, its group and a first file at once: a
+    process may die at any line, and a folder that is empty could be replaced by another one."""
+    if path.exists():
         return False
+    # The user's own, so that what a process left behind is in nobody else's way.
+    draft = path.with_name(f"{_DRAFT}-{os.geteuid()}")
+    with suppress(FileExistsError):
+        draft.mkdir(0o700)
+    fd = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(fd, fcntl.LOCK_EX)  # one at a time
+        if not _is_at(fd, draft):
+            return False  # it is the folder by now, or was it
+        if path.exists():
+            (draft / RESERVE).unlink(missing_ok=True)
+            draft.rmdir()
+            return False
+        first = os.open(draft / RESERVE, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            adapt(first, database_of(path))
+        finally:
+            os.close(first)
+        adapt(fd, database_of(path))
+        draft.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False  # another user was faster
+    finally:
+        os.close(fd)
     return True
 
 
-def _share(fd: int) -> None:
-    """Take the shared lock. It is only ever refused for the moment that `tidy` takes; a file
-    system that knows no locks of folders does without, and `tidy` does nothing there."""
+def _lock(fd: int, kind: int) -> None:
+    """Take the lock. It is only ever refused for the moment that another takes to make or remove
+    the folder; a file system that knows no locks of folders does without, and `tidy` does nothing
+    there."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
                 return

@@ -69,7 +69,7 @@ def check(cls: type, base: type) -> None:
     """Refuse a subclass of `base` that cannot work, or whose author was misunderstood."""
     _check_methods(cls, base)
     _check_options(cls, base)
-    _check_spelling(cls)
+    _check_spelling(cls, base)
 
 
 def reserved(base: type) -> dict[str, str]:
@@ -139,14 +139,22 @@ def _is_known_later(value: object) -> bool:
     return hasattr(type(value), "__get__") or isinstance(value, dataclasses.Field)
 
 
-def _check_spelling(cls: type) -> None:
-    for name, value in vars(cls).items():
+def _check_spelling(cls: type, base: type) -> None:
+    for kind in cls.__mro__:
+        # What derives from `base` was checked when it was defined.
+        if kind is cls or not issubclass(kind, base):
+            _check_spelling_of(kind, cls)
+
+
+def _check_spelling_of(kind: type, cls: type) -> None:
+    for name, value in vars(kind).items():
         if name.startswith("_") or name in OPTIONS or not isinstance(value, _PLAIN):
             continue
         meant = meant_by(name)
         if meant is not None and not _reads(cls, name):
+            of = "" if kind is cls else f" (of {kind.__name__})"
             raise ConfigurationError(
-                f"{cls.__name__}.{name}: a queue has no such option, and nothing in the class "
+                f"{cls.__name__}.{name}{of}: a queue has no such option, and nothing in the class "
                 f"reads it; did you mean {meant!r}? An attribute of your own needs a name that is "
                 "less like an option, or a leading underscore"
             )

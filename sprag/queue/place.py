@@ -33,8 +33,6 @@ def check_place(path: str, *, create: bool, system: bool = True) -> None:
     found = _looked_at(path)
     if found is not None:
         _check_file(path, found)
-    elif _is_link(path):
-        raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)
     elif not create:
         raise errors.DatabaseRefused(f"{path} does not exist", path)
     else:
@@ -75,10 +73,16 @@ def check_length(path: str, *, shown: str | None = None, system: bool = True) ->
 
 
 def check_link(path: str) -> None:
-    """Raise DatabaseRefused for a link that leads nowhere."""
+    """Raise DatabaseRefused for a link to where there is no folder to make the file in."""
     check_text(path)
     if _is_link(path) and _looked_at(path) is None:
-        raise errors.DatabaseRefused(f"{path} is a link to a file that does not exist", path)
+        target = Path(os.path.realpath(path))
+        if not target.parent.is_dir():
+            raise errors.DatabaseRefused(
+                f"{path} is a link to {target}, and the folder {target.parent} does not exist: "
+                "make the folder, or let the link lead to another one",
+                path,
+            )
 
 
 def which(path: str) -> tuple[int, int] | None:

@@ -44,6 +44,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 ERRNOS = {
     "open": ("EMFILE", "EIO"),
     "mkdir": ("ENOSPC", "EACCES"),
+    "rename": ("ENOSPC", "EACCES"),
     "rmdir": ("EIO", "EACCES"),
     "unlink": ("EIO", "EACCES"),
     "flock": ("ENOLCK",),
@@ -59,7 +60,7 @@ class OwnCalls:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.trigger = Trigger()
         self.errno = "EIO"
-        for name in ("open", "mkdir", "rmdir", "unlink", "stat"):
+        for name in ("open", "mkdir", "rename", "rmdir", "unlink", "stat"):
             patch.setattr(os, name, self._failing(name, getattr(os, name), paths=True))
         for module, name in ((fcntl, "flock"), (os, "posix_fallocate"), (os, "fsync")):
             if hasattr(module, name):
@@ -69,7 +70,7 @@ class OwnCalls:
         self, name: str, call: Callable[..., Any], *, paths: bool = False
     ) -> Callable[..., Any]:
         def failing(*arguments: Any, **options: Any) -> Any:
-            concerned = not paths or "jobs.db" in str(arguments[0])
+            concerned = not paths or "jobs.db" in (path := str(arguments[0])) or "/.sprag-" in path
             if concerned and self.trigger.fires(f"own {name}"):
                 raise OSError(getattr(errno, self.errno), "planted", *map(str, arguments[:1]))
             return call(*arguments, **options)

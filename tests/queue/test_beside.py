@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue import beside
+from sprag.queue import DatabaseReadOnly, beside
 from sprag.queue.beside import Folder, folder_of, tidy
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, unmeasured
@@ -53,6 +53,9 @@ class Member:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(DEADLINE)
 
+    def until_killed(self) -> None:
+        assert self._process.wait(DEADLINE) == -signal.SIGKILL
+
     def end(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -60,8 +63,10 @@ class Member:
 
 
 @contextmanager
-def member(database: Path, user: int, *groups: int) -> Iterator[Member]:
-    command = [sys.executable, str(MEMBER), str(database), str(user), ",".join(map(str, groups))]
+def member(database: Path, user: int, *groups: int, dies_at: str = "") -> Iterator[Member]:
+    command = [
+        sys.executable, str(MEMBER), str(database), str(user), ",".join(map(str, groups)), dies_at
+    ]  # fmt: skip
     process = subprocess.Popen(
         command, env=unmeasured(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -175,6 +180,25 @@ def test_a_lock_file_that_this_user_may_not_read_is_told_once_with_the_remedy(
 
 
 @several_users
+@pytest.mark.parametrize("call", ["os.mkdir", "open", "os.chmod", "os.rename"])
+def test_a_process_that_dies_while_it_makes_the_folder_is_in_nobody_s_way(
+    shared: Path, call: str
+) -> None:
+    with member(shared, FIRST, GROUP, dies_at=call) as first:
+        first.until_killed()
+    assert folder_of(shared).exists() is False
+    with member(shared, SECOND, GROUP) as second:
+        second.until("started")
+        assert rights(folder_of(shared)) == ("0o770", GROUP)
+        second.end()
+    with member(shared, FIRST, GROUP) as first:
+        first.until("started")
+        assert rights(folder_of(shared)) == ("0o770", GROUP)
+        first.end()
+    assert [path.name for path in shared.parent.iterdir()] == [shared.name]
+
+
+@several_users
 def test_a_reserve_of_another_time_is_made_anew(shared: Path) -> None:
     folder = folder_of(shared)
     with member(shared, FIRST, GROUP) as first:
@@ -232,7 +256,7 @@ def test_what_another_process_needs_stays(make_queue: MakeQueue, database: Path)
 def test_a_lock_file_stays_while_its_owner_is_known(database: Path) -> None:
     database.touch()
     folder = Folder(folder_of(database))
-    for name in ("known.lock", "unknown.lock", "reserve", "secret"):
+    for name in ("known.lock", "unknown.lock", "secret"):
         os.close(folder.create(name))
     folder.close()
     tidy(folder.path, lambda: ["known"])
@@ -279,3 +303,17 @@ def test_a_program_that_ends_without_a_stop_leaves_only_the_database(database: P
     subprocess.run([sys.executable, program, database], env=unmeasured(), check=True,
                    capture_output=True, timeout=DEADLINE)  # fmt: skip
     assert [path.name for path in database.parent.iterdir()] == [database.name]
+
+
+def test_a_link_to_nowhere_in_the_place_of_the_folder_is_named(
+    make_queue: MakeQueue, database: Path
+) -> None:
+    queue = make_queue()
+    queue.counts()
+    folder_of(database).symlink_to("nowhere")
+    with pytest.raises(DatabaseReadOnly) as refusal:
+        queue.start()
+    assert str(refusal.value).endswith("(it is a link to a folder that does not exist)")
+    (database.parent / "nowhere").mkdir()
+    with queue:
+        finished(queue, queue.enqueue(1))

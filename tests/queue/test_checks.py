@@ -211,7 +211,10 @@ def test_a_queue_without_a_handler_cannot_start(tmp_path: Path) -> None:
         ({"priority": "high"}, "priority: expected an integer"),
         ({"priority": None}, "priority: expected an integer"),
         ({"priority": True}, "priority: expected an integer"),
-        ({"priority": 2**31 + 1}, "priority: expected an integer"),
+        (
+            {"priority": 2**31 + 1},
+            r"priority: expected an integer from -2,147,483,648 to 2,147,483,648, got 2147483649",
+        ),
         ({"priority": -(2**31) - 1}, "priority: expected an integer"),
         ({"max_attempts": 0}, "max_attempts: expected an integer from 1"),
         ({"max_attempts": "2"}, "max_attempts: expected an integer"),

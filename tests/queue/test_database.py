@@ -235,14 +235,34 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     refuses(make_queue(database=tmp_path / "file" / "jobs.db"), DatabaseRefused, "is not a folder")
 
 
-def test_a_dangling_link_is_refused_and_nothing_made_behind_it(
+def test_a_link_to_a_file_that_is_not_there_yet_makes_it(
     make_queue: MakeQueue, tmp_path: Path
 ) -> None:
-    link, gone = tmp_path / "link.db", tmp_path / "gone.db"
+    """As the first deploy does, whose release folder has a link to the database of all releases."""
+    link, shared = tmp_path / "release" / "jobs.db", tmp_path / "shared" / "jobs.db"
+    for folder in (link.parent, shared.parent):
+        folder.mkdir()
+    link.symlink_to("../shared/jobs.db")
+    with make_queue(database=link) as queue:
+        finished(queue, queue.enqueue(1))
+        assert sorted(path.name for path in shared.parent.iterdir()) == [
+            "jobs.db", "jobs.db-shm", "jobs.db-sprag", "jobs.db-wal",
+        ]  # fmt: skip
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_refused_with_what_to_do(
+    make_queue: MakeQueue, tmp_path: Path
+) -> None:
+    link, gone = tmp_path / "link.db", tmp_path / "gone" / "jobs.db"
     link.symlink_to(gone)
-    with pytest.raises(DatabaseRefused, match="is a link to a file that does not exist"):
+    with pytest.raises(DatabaseRefused) as refusal:
         make_queue(database=link).counts()
-    assert not gone.exists()
+    assert str(refusal.value) == (
+        f"{link} is a link to {gone}, and the folder {gone.parent} does not exist: make the "
+        "folder, or let the link lead to another one"
+    )
+    assert not gone.parent.exists()
     loop = tmp_path / "loop.db"
     loop.symlink_to(loop)
     with pytest.raises(DatabaseRefused, match="links that lead back to themselves"):

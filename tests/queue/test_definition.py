@@ -345,6 +345,13 @@ def test_an_option_that_is_misspelt_is_told_with_the_right_one(
         ConfigurationError, match=rf"Work\.{name}: .* no such option.*did you mean '{meant}'\?"
     ):
         defined(**{name: value})
+    mixin = type("Mixin", (), {name: value})
+    with pytest.raises(
+        ConfigurationError, match=rf"Work\.{name} \(of Mixin\): .*did you mean '{meant}'\?"
+    ):
+        type("Work", (mixin, QueueService), {})
+    with pytest.raises(ConfigurationError, match=rf"Work\.{name} \(of Mixin\): "):
+        type("Work", (QueueService, type("Further", (mixin,), {})), {})
 
 
 @pytest.mark.parametrize(
@@ -358,6 +365,29 @@ def test_an_option_that_is_misspelt_is_told_with_the_right_one(
 )  # fmt: skip
 def test_a_constant_of_one_s_own_is_let_be(name: str, value: Any) -> None:
     assert getattr(defined(**{name: value}), name) == value
+    mixin = type("Mixin", (), {name: value})
+    assert getattr(type("Work", (mixin, QueueService), {}), name) == value
+
+
+def test_a_word_of_a_mixin_may_be_read_by_either(database: Path) -> None:
+    class Retrying:
+        retries = 2
+        workers = 3
+
+        def tries(self) -> int:
+            return self.retries + 1
+
+    class Work(Retrying, QueueService):
+        name = "work"
+
+        def handle_item(self, item: Any) -> int:
+            return self.tries() * self.workers
+
+    class Later(Work):
+        max_attempts = 2
+
+    with Later(database=database) as queue:
+        assert queue.wait(queue.enqueue(1).id, DEADLINE).result == 9
 
 
 def test_a_word_that_the_class_itself_reads_is_its_own(database: Path) -> None:

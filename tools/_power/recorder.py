@@ -141,7 +141,7 @@ class _System:
         self._log = log
         self._held = log.mutex if log is not None else nullcontext()
         self._open, self._link, self._unlink = os.open, os.link, os.unlink
-        self._mkdir, self._rmdir = os.mkdir, os.rmdir
+        self._rename, self._rmdir = os.rename, os.rmdir
 
     def open(self, path: Any, flags: int, *more: Any, **options: Any) -> int:
         with self._held:
@@ -151,10 +151,11 @@ class _System:
                 self._add("create", self._name(path))
         return fd
 
-    def mkdir(self, path: Any, *more: Any, **options: Any) -> None:
+    def rename(self, path: Any, new: Any, **options: Any) -> None:
+        """How a folder appears: what becomes of its draft does not matter."""
         with self._held:
-            self._mkdir(path, *more, **options)
-            self._add("create", f"{self._name(path)}/")
+            self._rename(path, new, **options)
+            self._add("create", f"{self._name(new)}/")
 
     def link(self, path: Any, new: Any, **options: Any) -> None:
         with self._held:
@@ -169,7 +170,8 @@ class _System:
     def rmdir(self, path: Any, **options: Any) -> None:
         with self._held:
             self._rmdir(path, **options)
-            self._add("delete", f"{self._name(path)}/")
+            if not Path(path).name.startswith(".sprag-"):
+                self._add("delete", f"{self._name(path)}/")
 
     def fsync(self, fd: int) -> None:
         if self._log is None:
@@ -198,7 +200,7 @@ def system_recorded(folder: Path, log: Log | None) -> Iterator[None]:
     """While this lasts, also log what becomes of lock files and backups below `folder`; and no
     fsync() of this process takes any time."""
     system = _System(folder, log)
-    calls = ("open", "mkdir", "rmdir", "link", "unlink", "fsync")
+    calls = ("open", "rename", "rmdir", "link", "unlink", "fsync")
     before = {call: getattr(os, call) for call in calls}
     for call in calls:
         setattr(os, call, getattr(system, call))
