@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from sprag.queue import QueueService
-from tests.chromium import Console, fresh_page
+from tests.chromium import Console, fresh_page, new_context
 from tests.support import DEADLINE, unmeasured
 
 PROGRAM = Path(__file__).with_name("programs") / "gated_page.py"
@@ -286,7 +286,7 @@ def test_two_tabs_show_the_same_and_another_session_nothing(
     expect_status(page, mine="completed")
     expect_status(tab, mine="completed")
     address = card(page, "mine.png").locator(".files a").first.get_attribute("href")
-    with closing(browser.new_context()) as other:
+    with closing(new_context(browser)) as other:
         stranger = other.new_page()
         opened(stranger, demo)
         expect(stranger.locator(".card")).to_have_count(0)
