@@ -52,21 +52,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f".{home}", __name__)
-    except ModuleNotFoundError as error:
-        if home != "web" or (error.name or "").startswith(__name__):
-            raise
-        raise ModuleNotFoundError(
-            f"sprag.{name} needs {error.name}, which is not installed: "
-            "pip install 'sprag-queue[web]'",
-            name=error.name,
-        ) from error
-    return getattr(module, name)
+if not TYPE_CHECKING:  # a checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            module = importlib.import_module(f".{home}", __name__)
+        except ModuleNotFoundError as error:
+            if home != "web" or (error.name or "").startswith(__name__):
+                raise
+            raise ModuleNotFoundError(
+                f"sprag.{name} needs {error.name}, which is not installed: "
+                "pip install 'sprag-queue[web]'",
+                name=error.name,
+            ) from error
+        return getattr(module, name)
 
 
 def __dir__() -> list[str]:

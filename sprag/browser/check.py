@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import module as _browser_module
+from .called import ActionCall, actions_called
 from .markup import check_markup
 
 __all__ = ["ModuleFile", "ModuleRefused", "check", "check_markup"]
@@ -52,13 +53,14 @@ class ModuleFile:
     """A page's module file that can be run: what it is called, and what it holds.
 
     `classes` has the methods that markup may call for each class of a module; None if they are
-    not known, as in JavaScript.
+    not known, as in JavaScript. `calls` has the actions that Python code calls by name.
     """
 
     path: Path
     name: str
     language: str
     classes: Mapping[str, frozenset[str] | None]
+    calls: tuple[ActionCall, ...] = ()
 
 
 class ModuleRefused(ValueError):
@@ -81,7 +83,7 @@ def check(path: Path) -> ModuleFile:
     except UnicodeDecodeError as error:
         raise ModuleRefused(path, 1, f"expected UTF-8, {error.reason}") from error
     if path.suffix == ".py":
-        return ModuleFile(path, path.stem, "python", _check_python(path, source))
+        return _check_python(path, source)
     if path.suffix == ".js":
         return ModuleFile(path, path.stem, "javascript", _check_javascript(path, source))
     raise ModuleRefused(path, 1, "expected a .py or .js file as the module")
@@ -104,7 +106,7 @@ def _check_javascript(path: Path, source: str) -> Mapping[str, None]:
 # Python
 
 
-def _check_python(path: Path, source: str) -> Mapping[str, frozenset[str]]:
+def _check_python(path: Path, source: str) -> ModuleFile:
     if not path.stem.isidentifier() or path.stem in _TAKEN:
         raise ModuleRefused(path, 1, f"{path.stem!r} cannot be the name of a page's Python module")
     try:
@@ -119,18 +121,20 @@ def _check_python(path: Path, source: str) -> Mapping[str, frozenset[str]]:
         if problem:
             raise ModuleRefused(path, getattr(node, "lineno", 1), problem)
     classes = {}
+    calls: list[ActionCall] = []
     for kind, methods in _module_classes(tree):
         taken = sorted((_own_methods(kind) & _VERBS) - {"on_start", "on_stop"})
         if taken:
             problem = f"{kind.name} defines {taken[0]}, which is a method of Module: rename it"
             raise ModuleRefused(path, kind.lineno, problem)
+        calls += actions_called(kind)
         if not kind.name.startswith("_"):
             classes[kind.name] = methods
     if not classes:
         raise ModuleRefused(
             path, 1, "no class to start: expected a subclass of Module, from sprag import Module"
         )
-    return classes
+    return ModuleFile(path, path.stem, "python", classes, tuple(calls))
 
 
 def _run_in_browser(node: ast.AST) -> Iterator[ast.AST]:

@@ -102,7 +102,7 @@
     root.setAttribute("data-sprag", "failed");
     const lost = early.take().length + early.lost;
     console.error(`sprag: ${target.src} could not be loaded, so nothing on this page works` +
-      (lost ? `; ${lost} events were dropped` : ""));
+      (lost ? `; events that were dropped: ${lost}` : ""));
   }
 
   if (root.hasAttribute("data-sprag")) return;

@@ -116,14 +116,14 @@ class _Markup(HTMLParser):
         if not self._classes:
             return None  # without a module they mean nothing of ours
         if name == "data-each" and tag != "template":
-            return "expected on a <template>, whose content is repeated"
+            return "must be on a <template>, whose content is repeated"
         # The key is looked up in an item: it has neither a "!" nor an item of its own.
         if name == "data-key" and not re.fullmatch(r"[\w-]+(\.[\w-]+)*", text.strip()):
-            return "expected the name in an item that tells it from the others, such as id"
+            return "must be the name in an item that tells it from the others, such as id"
         bound = ("data-text", "data-show", "data-each")
         is_path = name in bound or name.startswith(("data-attr-", "data-class-"))
         if is_path and not _PATH.fullmatch(text.strip()):
-            return "expected names with dots between them, as in job.error.message"
+            return "must be names with dots between them, as in job.error.message"
         return None
 
     def _handler_problem(self, method: str, module: str | None) -> str | None:

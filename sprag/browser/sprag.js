@@ -588,7 +588,7 @@ class View {
   #bind(element, scope, updates) {
     if (element.hasAttribute("data-each")) {
       if (element instanceof HTMLTemplateElement) this.#bindEach(element, scope, updates);
-      else complain(element, "data-each", "expected on a <template>, whose content is repeated");
+      else complain(element, "data-each", "must be on a <template>, whose content is repeated");
       return;
     }
     // Children first: a <select> takes its value once its options are there.
@@ -627,12 +627,8 @@ class View {
     }
   }
 
-  /**
-   * @param {Element} element
-   * @param {string} attribute
-   * @param {string} event
-   * @param {string} name
-   */
+  /** @param {Element} element @param {string} attribute @param {string} event
+   * @param {string} name */
   #bindEvent(element, attribute, event, name) {
     const module = this.#module;
     const method = module._method(name);
@@ -685,13 +681,13 @@ class View {
 
     updates.push(() => {
       const value = read() ?? [];
-      if (!Array.isArray(value)) complainOnce(`expected a list, but the state has a ${typeof value}`);
+      if (!Array.isArray(value)) complainOnce(`must name a list, but the state has a ${typeof value}`);
       /** @type {Map<unknown, Row>} */
       const next = new Map();
       for (const [index, item] of (Array.isArray(value) ? value : []).entries()) {
         let id = key ? walk(item, key.split(".")) : index;
         if (id === undefined || next.has(id)) {
-          complainOnce(`has items without a ${key} of their own`);
+          complainOnce(`has items whose ${key} is missing or not unique`);
           id = `${index} of its place`;
         }
         const row = rows.get(id) ?? newRow(item);
@@ -756,7 +752,7 @@ class View {
   #reader(element, attribute, scope) {
     const path = (element.getAttribute(attribute) ?? "").trim();
     if (!PATH.test(path)) {
-      complain(element, attribute, "expected names with dots between them, as in job.error.message");
+      complain(element, attribute, "must be names with dots between them, as in job.error.message");
       return undefined;
     }
     const names = path.replace("!", "").split(".");
@@ -815,12 +811,8 @@ function plain(value) {
   return value ?? null;
 }
 
-/**
- * @param {Element} element
- * @param {string} kind
- * @param {string} name
- * @returns {((value: any) => void) | undefined}
- */
+/** @param {Element} element @param {string} kind @param {string} name
+ * @returns {((value: any) => void) | undefined} */
 function applier(element, kind, name) {
   const refused = kind === "text" ? refusedText(element) : refusedAttribute(element, name);
   if (refused && !/show|class/.test(kind)) {
@@ -884,11 +876,11 @@ export function setAttribute(element, name, value) {
 /** @param {string} name @param {any} value */
 function refusedUrl(name, value) {
   if (!URLS.test(name) || !value || value === true) return "";
-  let scheme = "no URL";
+  let scheme = "";
   try {
     scheme = new URL(`${value}`, document.baseURI).protocol;
   } catch {
-    // Not even relative to the page.
+    return "is refused: it is not a valid URL";
   }
   // A blob: is one that the page made itself, such as the preview of a dropped image.
   if (SCHEMES.includes(scheme) || (scheme === "blob:" && name === "src")) return "";
@@ -904,16 +896,23 @@ function report(message, ...more) {
 
 /** @param {Element} element @param {string} attribute @param {string} problem */
 function complain(element, attribute, problem) {
-  const tag = `<${element.localName}${element.id && ` id="${element.id}"`}>`;
-  const value = element.getAttribute(attribute);
-  report(`${tag} ${attribute}${value === null ? "" : `="${value}"`} ${problem}`, element);
+  report(`${written(element, attribute)} ${problem}`);
 }
 
 /** Like `complain`, but of what may be right. @param {Element} element @param {string} attribute
  * @param {string} problem */
 function doubt(element, attribute, problem) {
-  const tag = `<${element.localName}${element.id && ` id="${element.id}"`}>`;
-  console.warn(`sprag: ${tag} ${attribute}="${element.getAttribute(attribute)}" ${problem}`, element);
+  console.warn(`sprag: ${written(element, attribute)} ${problem}`);
+}
+
+/** An element as a person finds it in the markup. @param {Element} element @param {string} [name] */
+function written(element, name = "") {
+  const part = (/** @type {Element} */ at, /** @type {string} */ attribute) =>
+    at.hasAttribute(attribute) ? ` ${attribute}="${at.getAttribute(attribute)}"` : "";
+  const around = element.id ? null : element.parentElement?.closest("[id]");
+  const tag = `<${element.localName}${part(element, "id")}${part(element, "class")}>`;
+  const place = around ? ` in <${around.localName}${part(around, "id")}>` : "";
+  return `${tag}${place}${part(element, name) || ` ${name}`}`.trimEnd();
 }
 
 // Names that are misspelt
@@ -1077,10 +1076,10 @@ function sendAgain() {
       target.dispatchEvent(copy);
     } catch (error) {
       lost += 1;
-      report(`could not replay an early ${event.type}:`, target, error);
+      report(`could not replay an early ${event.type} of ${written(target)}:`, error);
     }
   }
-  if (lost) report(`${lost} events from before the page had started were dropped`);
+  if (lost) report(`events from before the page had started were dropped: ${lost}`);
 }
 
 /** @param {Event} event @param {Was | undefined} was @returns {Event} */

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ..queue import Job, JobNotFound, Transition
 from ..queue.engine import Engine
-from ..queue.states import OWNED, TERMINAL, Status
-from .numbers import Rates, counts_table, measure, rates_table
-from .owners import Owner, owners_of
+from ..queue.states import OWNED, TERMINAL
+from .numbers import Counts, Rates, count, counts_table, measure, rates_table
+from .owners import Owner, lost_among, owners_of
 from .render import (
     SHORT_ID,
     attempts,
@@ -48,7 +48,8 @@ class Board:
         self.jobs: list[Job] = []
         """The jobs of the view, as they were at the last `look`."""
         self._names: list[str] = []
-        self._counts: dict[str, dict[Status, int]] = {}
+        self._lost: frozenset[str] = frozenset()
+        self._counts: dict[str, Counts] = {}
         self._waits: dict[str, float | None] = {}
         self._rates = Rates(1.0, {})
         self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
@@ -66,13 +67,14 @@ class Board:
             self.jobs = [journal.job(id_) for id_ in self._ids]
         else:
             self.jobs = list(journal.page(self._queues, ("running", "cancelling"), rows))
+        self._asking()
+        self._lost = lost_among(self._engine, self.jobs, self._owners)
         self._names = list(self._queues) or journal.queues()
         now = time.time()
         ready = {name: journal.next_ready(name) for name in self._names[:_QUEUES]}
         self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
         self._counting()
         self._rating()
-        self._asking()
         self._read_latest()
 
     def frame(self, width: int, height: int) -> RenderableType:
@@ -117,9 +119,14 @@ class Board:
         return Text(f"processes: {named}; see `sprag check`", "red")
 
     def _running(self, width: int, room: int, now: float) -> Table:
-        count = sum(c["running"] + c["cancelling"] for c in self._counts.values())
+        under_way = sum(counts.under_way for counts in self._counts.values())
+        lost = sum(counts.all_lost for counts in self._counts.values())
         shown = table(expand=True)
-        title = "JOBS" if self._ids else f"RUNNING {count:,}" if count else "NO JOB RUNS"
+        title = f"RUNNING {under_way:,}" if under_way else "NO JOB RUNS"
+        if lost:
+            title += f", {lost:,} LOST"
+        if self._ids:
+            title = "JOBS"
         wide = width >= _WIDE
         shown.add_column(title, no_wrap=True, width=max(SHORT_ID, len(title)))
         if wide:
@@ -134,17 +141,22 @@ class Board:
                 Text(job.id[:SHORT_ID]),
                 *([cell(job.queue, "dim")] if wide else []),
                 name_of(job),
-                progress_bar(job.progress) if not job.finished else status_text(job.status),
-                _doing(job),
-                Text(_since(job, now), no_wrap=True),
+                self._standing(job),
+                says(job, lost=True) if job.id in self._lost else _doing(job),
+                Text("" if job.id in self._lost else _since(job, now), no_wrap=True),
             )
         if len(fits) < len(self.jobs):
-            shown.add_row(Text(f"… {max(count, len(self.jobs)) - len(fits):,} more", style="dim"))
+            more = max(under_way + lost, len(self.jobs)) - len(fits)
+            shown.add_row(Text(f"… {more:,} more", style="dim"))
         return shown
 
+    def _standing(self, job: Job) -> RenderableType:
+        if job.finished or job.id in self._lost:
+            return status_text(job.status, lost=job.id in self._lost)
+        return progress_bar(job.progress)
+
     def _count(self) -> None:
-        journal = self._engine.journal
-        self._counts = {name: journal.counts(name)[name] for name in self._names[:_QUEUES]}
+        self._counts = count(self._engine.journal, self._owners, self._names[:_QUEUES])
 
     def _ask_owners(self) -> None:
         self._owners = owners_of(self._engine)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from rich.table import Table
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from ..queue import STATUSES
 from ..queue.journal import Journal
-from ..queue.states import Event, Status
-from .render import STATUS_STYLES, table
+from ..queue.processes import Process, lost_of
+from ..queue.states import OWNED, Event, Status
+from .render import LOST_STYLE, STATUS_STYLES, table
 from .text import duration, one_line, rate
 
 _WINDOW: Final = 100_000
@@ -47,17 +49,55 @@ def measure(journal: Journal, now: float, seconds: float, window: int = _WINDOW)
     return Rates(max(now - since, 0.001), journal.statistics.rates(since, window))
 
 
-def counts_table(counts: Mapping[str, Mapping[Status, int]]) -> Table:
-    """Return a table with a row for each queue, and a row of totals if there are several."""
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The jobs of a queue by status, and those of them that are lost: their process died."""
+
+    by_status: Mapping[Status, int]
+    lost: Mapping[Status, int]
+
+    @property
+    def all_lost(self) -> int:
+        return sum(self.lost.values())
+
+    @property
+    def under_way(self) -> int:
+        """How many jobs run."""
+        return sum(self.runs(status) for status in OWNED)
+
+    def runs(self, status: Status) -> int:
+        """How many jobs have the status and are not lost."""
+        return max(self.by_status[status] - self.lost.get(status, 0), 0)
+
+
+def count(journal: Journal, owners: Iterable[Process], names: Iterable[str]) -> dict[str, Counts]:
+    """Return the counts of these queues; `owners` has the processes of the file."""
+    gone = lost_of(owners)
+    return {
+        name: Counts(
+            journal.counts(name)[name], journal.statistics.lost(gone, name) if gone else {}
+        )
+        for name in names
+    }
+
+
+def counts_table(counts: Mapping[str, Counts]) -> Table:
+    """Return a table with a row for each queue, and a row of totals if there are several. Lost
+    jobs have a column of their own if there are any."""
     shown = table()
     shown.add_column("JOBS", no_wrap=True, max_width=20)
-    for status in STATUSES:
-        shown.add_column(status.upper(), justify="right", no_wrap=True)
-    for name, by_status in counts.items():
-        shown.add_row(_name(name), *(_count(status, by_status[status]) for status in STATUSES))
+    columns: dict[str, tuple[Callable[[Counts], int], str]] = {
+        status: (partial(Counts.runs, status=status), STATUS_STYLES[status]) for status in STATUSES
+    }
+    if any(of.all_lost for of in counts.values()):
+        columns["lost"] = (lambda of: of.all_lost, LOST_STYLE)
+    for title in columns:
+        shown.add_column(title.upper(), justify="right", no_wrap=True)
+    for name, of in counts.items():
+        shown.add_row(_name(name), *(_number(of_(of), style) for of_, style in columns.values()))
     if len(counts) > 1:
-        totals = {s: sum(by_status[s] for by_status in counts.values()) for s in STATUSES}
-        shown.add_row(Text("all", style="dim"), *(_count(s, n) for s, n in totals.items()))
+        totals = [(sum(map(of_, counts.values())), style) for of_, style in columns.values()]
+        shown.add_row(Text("all", style="dim"), *(_number(n, style) for n, style in totals))
     return shown
 
 
@@ -83,5 +123,5 @@ def _name(queue: str) -> Text:
     return Text(one_line(queue), overflow="ellipsis", no_wrap=True)
 
 
-def _count(status: Status, count: int) -> Text:
-    return Text(f"{count:,}", style=STATUS_STYLES[status] if count else "dim")
+def _number(count: int, style: str) -> Text:
+    return Text(f"{count:,}", style=style if count else "dim")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..queue import Job
 from ..queue.engine import Engine
-from ..queue.processes import Process, processes_of
+from ..queue.processes import Process, lost_of, processes_of
+from ..queue.states import OWNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,15 @@ class Owner(Process):
 def owners_of(engine: Engine) -> list[Owner]:
     """Return every process that the file knows, or that a job names."""
     return [Owner(**asdict(process)) for process in processes_of(engine.journal, engine.folder)]
+
+
+def lost_among(
+    engine: Engine, jobs: Iterable[Job], owners: Sequence[Process] | None = None
+) -> frozenset[str]:
+    """Return the ids of those of these jobs that do not run although their status says so, because
+    their process died. `owners` has the processes if they are known already."""
+    held = {job.id for job in jobs if job.status in OWNED}
+    if not held:
+        return frozenset()
+    gone = lost_of(owners_of(engine) if owners is None else owners)
+    return frozenset(held & engine.journal.search.held_by(gone))

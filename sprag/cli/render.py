@@ -21,9 +21,11 @@ STATUS_STYLES: Final[dict[Status, str]] = {
     "failed": "bold red",
     "cancelled": "dim",
 }
+LOST_STYLE: Final = "red"
 
 # An id's time part. It names a job as long as no other was made in the same microsecond.
 SHORT_ID: Final = 13
+DIED: Final = "its process died"
 # Longer texts are cut before rich measures them, because measuring is slow.
 _MOST: Final = 300
 
@@ -33,9 +35,9 @@ def table(*, expand: bool = False) -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=expand)
 
 
-def status_text(status: Status) -> Text:
-    """Return a status in its colour."""
-    return Text(status, style=STATUS_STYLES.get(status, ""))
+def status_text(status: Status, *, lost: bool = False) -> Text:
+    """Return a status in its colour; "lost" in place of that of a job whose process died."""
+    return Text("lost", LOST_STYLE) if lost else Text(status, style=STATUS_STYLES.get(status, ""))
 
 
 def cell(text: str, style: str = "") -> Text:
@@ -48,8 +50,10 @@ def name_of(job: Job) -> Text:
     return cell(job.label) if job.label else cell(job.item_json, "dim")
 
 
-def says(job: Job) -> Text:
+def says(job: Job, *, lost: bool = False) -> Text:
     """Return the most useful fact about a job in its state."""
+    if lost:
+        return cell(DIED, LOST_STYLE)
     if job.error is not None:
         style = "red" if job.status == "failed" else "dim red"
         return cell(f"{job.error.type}: {job.error.message}", style)
@@ -60,8 +64,10 @@ def says(job: Job) -> Text:
     return cell("")
 
 
-def when(job: Job, now: float) -> str:
+def when(job: Job, now: float, *, lost: bool = False) -> str:
     """Return since when the job is in its state, or when it is due."""
+    if lost and job.started_at is not None:
+        return f"started {age(job.started_at, now)}"
     if job.finished_at is not None:
         return age(job.finished_at, now)
     if job.status == "queued":

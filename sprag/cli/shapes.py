@@ -9,13 +9,17 @@ from typing import Any
 from ..queue import Job, Transition
 
 
-def job_shape(job: Job) -> dict[str, Any]:
-    """Return a job. Item and result are as stored: other types are tagged, {"$tuple": [1, 2]}."""
+def job_shape(job: Job, *, lost: bool) -> dict[str, Any]:
+    """Return a job. Item and result are as stored: other types are tagged, {"$tuple": [1, 2]}.
+
+    `lost` says that the process that ran it died: its status is still the one of that run.
+    """
     return {
         "id": job.id,
         "queue": job.queue,
         "label": job.label,
         "status": job.status,
+        "lost": lost,
         "item": _stored(job.item_json),
         "result": None if job.result_json is None else _stored(job.result_json),
         "error": None if job.error is None else asdict(job.error),

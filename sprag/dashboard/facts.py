@@ -12,10 +12,11 @@ from ..queue import ConfigurationError, JobNotFound
 from ..queue.checks import cursor
 from ..queue.engine import Engine
 from ..queue.ids import is_job_id
+from ..queue.processes import lost_of
 from .answers import Json, refusal
 from .filters import Filter, Mistake, order_of
 from .overview import Overview
-from .owners import lost_of, owners_of
+from .owners import owners_of
 from .pace import SPANS
 from .shapes import glance_shape, job_shape, move_shape
 from .sparing import Sparing

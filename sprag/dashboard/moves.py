@@ -14,11 +14,12 @@ from starlette.responses import Response
 from ..queue import JobNotFound
 from ..queue.engine import Engine
 from ..queue.ids import is_job_id
+from ..queue.processes import lost_of
 from ..queue.states import Status, sources
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Filter, Mistake
-from .owners import lost_of, owners_of
+from .owners import owners_of
 from .verbs import FROM, Verb
 
 MOST: Final = 1000

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from ..queue.engine import Engine
-from .owners import lost_of, owners_of
+from ..queue.processes import lost_of
+from .owners import owners_of
 
 
 def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from ..queue.engine import Engine
 from ..queue.ids import is_job_id
-from ..queue.observer import Signal, Subscription
+from ..queue.subscription import Signal, Subscription
 from .answers import refusal
 
 MOST: Final = 64

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from . import errors
+from . import deadlock, errors
 from .durations import Duration
 from .inside import here, refuse_reentry
 from .job import Job
@@ -63,7 +63,7 @@ class Calls:
         refuse_reentry()
         with here.inside:
             try:
-                made = loop.run_in_executor(threads, context.run, call, *args)
+                made = loop.run_in_executor(threads, context.run, _awaitable, call, *args)
             except RuntimeError as error:  # closed just now, or Python is exiting
                 raise errors.QueueClosed(f"queue {self._queue!r} was stopped") from error
         return await made
@@ -72,6 +72,15 @@ class Calls:
         """Begin no more calls; those that have begun end by themselves."""
         for threads in (self._writers, self._readers):
             threads.shutdown(wait=False)
+
+
+def _awaitable(call: Callable[..., R], *args: object) -> R:
+    """The call's result. A StopIteration, which no future takes, becomes a RuntimeError, as that of
+    a generator does: who awaits it would wait forever."""
+    try:
+        return call(*args)
+    except StopIteration as error:
+        raise RuntimeError("the call raised StopIteration") from error
 
 
 class _LoopBell:
@@ -85,6 +94,10 @@ class _LoopBell:
         with suppress(RuntimeError):  # the loop was closed, and nobody waits any more
             self._loop.call_soon_threadsafe(self._rung.set)
 
+    @property
+    def is_left(self) -> bool:
+        return self._loop.is_closed()
+
     def clear(self) -> None:
         self._rung.clear()
 
@@ -97,6 +110,8 @@ class _LoopBell:
 
 async def wait(life: Lifecycle, job_id: str, timeout: Duration | None) -> Job:
     """Like `waiting.wait`, but it holds up neither the event loop nor a thread."""
+    if timeout is None:
+        deadlock.refuse_itself(life.engine, job_id, asyncio.current_task())
     calls, bell = calls_of(life), _LoopBell()
     # Not here: it may have to open the file.
     begun = await calls.read(Waiting, life, job_id, timeout, bell)

@@ -78,7 +78,7 @@ class HandlerLoop:
             with suppress(RuntimeError):  # the loop is closed, and with it the handler has ended
                 loop.call_soon_threadsafe(ask)
 
-        job.interrupted = interrupted
+        job.interrupted, job.task = interrupted, task
         try:
             job.check_cancelled()  # while it waited for the loop, where nobody could have asked it
             return await handler(item), None

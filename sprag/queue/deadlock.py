@@ -34,7 +34,7 @@ _numbers: Final = itertools.count()
 
 
 class HandlerWait:
-    """One wait of a handler for a job of `queue`. `sure`: the handler does nothing else, and the
+    """One wait of a handler for a job of `queue`. `sure`: the handler's own thread waits, and the
     wait has no end of its own."""
 
     def __init__(
@@ -67,26 +67,27 @@ class HandlerWait:
             self._check(first)
 
     def _check(self, first: bool) -> None:
-        # The newest is told: if it gives way, all others go on. What costs reads is asked last.
-        if self._closes(_circle(_maybe)) and self._closes(circle := _circle(_here)):
-            self._tell(circle, first)
-
-    def _closes(self, circle: list[HandlerWait]) -> bool:
-        return bool(circle) and circle[-1] is self
-
-    def _tell(self, circle: list[HandlerWait], first: bool) -> None:
-        if all(wait.sure for wait in circle) and _circle(_anywhere) == circle:
+        circle = self._closed(sure=True) if self.sure else []
+        if circle and _circle(_anywhere, sure=True) == circle:
             raise WaitInsideHandler(
                 f"job {self.job.id!r} would wait for job {self.awaited!r} forever: "
                 f"{_told(circle)}. No worker is left to run what they wait for: raise "
                 "worker_count, or enqueue such jobs in a queue of their own",
                 self.awaited,
             )
-        if not first and not self._logged:
+        if not first and not self._logged and (circle := self._closed(sure=False)):
             self._logged = True
             log.warning("handlers wait for each other, and go on only if a wait times out or a "
                         "worker of another process runs what they wait for: %s",
                         _told(circle))  # fmt: skip
+
+    def _closed(self, *, sure: bool) -> list[HandlerWait]:
+        """The circle that this wait closes, if it does. The newest is told: if it gives way, all
+        others go on. What costs reads is asked last."""
+        if _circle(_maybe, sure=sure)[-1:] != [self]:
+            return []
+        circle = _circle(_here, sure=sure)
+        return circle if circle[-1:] == [self] else []
 
 
 def refuse_in_loop(awaited: str) -> None:
@@ -99,14 +100,28 @@ def refuse_in_loop(awaited: str) -> None:
         )
 
 
+def refuse_itself(engine: Engine | None, awaited: str, task: object) -> None:
+    """Raise WaitInsideHandler if this task is that of an async handler and awaits its own job."""
+    job = running.current()
+    if job is None or job.id != awaited or job.task is None or job.task is not task:
+        return
+    if engine is not None and engine.running.get((job.run.key, job.run.starts)) is job:
+        raise WaitInsideHandler(
+            f"job {awaited!r} would wait for itself forever: its handler awaits the end of its "
+            "own job",
+            awaited,
+        )
+
+
 def of_handler(engine: Engine, queue: str, awaited: str, *, endless: bool) -> HandlerWait | None:
     """The wait that a handler is about to begin; None if the caller is not a handler. `endless`:
-    the calling thread waits, and nothing but the job's end ends that."""
+    nothing but the job's end ends it."""
     job = running.current()
     if job is None:
         return None
-    # An async handler may do other things meanwhile.
-    sure = endless and job.interrupted is None
+    # Another thread that a handler has started, or a task of its event loop, may be one for which
+    # the handler does not wait.
+    sure = endless and job.thread == threading.get_ident()
     return HandlerWait(job, engine, queue, awaited, sure=sure)
 
 
@@ -122,9 +137,11 @@ Needs = Callable[["HandlerWait"], int]
 queued, or if somebody else may start it."""
 
 
-def _circle(needs: Needs) -> list[HandlerWait]:
-    """The waits that end only if another one of them does, in the order in which they began."""
-    left = sorted(_waits.values(), key=lambda wait: wait.number)
+def _circle(needs: Needs, *, sure: bool) -> list[HandlerWait]:
+    """The waits that end only if another one of them does, in the order in which they began.
+    `sure`: among those that keep their handlers from going on for certain."""
+    waits = sorted(_waits.values(), key=lambda wait: wait.number)
+    left = [wait for wait in waits if wait.sure or not sure]
     waits_of = Counter(wait.job for wait in left)
     jobs_of = {wait.engine: set(wait.engine.running.values()) for wait in left}
     running_in = {engine: {job.id for job in jobs} for engine, jobs in jobs_of.items()}

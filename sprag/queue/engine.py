@@ -126,6 +126,7 @@ class Engine:
                 return
             del _engines[self.path]
             self._close()
+        self.observers.join()
 
     def _close(self) -> None:
         self._closing.set()

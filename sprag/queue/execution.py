@@ -4,18 +4,20 @@ raises."""
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final
 
-from . import running
+from . import errors, running
 from .backoff import Backoff
 from .codec import decode, encode
 from .durations import END_OF_TIME
 from .errors import ConfigurationError, JobCancelled, JobInterrupted, JobReleased, PayloadError
 from .job import JobError, attempts_of
+from .leaving import is_due_to_the_exit
 from .logs import Log
 from .running import RunningJob
 from .tickets import Outcome
@@ -49,6 +51,7 @@ def _executed(
     clock: Callable[[], float],
 ) -> Outcome:
     running.enter(job)
+    job.thread = threading.get_ident()
     returned = False
     try:
         result = handler(decode(job.run.item_json))
@@ -90,6 +93,11 @@ def _outcome_of(
         return Outcome(run, "confirm", report=job.report())
     if isinstance(gave_way, JobReleased) and (job.release_requested or job.cancel_requested):
         # If it was asked to cancel on its way out, that is stored as the confirmation.
+        return Outcome(run, "release", report=job.report())
+    if is_due_to_the_exit(error):
+        log.warning("job %s of %s goes back to the queue, because Python is exiting and gives its "
+                    "handler no thread (%s). Stop the queue before the program ends: "
+                    "`with queue:`", run.id, job.queue, errors.told(error))  # fmt: skip
         return Outcome(run, "release", report=job.report())
     told = describe(error)
     if final or run.attempt >= run.max_attempts:

@@ -65,12 +65,14 @@ def attempts_of(attempt: int, max_attempts: int) -> tuple[int, int]:
 class Job(NamedTuple):
     """One job as the file held it when it was read. Times are unix seconds.
 
-    `attempt` is the number of attempts that count against `max_attempts`, and
-    `crashes` the number of processes that died while they ran the job. `error`
-    is that of the latest failure, until the job moves on (`history()` has them
-    all). `audience` says who may see the job, for code that asks. `item_json`
-    and `result_json` are the stored texts; `item` and `result` decode them at
-    each access.
+    `status` is what the journal says: a job whose process died is still
+    "running" or "cancelling" until a process that runs jobs takes it over,
+    within moments if there is one. `attempt` is the number of attempts that
+    count against `max_attempts`, and `crashes` the number of processes that died
+    while they ran the job. `error` is that of the latest failure, until the job
+    moves on (`history()` has them all). `audience` says who may see the job, for
+    code that asks. `item_json` and `result_json` are the stored texts; `item` and
+    `result` decode them at each access.
     """
 
     id: str

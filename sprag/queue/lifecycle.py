@@ -13,7 +13,7 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,9 +22,9 @@ from .attendance import MOST, is_unattended, words
 from .engine import Engine
 from .inside import here, refuse_reentry
 from .logs import Log, settle
-from .observer import CLOSE_SECONDS, Callback, Subscription
 from .options import Settings
 from .pool import WorkerPool
+from .subscription import CLOSE_SECONDS, Callback, Subscription, end_together
 
 if TYPE_CHECKING:
     from .coroutines import HandlerLoop
@@ -68,7 +68,7 @@ class Lifecycle:
         self._minds_sigterm = False
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
-        _lives.add(self)
+        lives.add(self)
 
     def make_locks(self) -> None:
         """Begin with fresh ones: in a forked child, threads it does not have may hold them."""
@@ -219,10 +219,10 @@ class Lifecycle:
                     outdated = self._outdated_by(front, engine)
                     if outdated:
                         return outdated
-                    _started[self] = front
+                    started[self] = front
                 self._start_workers(front, engine)
             except BaseException:
-                _started.pop(self, None)
+                started.pop(self, None)
                 if not was_open:  # or nobody would ever close it
                     self._end(engine, 0.0)
                 raise
@@ -233,12 +233,15 @@ class Lifecycle:
         name = self.settings.name
         beside = [
             (life, other)
-            for life, other in _started.items()
+            for life, other in started.items()
             if life.engine is engine and life.settings.name == name
         ]
         kinds = [type(other) for _, other in beside]
         old = rivals.outdated(type(front), kinds, name, engine.path)
-        return [(life, other) for life, other in beside if type(other) in old]
+        outdated = [(life, other) for life, other in beside if type(other) in old]
+        for life, _ in outdated:
+            life.refuse_inside("start() of a later definition of")
+        return outdated
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
@@ -257,11 +260,7 @@ class Lifecycle:
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""
         pool = self.pool
-        if pool is not None and pool.runs_here():
-            raise errors.StopInsideHandler(
-                f"stop() of queue {self.settings.name!r} was called inside its own handler and "
-                "would wait for that handler forever; the queue goes on"
-            )
+        self.refuse_inside()
         refuse_reentry()
         me = object()
         try:
@@ -274,9 +273,19 @@ class Lifecycle:
                 pool.forget(me)
         settle()
 
+    def refuse_inside(self, what: str = "stop() of") -> None:
+        """Raise StopInsideHandler in a thread that a stop would wait for."""
+        if self.pool is not None and self.pool.runs_here():
+            raise errors.StopInsideHandler(
+                f"{what} queue {self.settings.name!r} was called inside its own handler, or by a "
+                "log handler in one of its workers, and would wait for itself forever; the queue "
+                "goes on. Let another thread call it"
+            )
+
     def _stop(self, grace_seconds: float) -> None:
+        self.refuse_inside()  # again: a start may have ended only now
         engine = self.engine
-        _started.pop(self, None)
+        started.pop(self, None)
         try:
             self.say_if_unattended()
         finally:
@@ -296,8 +305,7 @@ class Lifecycle:
                 calls.close()
             if engine is not None and not engine.database.forked:
                 # Of a `subscribe` that was under way: a later one sees that it is too late.
-                for subscription in tuple(self._subscriptions):
-                    subscription.end(CLOSE_SECONDS)
+                self._end_subscriptions()
                 # Others may keep the file open: whoever waits for a job here looks up.
                 engine.observers.wake_all()
 
@@ -309,11 +317,14 @@ class Lifecycle:
             try:
                 if self.loop is not None:
                     self.loop.close()
-                for subscription in tuple(self._subscriptions):
-                    # A callback that does not return must not keep the queue from stopping.
-                    subscription.end(CLOSE_SECONDS)
+                self._end_subscriptions()
             finally:  # whatever a signal handler raises: nobody else would ever close it
                 engine.close()
+
+    def _end_subscriptions(self) -> None:
+        subscriptions = tuple(self._subscriptions)
+        self._subscriptions.difference_update(subscriptions)  # or each end would wait for them
+        end_together(subscriptions)
 
     def leave(self) -> None:
         """Close the file at the exit, if it is open: what is left open looks like a crash."""
@@ -357,49 +368,16 @@ def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
 
 # ---------------------------------------------------------------- all queues of this process
 
-_lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
-_started: Final[dict[Lifecycle, Front]] = {}
+lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
+started: Final[dict[Lifecycle, Front]] = {}
 _told: Final[set[tuple[str, str]]] = set()
 """The queues, by file and name, that this process has run, or of which it said that nobody does."""
 _names = threading.Lock()
 """Held while it is decided who may run a queue's jobs."""
 
 
-def stop_together(fronts: Iterable[Front]) -> None:
-    """Stop all at the same time, so that each has its whole grace and none waits for another.
-
-    Ctrl-C ends the grace of all, and is raised once they have stopped. Errors are logged.
-    """
-    refuse_reentry()
-    fronts = tuple(fronts)
-    started = [life for life, front in tuple(_started.items()) if _has(fronts, front)]
-    with interrupts.shielded.throughout():
-        threads = [_stopping(front) for front in fronts]
-        while threads := [thread for thread in threads if thread.is_alive()]:
-            if interrupts.shielded.interrupted:
-                for life in started:
-                    life.hurry()
-            with here.inside:
-                threads[0].join(interrupts.PIECE_SECONDS)
-
-
-def _has(fronts: Collection[Front], front: Front) -> bool:
-    # A queue may say itself what it equals.
-    return any(front is one for one in fronts)
-
-
-def _stopping(front: Front) -> threading.Thread:
-    """A thread that stops the queue; one that never ran where the system has no more."""
-    thread = threading.Thread(target=_stop_or_say, args=(front,), name="sprag-stop")
-    try:
-        with here.inside:
-            thread.start()
-    except RuntimeError:
-        _stop_or_say(front)
-    return thread
-
-
-def _stop_or_say(front: Front) -> None:
+def stop_or_say(front: Front) -> None:
+    """Stop the queue; an error is logged."""
     try:
         front.stop()
     except Exception:
@@ -408,22 +386,22 @@ def _stop_or_say(front: Front) -> None:
 
 def _stop_at_exit() -> None:
     try:
-        for life in tuple(_lives):
+        for life in tuple(lives):
             life.say_if_unattended()
     finally:
         # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
         with interrupts.shielded.throughout():
-            for front in tuple(_started.values()):
-                _stop_or_say(front)
-            for life in tuple(_lives):
+            for front in tuple(started.values()):
+                stop_or_say(front)
+            for life in tuple(lives):
                 life.leave()
 
 
 def _forked() -> None:
     global _names  # noqa: PLW0603  # a thread that is not in this process may have held it
     _names = threading.Lock()
-    _started.clear()  # their workers are the parent's
-    for life in tuple(_lives):
+    started.clear()  # their workers are the parent's
+    for life in tuple(lives):
         life.make_locks()
 
 

@@ -65,9 +65,11 @@ class WorkerPool:
             raise
 
     def runs_here(self) -> bool:
-        """True if the caller is part of a handler that a worker has called."""
+        """True if the caller is part of a handler, or of what else a worker has called."""
         job = running.current()
-        return job is not None and job in tuple(self._jobs.values())
+        if job is not None and job in tuple(self._jobs.values()):
+            return True
+        return threading.current_thread() in self._threads
 
     def hurry(self, grace_seconds: float, who: object) -> None:
         """End the grace of the stop that is under way, or of the next, after so many seconds, if
@@ -147,6 +149,8 @@ class WorkerPool:
                         outcome = Outcome(run, "release")
                     else:
                         outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                        if outcome.event == "release":
+                            engine.dismiss(self._tickets)  # the process may be ending: no more
                 finally:
                     del self._jobs[ticket]
                     del engine.running[run.key, run.starts]

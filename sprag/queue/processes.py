@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -53,6 +54,12 @@ def processes_of(journal: Reader, folder: Path) -> list[Process]:
                         reason, remedy)
             )  # fmt: skip
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
+
+
+def lost_of(processes: Iterable[Process]) -> list[int]:
+    """The ids of the processes that run their jobs no longer: dead ones, and those whose row is
+    gone. Everything that shows jobs calls these jobs lost."""
+    return [process.id for process in processes if process.state in ("dead", "gone")]
 
 
 def _judged(folder: Path, token: str, owner: int) -> tuple[Liveness, str, str]:

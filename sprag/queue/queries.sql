@@ -469,6 +469,12 @@ SELECT job.owner, count(*) FROM queue_name CROSS JOIN job
 ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
 GROUP BY job.owner;
 
+-- name: held_ids
+-- The ids of the jobs that the owners in the JSON array :owners run.
+SELECT job.id FROM queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+WHERE job.owner IN (SELECT value FROM json_each(:owners));
+
 -- name: strays
 -- Jobs whose row is not what their newest transition says; at most :count.
 SELECT job.id, job.status, job.event, transition.to_status, transition.event

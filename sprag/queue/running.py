@@ -29,18 +29,23 @@ class RunningJob:
         "interrupted",
         "queue",
         "run",
+        "task",
+        "thread",
     )
 
     def __init__(self, run: Run, queue: str, on_report: Callable[[RunningJob], None]) -> None:
         self.run = run
-        self.id = run.id
-        self.queue = queue
-        self.attempt = run.attempt
+        self.id: str = run.id
+        self.queue: str = queue
+        self.attempt: int = run.attempt
         self._on_report = on_report
         self._report: tuple[Any, ...] | None = None
         self._interrupt: type[JobInterrupted] | None = None
         self.interrupted: Callable[[], None] | None = None
         """Called when the job is asked to give way: an event loop sets it, to cancel a task."""
+        # For `deadlock`: the thread that runs a plain handler, or waits for an async one; its task.
+        self.thread: int | None = None
+        self.task: object = None
 
     @property
     def item(self) -> Any:

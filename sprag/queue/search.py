@@ -79,6 +79,13 @@ class Search:
             raise errors.JobNotFound(id_, None)
         return found[0]
 
+    def held_by(self, owners: Sequence[int]) -> set[str]:
+        """The ids of the jobs that these owners run."""
+        if not owners:
+            return set()
+        with here.inside, self._database.reading() as reader:
+            return {id_ for (id_,) in rows_of(reader, "held_ids", owners=json.dumps(owners))}
+
     def find(
         self,
         wanted: Wanted,

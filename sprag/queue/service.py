@@ -29,10 +29,10 @@ from .ids import new_ids
 from .inside import here
 from .job import Job, Page, Transition
 from .lifecycle import Lifecycle
-from .observer import Callback, Subscription
 from .options import OPTIONS, UNSET, JobOptions, Settings, settings_of, unknown
 from .running import RunningJob, running_job
 from .states import STATUSES, Status
+from .subscription import Callback, Subscription
 
 # One attribute has all that a queue holds; its name is out of the way of its authors' names.
 _LIFE: Final = "_QueueService__life"

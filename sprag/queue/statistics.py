@@ -14,7 +14,7 @@ from .database import Database
 from .glances import STATES, State
 from .inside import here
 from .reader import queue_names, row_of, rows_of
-from .states import TERMINAL, Event, Status
+from .states import OWNED, TERMINAL, Event, Status
 
 _PRUNE_CHUNK: Final = 5_000
 
@@ -47,6 +47,11 @@ class Statistics:
             queues = queue_names(reader)
             share = _rounded(most // max(len(queues), 1))
             return {queue: _tally(reader, queue, set(lost), now, share) for queue in queues}
+
+    def lost(self, owners: Sequence[int], queue: str) -> dict[Status, int]:
+        """How many jobs of the queue these owners run, by status: running and cancelling."""
+        with here.inside, self._database.snapshot() as reader:
+            return {s: _running(reader, queue, s, set(owners))[1] for s in sorted(OWNED)}
 
     def runs(self, window: int = 10_000, count: int = 1_000) -> dict[str, list[Run]]:
         """The last `count` runs of each queue that completed or failed, the latest first, among
@@ -142,10 +147,9 @@ def _tally(reader: apsw.Connection, queue: str, lost: set[int], now: float, most
         at_least.add("ready")
     if looked >= most_waiting:
         at_least.update(("scheduled", "retrying"))
-    for status in ("running", "cancelling"):
-        rows = rows_of(reader, "count_running", queue=queue, status=status)
-        counts["lost"] += sum(number for owner, number in rows if owner in lost)
-        counts[_as_state(status)] = sum(number for owner, number in rows if owner not in lost)
+    for status in sorted(OWNED):
+        counts[_as_state(status)], gone = _running(reader, queue, status, lost)
+        counts["lost"] += gone
     for status in sorted(TERMINAL):
         ((counts[_as_state(status)],),) = rows_of(
             reader, "count_status", queue=queue, status=status, most=most
@@ -153,6 +157,15 @@ def _tally(reader: apsw.Connection, queue: str, lost: set[int], now: float, most
         if counts[_as_state(status)] >= most:
             at_least.add(_as_state(status))
     return Tally(counts, frozenset(at_least))
+
+
+def _running(
+    reader: apsw.Connection, queue: str, status: Status, lost: set[int]
+) -> tuple[int, int]:
+    """How many jobs other owners run, and how many the owners in `lost`."""
+    rows = rows_of(reader, "count_running", queue=queue, status=status)
+    gone = sum(number for owner, number in rows if owner in lost)
+    return sum(number for _owner, number in rows) - gone, gone
 
 
 def _as_state(status: Status) -> State:

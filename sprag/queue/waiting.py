@@ -35,9 +35,8 @@ class Waiting:
         self._engine = life.open()
         self._deadline = math.inf if self._timeout is None else time.monotonic() + self._timeout
         self._of_handler = deadlock.of_handler(
-            self._engine, life.settings.name, self._id,
-            endless=self._timeout is None and isinstance(bell, Wakeup),
-        )  # fmt: skip
+            self._engine, life.settings.name, self._id, endless=self._timeout is None
+        )
 
     def __enter__(self) -> Self:
         self._engine.observers.expect(self._id, self._bell)

@@ -18,6 +18,9 @@ class Wakeup:
         # Its put() may be called at any moment, says Python.
         self._calls: SimpleQueue[None] = SimpleQueue()
 
+    is_left = False
+    """Whoever waits for it does so in a thread, which takes its leave."""
+
     def is_set(self) -> bool:
         return self._calls.qsize() > 0
 

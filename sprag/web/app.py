@@ -35,9 +35,9 @@ from ..queue import errors as queue_errors
 from ..queue.engine import Engine
 from ..queue.inside import owned, refuse_reentry
 from ..queue.interrupts import shielded
-from ..queue.lifecycle import stop_together
 from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
+from ..queue.together import stop_together
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
 from .deferred import Deferred
@@ -46,7 +46,7 @@ from .errors import ActionError, StartupError
 from .guards import Headers, Origins
 from .hosts import Hosts, refuse_host
 from .hub import Hub, head
-from .mentions import check_providers
+from .mentions import check_actions, check_providers
 from .options import BASE, VISIT, is_dotted, mount, mount_path, one_file, providers_of, static_files
 from .pages import Frame, PageView
 from .secret import check_secret, cookie_name, secret_of
@@ -123,7 +123,7 @@ class App:
         self._shell = shell
         self.queues: dict[str, QueueService] = providers_of(providers or {})
         """The providers, by name."""
-        self.database = one_file(self.queues, database)
+        self.database: str = one_file(self.queues, database)
         """The absolute path of the file."""
         self.visitors = Visitors(identify, topics)
         self._static = static
@@ -398,6 +398,8 @@ class App:
     def _assemble(self) -> Starlette:
         found = discover(self._routes)
         check_providers(found.controllers, self.queues)
+        actions = actions_by_name(found.controllers)
+        check_actions(found.controllers, actions)
         trouble = Trouble(debug=self.debug)
         environment = make_environment(found.folder)
         assets = Assets()
@@ -407,7 +409,7 @@ class App:
         calls = Calls(
             {
                 name: Endpoint(action, functools.partial(controller.kind, self))
-                for name, (controller, action) in actions_by_name(found.controllers).items()
+                for name, (controller, action) in actions.items()
             },
             self._origins,
             self._limits,

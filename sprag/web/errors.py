@@ -44,4 +44,4 @@ class ActionError(Exception):
         self.message = message
         self.status = status
         self.type = type
-        self.fields = list(fields)
+        self.fields: list[dict[str, str]] = list(fields)

@@ -23,7 +23,7 @@ from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
 from ..queue.job import Notice
 from ..queue.logs import Log
-from ..queue.observer import Signal, merged, notice_signal, signal_of
+from ..queue.subscription import Signal, merged, notice_signal, signal_of
 
 log: Final = Log("sprag.web", here_always=True)
 

@@ -1,6 +1,6 @@
-"""Names in an application's code that mean nothing: providers that no controller can find.
+"""Names in an application's code that mean nothing: providers and actions that do not exist.
 
-Pure: it reads the source of the controllers and runs nothing of it.
+Pure: it reads the source of controllers and of page modules, and runs nothing of it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,21 @@ def check_providers(controllers: Sequence[Found], providers: Collection[str]) ->
                 for mention in unknown.values()
             )
         )
+
+
+def check_actions(controllers: Sequence[Found], actions: Collection[str]) -> None:
+    """Raise StartupError if the Python module of a page calls an action that does not exist."""
+    unknown: dict[str, str] = {}
+    for module in (found.module for found in controllers if found.module is not None):
+        for name, line in module.calls:
+            if name not in actions:
+                known = ", ".join(map(repr, sorted(actions))) or "none"
+                unknown[f"{module.path}:{line}"] = (
+                    f"self.call_action({name!r}, …): there is no action {name!r}; the controllers "
+                    f"have {known}{meant(name, actions)}"
+                )
+    if unknown:
+        raise StartupError("\n".join(f"{place}: {said}" for place, said in unknown.items()))
 
 
 def meant(name: str, known: Collection[str]) -> str:

@@ -56,7 +56,7 @@ class Field:
         self.type = type_
         self.required = required
         self.default = default
-        self.choices = None if choices is None else tuple(choices)
+        self.choices: tuple[Any, ...] | None = None if choices is None else tuple(choices)
         self.description = description
         self._bounds: dict[str, Any] = {
             "ge": min, "le": max, "min_length": min_length, "max_length": max_length,

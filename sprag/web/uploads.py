@@ -23,7 +23,7 @@ class Upload:
     """
 
     def __init__(self, name: str, size: int, content_type: str, file: BinaryIO) -> None:
-        self.name = _plain(name)
+        self.name: str = _plain(name)
         self.size = size
         self.content_type = content_type
         self.file = file

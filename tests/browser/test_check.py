@@ -43,6 +43,62 @@ def test_a_python_file_is_known_by_its_classes_and_their_methods(write: Write) -
     }
 
 
+def test_actions_that_are_called_by_a_written_name_are_known_by_their_lines(write: Write) -> None:
+    path = write(
+        "shop_module.py",
+        """
+        from sprag import Module
+
+        class _Base(Module):
+            def shared(this): this.call_action("from a base", {})
+
+        class Shop(_Base):
+            def on_start(self):
+                self.call_action("one").then(lambda result: self.call_action(name="two"))
+                def later():
+                    self.call_action(
+                        "three"
+                    )
+            async def on_click(self, event):
+                if self.call_action("four"): ...
+        """,
+    )
+    assert check(path).calls == (
+        ("from a base", 5), ("one", 9), ("two", 9), ("three", 12), ("four", 15),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "self.call_action(name)",
+        "self.call_action(f'{name}')",
+        "self.call_action('a' + name)",
+        "self.call_action('a' if name else 'b')",
+        "self.call_action(*name)",
+        "self.call_action(**name)",
+        "self.call_action()",
+        "name.call_action('a')",
+        "self.client.call_action('a')",
+        "call_action('a')",
+        "name = lambda self: self.call_action('a')",
+        "self = name; self.call_action('a')",
+        "for self in name: self.call_action('a')",
+        "class Inner:\n            def go(self): self.call_action('a')",
+        "def inner(self): self.call_action('a')",
+    ],
+)
+def test_an_action_whose_name_or_owner_is_not_certain_is_left_alone(
+    line: str, write: Write
+) -> None:
+    text = f"{HEAD}class Shown(Module):\n    def on_click(self, name):\n        {line}\n"
+    text += "class Other:\n    def go(self): self.call_action('a')\n"
+    text += (
+        "class Static(Module):\n    @staticmethod\n    def go(client): client.call_action('a')\n"
+    )
+    assert check(write("page_module.py", text)).calls == ()
+
+
 def test_a_javascript_file_is_known_by_the_classes_it_exports(write: Write) -> None:
     path = write(
         "clock.js",

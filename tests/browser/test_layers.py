@@ -11,7 +11,7 @@ import pytest
 from sprag.browser import module
 
 PACKAGE = Path(module.__file__).parent
-ORDER = ("module", "markup", "check", "files", "__init__")
+ORDER = ("module", "markup", "called", "check", "files", "__init__")
 
 
 def imports(name: str) -> list[tuple[str, int]]:

@@ -203,13 +203,13 @@ def test_mistakes_in_markup_are_told_and_leave_the_rest_alone(
         twice=[{"id": 1}, {"id": 1}],
     )
     for told in (
-        '<p id="a"> data-text="job..x" expected names with dots',
-        'data-text="alert\\(1\\)" expected names',
+        '<p id="a"> data-text="job..x" must be names with dots',
+        'data-text="alert\\(1\\)" must be names',
         '<button id="b"> data-on-click="nothing" names a method that Shown does not have',
         '<button id="c"> data-on-click="setState" names a method',
-        '<ul id="d"> data-each="jobs" expected on a <template>',
-        '<template id="e"> data-each="word" expected a list, but the state has a string',
-        '<template id="f"> data-each="twice" has items without a id of their own',
+        '<ul id="d"> data-each="jobs" must be on a <template>',
+        '<template id="e"> data-each="word" must name a list, but the state has a string',
+        '<template id="f"> data-each="twice" has items whose id is missing or not unique',
         '<section id="g"> data-module="Nobody" names a module that this page does not have',
     ):
         assert console.matching(told), (told, console.errors)
@@ -246,6 +246,26 @@ def test_what_may_be_misspelt_is_told_once_with_its_element(
     expect(page.locator("output")).to_have_text("new")
     found = [line for line in console.lines if told in line]
     assert len(found) == (3 if "lable" in markup or "percnt" in markup else 1), console.lines
+
+
+def test_an_element_is_told_as_a_person_finds_it(show: Show, page: Page, console: Console) -> None:
+    console.expect("sprag: ")
+    show(
+        '<ul id="list"><li><b class="big red" data-on-click="nothing"></b></li></ul>'
+        '<a data-attr-href="url"></a>',
+        url="javascript:1",
+    )
+    assert console.errors == [
+        'sprag: <b class="big red"> in <ul id="list"> data-on-click="nothing" names a method that '
+        "Shown does not have",
+        "sprag: <a> href from data is refused: javascript: is not allowed there",
+    ]
+
+
+def test_a_link_that_is_no_url_is_refused(show: Show, page: Page, console: Console) -> None:
+    console.expect("sprag: ")
+    show('<a data-attr-href="url"></a>', url="http://[")
+    assert console.errors == ["sprag: <a> href from data is refused: it is not a valid URL"]
 
 
 def test_what_is_only_set_later_or_not_there_yet_is_not_told(

@@ -12,26 +12,13 @@ from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
 from tests.support import child, raw, sql
 
-WORKER = """
-    import sys, threading
-    from sprag.queue import QueueService
-
-    class Held(QueueService):
-        name = "held"
-        def handle_item(self, item):
-            print(self.current_job.id, flush=True)
-            threading.Event().wait()
-
-    with Held(database=sys.argv[1]) as queue:
-        queue.enqueue(1)
-        sys.stdin.read()
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 @contextmanager
 def worker(database: Path) -> Iterator[tuple[int, str]]:
     """A process that runs a job while the block lasts: its pid and the job's id."""
-    with child(WORKER, database) as process:
+    with child(PROGRAMS / "holding.py", database) as process:
         assert process.stdout is not None
         yield process.pid, process.stdout.readline().strip()
 

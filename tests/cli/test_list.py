@@ -16,7 +16,7 @@ from tests.support import sql
 FIELDS = {
     "id", "queue", "label", "status", "item", "result", "error", "progress", "attempt",
     "max_attempts", "crashes", "priority", "cancel_requested", "created_at", "due_at",
-    "started_at", "finished_at",
+    "started_at", "finished_at", "lost",
 }  # fmt: skip
 
 

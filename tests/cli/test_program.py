@@ -14,6 +14,8 @@ from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, said
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 COMMANDS = [
     "list", "show", "watch", "counts", "enqueue", "cancel", "requeue", "work", "run", "recover",
     "check", "backup", "prune",
@@ -100,28 +102,16 @@ def test_it_is_a_module_too_and_a_script() -> None:
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
-    code = f"""
-        import sys
-        sys.modules[{missing!r}] = None
-        from sprag.cli import main
-        sys.exit(main(sys.argv[1:]))
-    """
-    done = terminal_python(code, "list")
+    done = without(missing, "list")
     assert done.returncode == 4
     assert "pip install 'sprag-queue[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
-    error = json.loads(terminal_python(code, "list", "--json").stderr)["error"]
+    error = json.loads(without(missing, "list", "--json").stderr)["error"]
     assert (error["kind"], error["exit_code"]) == ("extra_missing", 4)
 
 
 def test_a_missing_module_that_is_not_of_the_extra_is_no_reason_to_install_it() -> None:
-    code = """
-        import sys
-        sys.modules["apsw"] = None
-        from sprag.cli import main
-        main(["list"])
-    """
-    assert "ModuleNotFoundError" in terminal_python(code).stderr
+    assert "ModuleNotFoundError" in without("apsw", "list").stderr
 
 
 def test_the_queue_needs_neither_the_program_nor_what_that_needs() -> None:
@@ -186,9 +176,10 @@ def test_an_encoding_without_its_characters_is_no_reason_to_fail(
     assert r"\xdcbung 1" in done.stdout
 
 
-def terminal_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = "\n".join(line.strip() for line in code.splitlines())
+def without(missing: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`sprag` with these arguments, where a module is not installed."""
+    command = [sys.executable, str(PROGRAMS / "without.py"), missing, *arguments]
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True,
-        env=terminal.environment(), check=False, timeout=DEADLINE,
+        command, capture_output=True, text=True, env=terminal.environment(), check=False,
+        timeout=DEADLINE,
     )  # fmt: skip

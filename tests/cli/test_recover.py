@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ended, Sprag
-from tests.cli.test_check import killed_worker, lock_file, worker
+from tests.cli.test_check import PROGRAMS, killed_worker, lock_file, worker
 from tests.support import child, sql
 
 
@@ -102,19 +102,7 @@ def test_the_command_is_the_one_that_the_queue_names_in_its_log(
 ) -> None:
     killed_worker(database)
     lock_file(database).unlink()
-    code = """
-        import logging, sys
-        from sprag.queue import QueueService
-        logging.basicConfig(stream=sys.stdout)
-
-        class Held(QueueService):
-            name = "held"
-            def handle_item(self, item): pass
-
-        with Held(database=sys.argv[1]):
-            pass
-    """
-    with child(code, database) as process:
+    with child(PROGRAMS / "taking_over.py", database) as process:
         assert process.stdout is not None
         log = process.stdout.read()
     (command,) = [part for part in log.split("`") if part.startswith("sprag recover")]

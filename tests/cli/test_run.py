@@ -22,7 +22,9 @@ from sprag.queue import QueueService
 from tests.cli import terminal
 from tests.cli.terminal import line_with
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, python, said, wait_until
+from tests.support import DEADLINE, program, said, wait_until
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 MAIN = """
     import threading
@@ -400,28 +402,16 @@ def test_a_file_that_it_cannot_use_ends_it(folder: Path, processes: str) -> None
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "websockets", "pydantic"])
 def test_without_the_web_extra_it_says_what_to_install(missing: str) -> None:
-    code = f"""
-        import sys
-        sys.modules[{missing!r}] = None
-        from sprag.cli import main
-        print(main(["run", "main:app"]), main(["--help"]))
-    """
-    done = python(code)
-    assert done.stdout.splitlines()[-1] == "4 0"
-    assert done.stderr.count("pip install 'sprag-queue[cli,web]'") == 1
+    for arguments, code in ((["run", "main:app"], 4), (["--help"], 0)):
+        done = program(PROGRAMS / "without.py", missing, *arguments)
+        assert done.returncode == code
+        assert done.stderr.count("pip install 'sprag-queue[cli,web]'") == (code == 4)
 
 
 def test_the_other_commands_load_none_of_the_web(database: Path) -> None:
     queue = QueueService(name="work", database=database)
     queue.enqueue(1)
     queue.stop()
-    loaded = said(
-        f"""
-        import sys
-        from sprag.cli import main
-        main(["list", "-d", {str(database)!r}]), main(["run", "--help"])
-        print(*sys.modules)
-        """
-    ).splitlines()[-1]
+    loaded = said(PROGRAMS / "what_list_loads.py", database).splitlines()[-1]
     names = {name.partition(".")[0] for name in loaded.split()}
     assert names.isdisjoint({"starlette", "uvicorn", "pydantic", "jinja2", "websockets"})

@@ -83,6 +83,24 @@ def test_a_job_that_waits_runs_now_from_its_page_and_from_the_list(
     assert max(job.due_at for job in waiting.jobs("queued")) <= time.time()
 
 
+def test_what_is_pressed_stays_in_place_until_it_is_released(
+    waiting: QueueService, open_page: OpenPage
+) -> None:
+    page = open_page("jobs?state=scheduled")
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    tabs = page.locator("#states")
+    tabs.get_by_role("link", name="Retrying").hover()
+    page.mouse.down()
+    with page.expect_response(lambda answer: "/data/jobs" in answer.url) as answered:
+        waiting.enqueue(4, delay=600)
+    answered.value.finished()
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    expect(tabs.get_by_role("link", name="Scheduled")).to_have_text("Scheduled 2")
+    page.mouse.up()
+    expect(tabs.locator("[aria-current]")).to_have_text("Retrying 1")
+    expect(tabs.get_by_role("link", name="Scheduled")).to_have_text("Scheduled 3")
+
+
 def test_jobs_of_a_dead_process_are_shown_as_lost(killed: list[str], open_page: OpenPage) -> None:
     page = open_page()
     expect(page.locator("#totals .running b")).to_have_text("0")

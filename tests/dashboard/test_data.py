@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sprag.cli import main
 from sprag.dashboard import sparing
 from sprag.dashboard.pace import SPANS
 from sprag.dashboard.sparing import Sparing
@@ -170,8 +172,9 @@ def test_queued_jobs_are_told_apart_by_why_they_wait(
 
 
 def test_jobs_of_a_process_that_died_are_lost_until_someone_takes_them_over(
-    client: TestClient, killed: list[str], make_queue: MakeQueue
-) -> None:
+    client: TestClient, killed: list[str], make_queue: MakeQueue, engine: Engine,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     [one, two] = killed
 
     def listed(state: str) -> set[str]:
@@ -183,6 +186,10 @@ def test_jobs_of_a_process_that_died_are_lost_until_someone_takes_them_over(
     assert [process["state"] for process in overview["processes"]] == ["dead"]
     said = get(client, f"jobs/{one}")["job"]
     assert (said["status"], said["state"], said["can"]) == ("running", "lost", ["cancel"])
+    # The terminal says the same.
+    assert main(["list", "--json", "--database", engine.path]) == 0
+    listing = json.loads(capfd.readouterr().out)["jobs"]
+    assert {job["id"] for job in listing if job["lost"]} == {one, two}
     # Another queue's process takes them over: they are ready, and nobody runs their queue.
     queue = make_queue(handle).start()
     wait_until(lambda: listed("ready") == {one, two})

@@ -100,3 +100,17 @@ def test_recovery_is_on_the_disk_before_the_dead_owners_lock_file_goes(
         assert vfs.unsynced
     finally:
         file.close()
+
+
+def test_a_lasting_commit_of_a_new_writer_is_synced(database: Path, vfs: WatchingVFS) -> None:
+    """The first one failed: nothing that was set for it holds for the one in its place."""
+    file = Database(str(database), "normal", vfs=vfs.name)
+    file.begin(lasting=True)
+    file.rollback()
+    with file.turn:
+        file.renew()
+    file.begin(lasting=True)
+    file.writer.execute("INSERT INTO owner (token, pid, host, started_at) VALUES ('t', 1, 'h', 0)")
+    file.commit()
+    assert not vfs.unsynced
+    file.close()

@@ -33,7 +33,7 @@ import _oracle as oracle
 from _power.disk import MODELS
 from _power.process import hurried
 from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
-from sprag.queue.database import Database
+from sprag.queue.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.tickets import Exchange, Options, Outcome
 from tests.durability.machine.world import ERROR, QUEUE, World
@@ -404,13 +404,13 @@ def test_whatever_happens_in_haste_what_is_left_is_what_once_was() -> None:
 
 
 def unsynced_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    pragmas = Database._pragmas
+    settle = Connections.settle
 
-    def planted(self: Database, connection: apsw.Connection) -> None:
-        pragmas(self, connection)
+    def planted(self: Connections, connection: apsw.Connection) -> None:
+        settle(self, connection)
         connection.execute("PRAGMA synchronous = NORMAL")
 
-    monkeypatch.setattr(Database, "_pragmas", planted)
+    monkeypatch.setattr(Connections, "settle", planted)
 
 
 def unsynced_locks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,12 @@ from _power.log import Durability, Log
 from _power.search import Failure, Search
 from _power.workload import Scene, record
 from sprag.queue.checkpoints import Checkpoints
+from sprag.queue.connections import Connections
 from sprag.queue.database import Database
 from sprag.queue.journal import Journal
-from sprag.queue.observer import Observers, Subscription
+from sprag.queue.observer import Observers
 from sprag.queue.statements import SCHEMA
+from sprag.queue.subscription import Subscription
 from tests.support import PATIENCE, for_tool
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
@@ -110,13 +112,13 @@ def test_where_no_bug_was_planted_none_is_found(
 def test_commits_that_are_not_synced(
     found: Found, monkeypatch: pytest.MonkeyPatch, level: str, wanted: str
 ) -> None:
-    pragmas = Database._pragmas
+    settle = Connections.settle
 
-    def planted(self: Database, connection: apsw.Connection) -> None:
-        pragmas(self, connection)
+    def planted(self: Connections, connection: apsw.Connection) -> None:
+        settle(self, connection)
         connection.execute(f"PRAGMA synchronous = {level}")
 
-    monkeypatch.setattr(Database, "_pragmas", planted)
+    monkeypatch.setattr(Connections, "settle", planted)
     assert found(burst, wanted)
 
 
@@ -203,7 +205,7 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
             "WHERE past.event <> job.event"
         )
 
-    monkeypatch.setattr("sprag.queue.database.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
+    monkeypatch.setattr("sprag.queue.identity.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
     monkeypatch.setattr(Database, "commit", planted)
     assert found(burst, r"the row says .*, its transitions add up to")
 

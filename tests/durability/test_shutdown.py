@@ -15,8 +15,8 @@ import pytest
 
 import _oracle as oracle
 from sprag.queue import ConfigurationError, QueueService, StopInsideHandler
-from sprag.queue.lifecycle import stop_together
 from sprag.queue.service import life_of
+from sprag.queue.together import stop_together
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -24,7 +24,7 @@ from tests.support import (
     Seen,
     child,
     finished,
-    python,
+    program,
     queue_class,
     raw,
     said,
@@ -52,78 +52,14 @@ def events(queue: QueueService, job_id: str) -> list[str]:
     return [move.event for move in queue.history(job_id)]
 
 
-# Handlers by name; each says when it has begun, and on which attempt.
-PROGRAM = """
-    import faulthandler, json, logging, os, subprocess, sys, threading, time
-    from sprag.queue import QueueService
-    from sprag.queue.service import life_of
-
-    faulthandler.dump_traceback_later(300, exit=True)
-    logging.basicConfig(format="%(levelname)s %(message)s")
-    path, options = sys.argv[1], json.loads(sys.argv[2])
-
-    def say(*words):
-        os.write(1, (" ".join(map(str, words)) + "\\n").encode())
-
-    class Work(QueueService):
-        name = "work"
-
-        def handle_item(self, item):
-            say("begun", self.current_job.attempt)
-            if item == "until the stop":
-                stopping.wait()
-            elif item == "short":
-                time.sleep(0.3)
-            elif item == "looks":
-                while True:
-                    self.check_cancelled()
-                    time.sleep(0.001)
-            elif item == "endless":
-                while True:
-                    time.sleep(1)
-            elif item == "subprocess":
-                self.process = subprocess.Popen(["sleep", "600"], close_fds=False)
-                say("child", self.process.pid)
-                time.sleep(600)
-            return os.getpid()
-
-    watching, stopping = threading.Event(), threading.Event()
-    queue = Work(database=path, **options)
-
-    def watch_for_the_stop():
-        while life_of(queue).pool is None:
-            time.sleep(0.001)
-        pool = life_of(queue).pool
-        watching.set()
-        while not all(ticket.stopping for ticket in pool._tickets):
-            time.sleep(0.001)
-        stopping.set()
-
-    threading.Thread(target=watch_for_the_stop, daemon=True).start()
-"""
+def run(database: Path, **options: Any) -> Any:
+    """A process that runs the queue until a signal comes."""
+    return child(PROGRAMS / "ends.py", database, json.dumps(options), "by_signal")
 
 
-def program(tail: str) -> str:
-    """PROGRAM with these lines at its end."""
-    lines = tail.strip("\n").splitlines()
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    return PROGRAM + "\n".join("    " + text[indent:] for text in lines) + "\n"
-
-
-IN_A_BLOCK = program(
-    """
-    with queue:
-        watching.wait()
-        say("ready")
-        # In pieces: a signal that comes just before a sleep begins does not end it.
-        while True:
-            time.sleep(0.05)
-    """
-)
-
-
-def run(code: str, database: Path, **options: Any) -> Any:
-    return child(code, database, json.dumps(options))
+def ended(database: Path, way: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A process that runs the queue and ends in this way."""
+    return program(PROGRAMS / "ends.py", database, json.dumps(options), way)
 
 
 # ---------------------------------------------------------------- signals and blocks
@@ -137,7 +73,7 @@ def test_a_signal_gives_running_jobs_their_grace(
 ) -> None:
     queue = make_queue()
     jobs = queue.enqueue_many(["until the stop"] * 3)
-    with run(IN_A_BLOCK, database, worker_count=2, grace_seconds=DEADLINE) as process:
+    with run(database, worker_count=2, grace_seconds=DEADLINE) as process:
         assert sorted([line(process), line(process), line(process)]) == [
             "begun 1", "begun 1", "ready",
         ]  # fmt: skip
@@ -156,7 +92,7 @@ def test_what_outlasts_its_grace_is_released_without_costing_an_attempt(
     queue = make_queue(max_attempts=1)
     job = queue.enqueue("looks")
     for _ in range(2):
-        with run(IN_A_BLOCK, database, grace_seconds=0.05) as process:
+        with run(database, grace_seconds=0.05) as process:
             # The same attempt both times.
             assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
             process.send_signal(number)
@@ -172,18 +108,7 @@ def test_a_handler_that_never_returns_is_named_and_does_not_keep_the_process(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("endless")
-    done = python(
-        program(
-            """
-            with queue:
-                while queue.counts()["running"] == 0:
-                    time.sleep(0.005)
-            say("left")
-            """
-        ),
-        database,
-        json.dumps({"grace_seconds": 0.05}),
-    )
+    done = ended(database, "left", grace_seconds=0.05)
     assert done.returncode == 0
     assert done.stdout.split() == ["begun", "1", "left"]
     assert "still running" in done.stderr
@@ -195,18 +120,7 @@ def test_a_handler_that_never_returns_is_named_and_does_not_keep_the_process(
 def test_an_error_in_the_block_ends_it_in_order(make_queue: MakeQueue, database: Path) -> None:
     queue = make_queue()
     job = queue.enqueue("looks")
-    done = python(
-        program(
-            """
-            with queue:
-                while queue.counts()["running"] == 0:
-                    time.sleep(0.005)
-                raise ValueError("of the application")
-            """
-        ),
-        database,
-        json.dumps({"grace_seconds": 0.05}),
-    )
+    done = ended(database, "raising", grace_seconds=0.05)
     assert "ValueError: of the application" in done.stderr
     assert events(queue, job.id) == ["enqueue", "start", "release"]
     assert audit(database) == []
@@ -217,18 +131,7 @@ def test_a_program_that_ends_without_a_stop_still_leaves_in_order(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("looks")
-    done = python(
-        program(
-            """
-            queue.start()
-            while queue.counts()["running"] == 0:
-                time.sleep(0.005)
-            sys.exit(3)
-            """
-        ),
-        database,
-        json.dumps({"grace_seconds": 0.05}),
-    )
+    done = ended(database, "without_stop", grace_seconds=0.05)
     assert done.returncode == 3
     assert done.stderr == ""
     assert events(queue, job.id) == ["enqueue", "start", "release"]
@@ -433,7 +336,7 @@ def test_a_sibling_takes_over_what_a_killed_process_ran(
 ) -> None:
     queue = make_queue(lambda queue, item: os.getpid())
     job = queue.enqueue("endless")
-    with run(IN_A_BLOCK, database) as process:
+    with run(database) as process:
         assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
         queue.start()
         process.kill()
@@ -449,7 +352,7 @@ def test_the_next_start_takes_over_what_a_killed_process_ran(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("endless")
-    with run(IN_A_BLOCK, database) as process:
+    with run(database) as process:
         assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
         process.kill()
         process.wait()
@@ -464,7 +367,7 @@ def test_a_stopped_process_is_not_taken_for_a_dead_one(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("short")
-    with run(IN_A_BLOCK, database) as process:
+    with run(database) as process:
         assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
         with raw(database) as connection:
             # Stopped in the midst of a write, it would keep everybody from writing.
@@ -483,23 +386,13 @@ def test_a_stopped_process_is_not_taken_for_a_dead_one(
     assert events(queue, job.id) == ["enqueue", "start", "complete"]
 
 
-POISON = program(
-    """
-    import signal
-    Work.handle_item = lambda self, item: os.kill(os.getpid(), signal.SIGKILL)
-    with queue:
-        time.sleep(600)
-    """
-)
-
-
 def test_a_job_that_kills_its_process_ends_as_failed_and_says_why(
     make_queue: MakeQueue, database: Path
 ) -> None:
     queue = make_queue(max_crashes=3)
     job = queue.enqueue("poison")
     for _ in range(3):
-        assert python(POISON, database, "{}").returncode == -signal.SIGKILL
+        assert ended(database, "by_signal").returncode == -signal.SIGKILL
     queue.start()
     [end] = finished(queue, job)
     assert (end.status, end.crashes) == ("failed", 3)
@@ -518,7 +411,7 @@ def test_a_job_asked_to_cancel_before_the_crash_is_cancelled_after_it(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("endless")
-    with run(IN_A_BLOCK, database) as process:
+    with run(database) as process:
         assert sorted([line(process), line(process)]) == ["begun 1", "ready"]
         assert queue.cancel(job.id).status == "cancelling"
         process.kill()
@@ -534,7 +427,7 @@ def test_programs_that_a_handler_started_do_not_keep_a_dead_process_s_lock(
 ) -> None:
     queue = make_queue()
     job = queue.enqueue("subprocess")
-    with run(IN_A_BLOCK, database) as process:
+    with run(database) as process:
         said = sorted(line(process) for _ in range(3))
         assert said[0] == "begun 1"
         grandchild = int(said[1].split()[1])
@@ -551,18 +444,9 @@ def test_programs_that_a_handler_started_do_not_keep_a_dead_process_s_lock(
 def test_an_outcome_acknowledged_by_wait_survives_a_kill_at_once(
     make_queue: MakeQueue, database: Path
 ) -> None:
-    code = program(
-        """
-        with queue:
-            job = queue.enqueue("quick")
-            queue.wait(job.id)
-            say(job.id)
-            os.kill(os.getpid(), 9)
-        """
-    )
     ids = []
     for _ in range(5):
-        done = python(code, database, "{}")
+        done = ended(database, "after_an_outcome")
         assert done.returncode == -signal.SIGKILL
         ids.append(done.stdout.split()[-1])
     queue = make_queue()

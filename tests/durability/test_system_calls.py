@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_said_to_be_gone(
     queue.enqueue(1)
     calls.errno = "EACCES"
     calls.trigger.hold({"own stat"})
-    life_of(queue).open().database._looked_at = 0.0
+    life_of(queue).open().database._presence.look_again()
     queue.enqueue(2)
     assert "own stat" in calls.trigger.failed
 
@@ -212,7 +212,7 @@ def test_a_folder_that_became_a_file_is_gone(tmp_path: Path, make_queue: MakeQue
     queue.counts()
     folder.rename(tmp_path / "elsewhere")
     folder.touch()
-    life_of(queue).open().database._looked_at = 0.0
+    life_of(queue).open().database._presence.look_again()
     with pytest.raises(DatabaseRefused, match="deleted or replaced"):
         queue.enqueue(1)
 

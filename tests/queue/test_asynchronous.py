@@ -429,3 +429,38 @@ def test_a_task_that_nobody_awaits_any_more_is_collected_anywhere(make_queue: Ma
     observers.changed()
     assert not observers._waiters
     loop.close()
+
+
+def test_tasks_of_a_loop_that_was_closed_are_forgotten_at_the_next_commit(
+    make_queue: MakeQueue,
+) -> None:
+    queue = make_queue()
+    jobs = queue.enqueue_many(range(20))
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(queue.await_job(job.id)) for job in jobs]
+
+    async def until_all_wait() -> None:
+        while waited(queue) < len(jobs):
+            await asyncio.sleep(0.001)
+
+    loop.run_until_complete(asyncio.wait_for(until_all_wait(), DEADLINE))
+    loop.close()
+    queue.enqueue("another")
+    wait_until(lambda: waited(queue) == 0)
+    for task in tasks:
+        task.get_coro().close()
+
+
+class StopsAtOnce:
+    """Its author has called next() of something that is empty."""
+
+    def __iter__(self) -> Any:
+        return next(iter(()))
+
+
+def test_a_call_that_raises_stop_iteration_does_not_wait_forever(make_queue: MakeQueue) -> None:
+    queue = make_queue()
+    with pytest.raises(RuntimeError, match="the call raised StopIteration") as raised:
+        run(queue.aenqueue_many(StopsAtOnce()))
+    assert isinstance(raised.value.__cause__, StopIteration)
+    assert run(queue.aenqueue(1)).status == "queued"

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +31,8 @@ from sprag.queue import (
     new_job_id,
     place,
 )
-from sprag.queue.database import APPLICATION_ID, FORMAT, Database
+from sprag.queue.database import Database
+from sprag.queue.identity import APPLICATION_ID, FORMAT
 from sprag.queue.journal import Journal
 from sprag.queue.mounts import Ground
 from tests.conftest import MakeQueue
@@ -47,6 +47,8 @@ from tests.support import (
     until_interrupted,
     wait_until,
 )
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -353,23 +355,12 @@ def test_an_outcome_outlives_a_disk_that_fails_for_a_while(
 def test_processes_that_create_one_file_at_once_all_get_it(
     make_queue: MakeQueue, tmp_path: Path
 ) -> None:
-    program = textwrap.dedent(
-        """
-        import sys
-        from sprag.queue import QueueService
-        queue = QueueService(name="work", database=sys.argv[1])
-        print("ready", flush=True)
-        sys.stdin.readline()
-        jobs = [queue.enqueue(n) for n in range(5)]
-        queue.stop()
-        print("stored", *[job.id for job in jobs], flush=True)
-        """
-    )
+    program = PROGRAMS / "creating.py"
     for round_ in range(3):
         file = tmp_path / f"{round_}.db"
         processes = [
             subprocess.Popen(
-                [sys.executable, "-c", program, str(file)],
+                [sys.executable, str(program), str(file)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -571,26 +562,6 @@ def test_a_new_file_that_is_locked_is_told_of(make_queue: MakeQueue, database: P
 
 # ---------------------------------------------------------------- read-only
 
-PERMISSIONS = """
-    import os, sys
-    from pathlib import Path
-    from sprag.queue import DatabaseReadOnly, QueueService
-    if os.getuid() == 0:
-        os.setgid(65534)
-        os.setuid(65534)
-    queue = QueueService(name="work", database=sys.argv[1])
-    for use in (queue.counts, lambda: queue.enqueue(1)):
-        try:
-            use()
-        except DatabaseReadOnly as error:
-            assert error.path == sys.argv[1], error.path
-            assert sys.argv[1] in str(error), error
-            print("refused", type(error).__name__)
-        else:
-            print("accepted")
-    queue.stop()
-"""
-
 
 @pytest.fixture
 def shared_folder() -> Iterator[Path]:
@@ -602,7 +573,7 @@ def shared_folder() -> Iterator[Path]:
 
 
 def as_another_user(file: Path) -> list[str]:
-    return said(PERMISSIONS, file).splitlines()
+    return said(PROGRAMS / "as_nobody.py", file).splitlines()
 
 
 @pytest.mark.parametrize("case", ["file", "folder", "both", "unreadable", "new"])
@@ -863,7 +834,7 @@ def test_what_a_ctrl_c_cut_off_may_be_collected_at_any_line(database: Path) -> N
 
     def collect() -> None:
         read = [abandoned(file)]
-        with file._mutex:  # the collector runs in any thread, also in one that has this
+        with file._usage.mutex:  # the collector runs in any thread, also in one that has this
             read.clear()
 
     thread = threading.Thread(target=collect, daemon=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from sprag.queue import (
     pool,
 )
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, finished, sql, unmeasured, wait, wait_until
+from tests.support import DEADLINE, Seen, finished, sql, unmeasured, wait, wait_until
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -258,3 +260,135 @@ def test_an_async_handler_may_await_a_job_that_another_worker_runs(make_queue: M
 
     with make_queue(handler, worker_count=2) as queue:
         assert finished(queue, queue.enqueue("wait"))[0].result == "ran"
+
+
+# ---------------------------------------------------------------- whose wait it is
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["its own job", "a job behind it"])
+def test_a_thread_for_which_its_handler_does_not_wait_is_not_refused(
+    make_queue: MakeQueue, own: bool
+) -> None:
+    """It has the handler's context, as the threads of an executor may, but the handler ends."""
+    ends: Seen = Seen()
+
+    def helper(queue: QueueService, job_id: str) -> None:
+        try:
+            ends(queue.wait(job_id).status)
+        except WaitInsideHandler as refusal:
+            ends(refusal)
+
+    def has_looked() -> bool:
+        return bool(ends.all) or any(wait._check_at for wait in deadlock._waits.values())
+
+    def handler(self: QueueService, item: Any) -> Any:
+        if item == "leaf":
+            return "ran"
+        awaited = self.current_job.id if own else self.enqueue("leaf").id
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(helper, self, awaited), daemon=True).start()
+        wait_until(has_looked)
+        return "done"
+
+    with make_queue(handler, worker_count=1) as queue:
+        assert finished(queue, queue.enqueue("first"))[0].result == "done"
+        assert ends.wait_for(len) == ["completed"]
+
+
+def test_a_handler_may_wait_for_a_job_whose_helper_waits_for_its_own(
+    make_queue: MakeQueue,
+) -> None:
+    """The first goes on, and so does the second: only a helper of the first waits."""
+    ids = [new_job_id(), new_job_id()]
+    waits, go = threading.Event(), threading.Event()
+    ends: Seen = Seen()
+
+    def handler(self: QueueService, item: int) -> str:
+        if item == 0:
+            run = contextvars.copy_context().run
+            threading.Thread(
+                target=lambda: ends(run(self.wait, ids[1]).status), daemon=True
+            ).start()
+            wait_until(lambda: bool(deadlock._waits))
+            waits.set()
+            wait(go)
+            return "first"
+        wait(waits)
+        threading.Thread(target=once_both_wait, daemon=True).start()
+        return f"second after {self.wait(ids[0]).result}"
+
+    def once_both_wait() -> None:
+        wait_until(lambda: len(deadlock._waits) == 2)
+        go.set()
+
+    with make_queue(handler, worker_count=2) as queue:
+        for item in (1, 0):
+            queue.enqueue(item, job_id=ids[item])
+        results = [job.result for job in finished(queue, *ids)]
+        assert results == ["first", "second after first"]
+        assert ends.wait_for(len) == ["completed"]
+
+
+def test_a_circle_is_refused_whatever_else_waits(make_queue: MakeQueue) -> None:
+    """A helper's wait, which may end or not, is beside a handler's that cannot."""
+    other = make_queue(lambda self, item: held(self), name="other", worker_count=1)
+    waits = threading.Event()
+
+    def held(self: QueueService) -> str:
+        leaf = self.enqueue("leaf")
+        with ThreadPoolExecutor(1) as threads:
+            run = contextvars.copy_context().run
+            helper = threads.submit(run, self.wait, leaf.id, DEADLINE)
+            wait_until(lambda: bool(deadlock._waits))
+            waits.set()
+            self.cancel(leaf.id) if over.wait(DEADLINE) else None
+            return helper.result().status
+
+    over = threading.Event()
+
+    def handler(self: QueueService, item: Any) -> str:
+        wait(waits)
+        return refused(self, self.enqueue("leaf").id)
+
+    with other, make_queue(handler, worker_count=1) as queue:
+        beside = other.enqueue("beside")
+        job = queue.enqueue("wait")
+        assert "raise worker_count" in finished(queue, job)[0].result
+        over.set()
+        queue.stop()
+        assert finished(other, beside)[0].result == "cancelled"
+
+
+def test_an_async_handler_is_refused_to_await_its_own_job(make_queue: MakeQueue) -> None:
+    async def handler(self: QueueService, item: Any) -> Any:
+        with pytest.raises(WaitInsideHandler) as refusal:
+            await self.await_job(self.current_job.id)
+        assert refusal.value.job_id == self.current_job.id
+        with pytest.raises(WaitTimeout):
+            await self.await_job(self.current_job.id, timeout=0.01)
+        return str(refusal.value)
+
+    with make_queue(handler) as queue:
+        [done] = finished(queue, queue.enqueue(1))
+    assert done.result == (
+        f"job {done.id!r} would wait for itself forever: its handler awaits the end of its own job"
+    )
+
+
+def test_a_task_that_outlives_its_handler_may_await_the_handler_s_job(
+    make_queue: MakeQueue,
+) -> None:
+    ends: Seen = Seen()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def told(queue: QueueService, job_id: str) -> None:
+        ends((await queue.await_job(job_id)).result)
+
+    async def handler(self: QueueService, item: Any) -> Any:
+        tasks.append(asyncio.create_task(told(self, self.current_job.id)))
+        await asyncio.sleep(0)
+        return "done"
+
+    with make_queue(handler) as queue:
+        finished(queue, queue.enqueue(1))
+        assert ends.wait_for(len) == ["done"]

@@ -21,12 +21,13 @@ from tests.conftest import MakeQueue
 from tests.support import finished
 
 PACKAGE = Path(inside.__file__).parent
-LOCKS = ("_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
+LOCKS = ("mutex", "_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
 """What the package's locks are called; a `with` also uses a connection to read by these."""
 READS = ("reading", "snapshot")
 UNDER_ANOTHER_MARK = {
     "commit.py": "submit() carries the mark around all of it",
     "database.py": "its callers carry it: reads in `reader`, the writer in `commit`, the keeper",
+    "usage.py": "as in database",
     "journal.py: with self.database.turn": "as in commit",
     "journal.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",

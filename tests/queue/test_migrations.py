@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sprag.queue import DatabaseError
-from sprag.queue import database as database_module
-from sprag.queue.database import APPLICATION_ID, FORMAT
+from sprag.queue.database import Database
+from sprag.queue.identity import APPLICATION_ID, FORMAT
 from sprag.queue.statements import MIGRATIONS
 from tests.conftest import MakeQueue
 from tests.support import finished, raw, sql
@@ -70,7 +70,7 @@ def test_connections_that_migrate_at_once_do_it_once(old: Path) -> None:
     def open_it() -> None:
         try:
             start.wait()
-            database_module.Database(str(old), "full").close()
+            Database(str(old), "full").close()
         except DatabaseError as error:
             failed.append(error)
 

@@ -224,22 +224,32 @@ def test_the_running_jobs_of_the_earlier_definition_get_their_grace(
     assert second.get(waiting.id).result == "second"
 
 
-def test_a_handler_that_starts_a_later_definition_of_itself_is_told(
-    make_queue: MakeQueue, notebook: Any
+def test_a_handler_that_runs_its_own_cell_again_is_told_and_its_queue_goes_on(
+    make_queue: MakeQueue, notebook: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    queues: list[QueueService] = []
+    made: list[QueueService] = []
 
-    def hook(_answer: str) -> str:
+    def hook(answer: str) -> str:
+        if answer == "second":
+            return answer
+        made.append(make_queue(notebook("second", hook)))
         try:
-            queues[1].start()
+            with made[0]:
+                return "it started"
         except StopInsideHandler as error:
             return str(error)
-        return "it started"
 
     first = make_queue(notebook("first", hook)).start()
-    queues += [first, make_queue(notebook("second", hook))]
     [done] = finished(first, first.enqueue(1))
-    assert "inside its own handler" in str(done.result)
+    assert str(done.result).startswith(
+        "start() of a later definition of queue 'mail' was called inside its own handler"
+    )
+    assert "defined again" not in caplog.text
+    assert life_of(made[0]).engine is None  # what did not start left nothing open
+    assert life_of(first).pool is not None
+    made[0].start()
+    assert results(made[0]) == {"second"}
+    assert life_of(first).pool is None
 
 
 def test_an_author_s_stop_that_does_not_stop_is_no_trap(

@@ -46,6 +46,8 @@ from tests.support import (
     wait_until,
 )
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 
 def events(queue: QueueService, job: Job) -> list[str]:
     return [moved.event for moved in queue.history(job.id)]
@@ -882,21 +884,7 @@ def test_wait_in_a_process_that_runs_no_jobs_sees_the_end(
     make_queue: MakeQueue, database: Path
 ) -> None:
     job = make_queue().enqueue(21)
-    worker = """
-        import sys
-        from sprag.queue import QueueService
-
-        class Work(QueueService):
-            name = "work"
-
-            def handle_item(self, item):
-                return item * 2
-
-        with Work(database=sys.argv[1]):
-            print("started")
-            sys.stdin.read()
-    """
-    with child(worker, database) as process:
+    with child(PROGRAMS / "doubling.py", database) as process:
         queue = make_queue()
         [done] = finished(queue, job)
         assert (done.status, done.result) == ("completed", 42)
@@ -1229,16 +1217,7 @@ def test_queues_of_different_names_share_a_file(make_queue: MakeQueue) -> None:
 
 def test_a_job_of_another_process_is_run_here(make_queue: MakeQueue, database: Path) -> None:
     with make_queue() as queue:
-        id_ = said(
-            """
-            import sys
-            from sprag.queue import QueueService
-            queue = QueueService(name="work", database=sys.argv[1])
-            print(queue.enqueue({"from": "afar"}).id)
-            queue.stop()
-            """,
-            database,
-        )
+        id_ = said(PROGRAMS / "sends.py", database)
         [job] = finished(queue, id_)
         assert (job.status, job.result) == ("completed", {"from": "afar"})
 

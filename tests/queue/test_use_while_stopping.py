@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from logging import Handler, LogRecord, getLogger
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from sprag.queue import QueueClosed, QueueService, Signal
+from sprag.queue import QueueClosed, QueueError, QueueService, Signal, StopInsideHandler
+from sprag.queue.logs import Log, settle
 from sprag.queue.service import life_of
+from sprag.queue.tickets import Outcome
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Seen, finished, until_stopping, wait
+
+AddLogHandler = Callable[[Callable[[LogRecord], None]], None]
+
+
+class Calling(Handler):
+    def __init__(self, does: Callable[[LogRecord], None]) -> None:
+        super().__init__()
+        self._does = does
+
+    def emit(self, record: LogRecord) -> None:
+        self._does(record)
+
+
+@pytest.fixture
+def add_log_handler() -> Iterator[AddLogHandler]:
+    """`add_log_handler(does)`: it is called with each of the queue's lines until the test ends."""
+    logger = getLogger("sprag.queue")
+    added: list[Handler] = []
+
+    def add(does: Callable[[LogRecord], None]) -> None:
+        handler = Calling(does)
+        logger.addHandler(handler)
+        added.append(handler)
+
+    yield add
+    settle(DEADLINE)
+    for handler in added:
+        logger.removeHandler(handler)
 
 
 def stop_in_thread(queue: QueueService) -> Thread:
@@ -111,3 +143,73 @@ def test_nobody_subscribes_to_a_file_that_was_closed(make_queue: MakeQueue) -> N
     with pytest.raises(QueueClosed):
         observers.subscribe(print)
     queue.stop()
+
+
+def test_a_log_handler_cannot_stop_a_queue_from_a_line_of_its_worker(
+    make_queue: MakeQueue, add_log_handler: AddLogHandler
+) -> None:
+    """The line that a run was taken from its worker, which is told outside of any handler."""
+    told = Seen()
+
+    def handler(queue: QueueService, item: Any) -> Any:
+        if item == "first" and queue.current_job.run.starts == 1:
+            engine = life_of(queue).open()
+            assert engine.owner is not None
+            engine.journal.finish(engine.owner, [Outcome(queue.current_job.run, "release")])
+        return item
+
+    def stop(record: LogRecord) -> None:
+        if "was taken from this process" in record.getMessage():
+            try:
+                queue.stop()
+            except QueueError as error:
+                told(error)
+
+    queue = make_queue(handler, worker_count=1).start()
+    add_log_handler(stop)
+    finished(queue, queue.enqueue("first"))
+    (refusal,) = told.wait_for(len)
+    assert isinstance(refusal, StopInsideHandler)
+    assert "by a log handler in one of its workers" in str(refusal)
+    assert [job.result for job in finished(queue, queue.enqueue("next"))] == ["next"]
+
+
+@pytest.mark.parametrize("whose", ["log", "subscriber"])
+def test_a_log_handler_may_stop_a_queue_from_the_line_of_another_thread(
+    make_queue: MakeQueue,
+    add_log_handler: AddLogHandler,
+    whose: str,
+) -> None:
+    stopped = Event()
+
+    def stop(record: LogRecord) -> None:
+        if "of another thread" in record.getMessage() or "a subscriber raised" in record.msg:
+            queue.stop()
+            stopped.set()
+
+    queue = make_queue().start()
+    add_log_handler(stop)
+    if whose == "log":
+        Log("sprag.queue").error("a line of another thread")
+    else:
+        queue.subscribe(lambda signal: 1 / 0)
+        queue.enqueue(1)
+    wait(stopped)
+    assert life_of(queue).pool is None
+
+
+def test_a_handler_that_stops_its_queue_while_that_starts_is_told(make_queue: MakeQueue) -> None:
+    told = Seen()
+
+    def handler(queue: QueueService, item: Any) -> None:
+        try:
+            queue.stop()
+        except BaseException as error:
+            told(error)
+            raise
+
+    queue = make_queue(handler, worker_count=300)
+    queue.enqueue(1)  # the first of the workers has it long before the last one runs
+    queue.start()
+    (refusal,) = told.wait_for(len)
+    assert isinstance(refusal, StopInsideHandler)

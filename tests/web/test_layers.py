@@ -25,12 +25,6 @@ BELOW = {"queue", "browser", "dashboard"}
 PACKAGE = Path(app.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
 
-LOADED = """
-    import json, sys
-    import {name}
-    print(json.dumps(sorted(sys.modules)))
-"""
-
 
 def imports(module: str) -> list[tuple[str, int]]:
     """(what, how many packages up) of every import that is run."""
@@ -79,15 +73,21 @@ def test_what_the_web_tier_stands_on_knows_nothing_of_it(package: str) -> None:
                 assert str(node.module).partition(".")[0] not in ("web", "cli"), file
 
 
+def loaded_by(name: str) -> list[str]:
+    program = Path(__file__).parents[1] / "queue" / "programs" / "loaded.py"
+    loaded: list[str] = json.loads(said(program, name).splitlines()[0])
+    return loaded
+
+
 def test_the_queue_loads_nothing_of_the_web() -> None:
-    loaded = json.loads(said(LOADED.format(name="sprag.queue")))
+    loaded = loaded_by("sprag.queue")
     ours = {name.split(".")[1] for name in loaded if name.startswith("sprag.")}
     assert ours == {"queue"}
     assert {"starlette", "pydantic", "jinja2", "anyio", "uvicorn"}.isdisjoint(loaded)
 
 
 def test_the_web_tier_loads_no_terminal_program() -> None:
-    loaded = json.loads(said(LOADED.format(name="sprag.web")))
+    loaded = loaded_by("sprag.web")
     assert not [name for name in loaded if name.startswith(("sprag.cli", "rich"))]
 
 

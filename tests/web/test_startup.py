@@ -16,6 +16,8 @@ from sprag.web import App, Field, Schema, StartupError, Upload, action
 from tests.support import child, queue_class
 from tests.web.conftest import MakeApp, WritePackage
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 CONTROLLER = "from sprag import Controller, Field, Schema, action\n"
 
 
@@ -352,6 +354,45 @@ def test_a_provider_that_a_base_names_has_the_place_in_the_base(make_app: MakeAp
     assert re.search(r"/base.py:3: self.jobs\('away', …\)", refusal(app))
 
 
+# ---------------------------------------------------------------- what pages call
+
+CALLING = """
+from sprag import Module
+
+
+class Home(Module):
+    def on_start(self, name="anything"):
+        {call}
+"""
+
+
+def counting(call: str) -> dict[str, str | bytes]:
+    return {
+        "page.py": page(body="    @action\n    def count(self): pass\n"), "page.html": "",
+        "page_module.py": CALLING.format(call=call),
+    }  # fmt: skip
+
+
+def test_an_action_that_is_not_there_has_its_line(make_app: MakeApp) -> None:
+    said = refusal(make_app(counting("self.call_action('cuont', {}).then(print)")))
+    assert re.search(
+        r"/page_module\.py:7: self\.call_action\('cuont', …\): there is no action 'cuont'; the "
+        r"controllers have 'count'; did you mean 'count'\?$",
+        said,
+    )
+    assert "did you mean" not in refusal(make_app(counting("self.call_action('other')")))
+
+
+def test_an_action_of_any_controller_may_be_called_from_any_page(make_app: MakeApp) -> None:
+    other = page("Other", "None", "    @action(name='far.away')\n    def go(self): pass\n")
+    sources = {**counting("self.call_action('far.away'); self.call_action('count')")}
+    make_app({**sources, "other.py": other}).build()
+
+
+def test_an_action_that_is_only_known_later_is_left_alone(make_app: MakeApp) -> None:
+    make_app(counting("self.call_action(name)")).build()
+
+
 # ---------------------------------------------------------------- actions
 
 
@@ -623,26 +664,10 @@ def test_a_schema_without_a_name(name: Any) -> None:
 
 # ---------------------------------------------------------------- in a server
 
-SERVE = """
-    import sys
-    sys.path[:0] = [{folder!r}]
-    import uvicorn
-    from sprag import App, QueueService
-
-    class Work(QueueService):
-        name = "work"
-        def handle_item(self, item): ...
-
-    app = App(routes={routes!r}, database={database!r}, providers={{"work": Work()}})
-    sys.stderr = sys.stdout
-    uvicorn.run(app, port=0, log_config=None)
-"""
-
 
 def serve(routes: str, database: Path, folder: Path) -> tuple[int, str]:
     """The exit code of a server, and what it said."""
-    code = SERVE.format(routes=routes, database=str(database), folder=str(folder))
-    with child(code) as process:
+    with child(PROGRAMS / "serving.py", routes, database, folder) as process:
         said, _ = process.communicate(timeout=60)
         return process.returncode, said
 

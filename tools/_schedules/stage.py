@@ -302,8 +302,8 @@ class Stage:
         engine_module._engines.clear()
         for queue in scene.queues:
             life = life_of(queue)
-            lifecycle._started.pop(life, None)
-            lifecycle._lives.discard(life)
+            lifecycle.started.pop(life, None)
+            lifecycle.lives.discard(life)
         for engine in scene.opened:
             _free(engine)
         for left in Path(f"{self._path}-sprag").glob("*.lock"):

@@ -9,7 +9,8 @@ import click
 from rich.text import Text
 
 from .. import options
-from ..numbers import counts_table, measure, rates_table
+from ..numbers import count, counts_table, measure, rates_table
+from ..owners import owners_of
 from ..settings import Settings
 from ..text import duration
 
@@ -25,11 +26,13 @@ _MOST_SECONDS: Final = 1e11
 def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
     """Count the jobs of each queue by state, and show their rates.
 
-    WAIT is how long the job that will start next has been ready.
+    WAIT is how long the job that will start next has been ready. LOST jobs are
+    running or cancelling, but their process died; a worker that runs or starts
+    takes them over.
 
     JSON: {"seconds": the time over which moves were counted, "queues": {name:
-    {"counts": {status: n, …}, "moves": {event: n, …}, "wait": seconds or
-    null}, …}}.
+    {"counts": {status: n, …}, "lost": how many of the running and cancelling
+    ones are lost, "moves": {event: n, …}, "wait": seconds or null}, …}}.
     """
     if not 0 < within < _MOST_SECONDS:
         raise click.BadParameter(
@@ -40,7 +43,7 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
         journal = engine.journal
         rates = measure(journal, now, within)
         names = list(dict.fromkeys(queues)) or journal.queues()
-        counts = {name: journal.counts(name)[name] for name in names}
+        counts = count(journal, owners_of(engine), names)
         ready = {name: journal.next_ready(name) for name in names}
     waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
     if settings.as_json:
@@ -49,7 +52,8 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
                 "seconds": rates.seconds,
                 "queues": {
                     name: {
-                        "counts": counts[name],
+                        "counts": counts[name].by_status,
+                        "lost": counts[name].all_lost,
                         "moves": rates.moves.get(name, {}),
                         "wait": waits[name],
                     }

@@ -11,8 +11,10 @@ import click
 
 from ...queue import PayloadError, QueueService
 from ...queue.codec import decode
+from ...queue.states import OWNED
 from .. import options
 from ..exits import USAGE, Refusal
+from ..owners import lost_among
 from ..settings import Settings
 from ..shapes import job_shape
 from ..text import one_line, shortened
@@ -72,7 +74,11 @@ def command(
     if is_new_queue:
         settings.say(f"{queue} is a new queue in this file")
     if settings.as_json:
-        settings.emit({"jobs": [job_shape(job) for job in jobs]})
+        lost: frozenset[str] = frozenset()
+        if any(job.status in OWNED for job in jobs):  # its id was used before
+            with settings.opened() as engine:
+                lost = lost_among(engine, jobs)
+        settings.emit({"jobs": [job_shape(job, lost=job.id in lost) for job in jobs]})
     else:
         for job in jobs:
             settings.write(f"{job.id}\n")

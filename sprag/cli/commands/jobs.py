@@ -17,6 +17,7 @@ from ...queue.attendance import unattended, words
 from ...queue.checks import cursor
 from ...queue.states import Status
 from .. import options
+from ..owners import lost_among
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import job_shape
@@ -45,7 +46,8 @@ def command(
     """List jobs, newest first.
 
     A terminal shows the first 13 digits of an id, which are enough to name the
-    job.
+    job. A running job whose process died is shown as lost, until a worker that
+    runs or starts takes it over; --status running includes it.
 
     JSON: {"jobs": [job, …], "next": cursor or null}; `sprag show --help` has
     the fields of a job.
@@ -54,13 +56,16 @@ def command(
     with settings.opened() as engine:
         page = engine.journal.page(queues, statuses or STATUSES, limit, before)
         known = [] if page.jobs else engine.journal.queues()
+        lost = lost_among(engine, page)
         waiting = {job.queue for job in page if job.status == "queued"}
         idle = unattended(engine.journal, engine.folder, waiting) if waiting else {}
     if settings.as_json:
-        settings.emit({"jobs": [job_shape(job) for job in page], "next": page.next})
+        settings.emit(
+            {"jobs": [job_shape(job, lost=job.id in lost) for job in page], "next": page.next}
+        )
         return
     if page.jobs:
-        _show(settings, page, one_queue=len(queues) == 1)
+        _show(settings, page, lost, one_queue=len(queues) == 1)
     else:
         named = ", ".join(known) if known else "none"
         settings.say(f"no jobs; queues in this file: {named}")
@@ -83,21 +88,22 @@ class _Column:
     """Its share of the space that the other columns leave."""
 
 
-def _show(settings: Settings, page: Page, *, one_queue: bool) -> None:
+def _show(settings: Settings, page: Page, lost: frozenset[str], *, one_queue: bool) -> None:
     now = time.time()
     width = settings.out.width
     columns = [_Column("JOB", _short_id if settings.for_eyes else _id)]
-    columns.append(_Column("STATUS", lambda job: status_text(job.status)))
+    columns.append(_Column("STATUS", lambda job: status_text(job.status, lost=job.id in lost)))
     if not one_queue and width >= _NARROW:
         columns.append(_Column("QUEUE", lambda job: cell(job.queue)))
     if width >= _NARROW:
-        columns.append(_Column("WHEN", lambda job: Text(when(job, now))))
+        columns.append(_Column("WHEN", lambda job: Text(when(job, now, lost=job.id in lost))))
     if width >= _WIDE:
         columns.append(_Column("TOOK", lambda job: Text(took(job))))
         columns.append(_Column("ATTEMPT", lambda job: Text(attempts(job))))
-        columns += [_Column("WHAT", name_of, 1), _Column("MESSAGE", says, 2)]
+        columns.append(_Column("WHAT", name_of, 1))
+        columns.append(_Column("MESSAGE", lambda job: says(job, lost=job.id in lost), 2))
     else:
-        columns.append(_Column("WHAT", _name_or_news, 1))
+        columns.append(_Column("WHAT", lambda job: _name_or_news(job, lost=job.id in lost), 1))
     shown = table(expand=settings.for_eyes)
     for column in columns:
         shown.add_column(column.title, no_wrap=True, ratio=column.ratio)
@@ -114,7 +120,7 @@ def _short_id(job: Job) -> Text:
     return Text(job.id[:SHORT_ID])
 
 
-def _name_or_news(job: Job) -> Text:
+def _name_or_news(job: Job, *, lost: bool) -> Text:
     """If there is space for only one: the error or the progress, or else the name."""
-    news = says(job)
+    news = says(job, lost=lost)
     return news if news.plain and job.status != "completed" else name_of(job)

@@ -12,7 +12,8 @@ from ...queue import Job, Transition
 from ...queue.job import attempts_of
 from .. import options
 from ..lookup import find
-from ..render import cell, progress_bar, progress_words, status_text, table
+from ..owners import lost_among
+from ..render import DIED, cell, progress_bar, progress_words, status_text, table
 from ..settings import Settings
 from ..shapes import job_shape, transition_shape
 from ..text import age, duration, lines, moment, one_line, pretty, shortened, time_of_day
@@ -34,20 +35,25 @@ def command(settings: Settings, job: str, full: bool) -> None:
     JSON: {"job": {"id", "queue", "label", "status", "item", "result",
     "error": {"type", "message", "traceback"}, "progress": {"current", "total",
     "percent", "message"}, "attempt", "max_attempts", "crashes", "priority",
-    "cancel_requested", "created_at", "due_at", "started_at", "finished_at"},
-    "history": [{"seq", "event", "from_status", "to_status", "attempt",
-    "owner", "at", "due_at", "error"}, …]}.
+    "cancel_requested", "created_at", "due_at", "started_at", "finished_at",
+    "lost": true if the job does not run although its status says so, because
+    its process died}, "history": [{"seq", "event", "from_status", "to_status",
+    "attempt", "owner", "at", "due_at", "error"}, …]}.
     """
     with settings.opened() as engine:
         found = find(engine.journal, job)
         history = engine.journal.history(found.id)
+        lost = found.id in lost_among(engine, [found])
     if settings.as_json:
         settings.emit(
-            {"job": job_shape(found), "history": [transition_shape(move) for move in history]}
+            {
+                "job": job_shape(found, lost=lost),
+                "history": [transition_shape(move) for move in history],
+            }
         )
         return
     now = time.time()
-    _facts(settings, found, now)
+    _facts(settings, found, now, lost=lost)
     _block(settings, "item", pretty(found.item_json), full)
     if found.result_json is not None:
         _block(settings, "result", pretty(found.result_json), full)
@@ -59,7 +65,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
         _earlier_errors(settings, history)
 
 
-def _facts(settings: Settings, job: Job, now: float) -> None:
+def _facts(settings: Settings, job: Job, now: float, *, lost: bool) -> None:
     facts = table()
     facts.show_header = False
     facts.add_column(style="dim", no_wrap=True)
@@ -68,7 +74,9 @@ def _facts(settings: Settings, job: Job, now: float) -> None:
     facts.add_row("queue", Text(one_line(job.queue)))
     if job.label:
         facts.add_row("label", Text(one_line(job.label)))
-    facts.add_row("status", status_text(job.status))
+    facts.add_row("status", status_text(job.status, lost=lost))
+    if lost:
+        facts.add_row("", f"{DIED}; a worker that runs or starts takes the job over")
     facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
     if job.crashes:
         facts.add_row("crashes", f"{job.crashes} (its process died)")

@@ -22,7 +22,8 @@ from .. import options
 from ..board import Board
 from ..exits import FAILED, OK
 from ..lookup import find
-from ..render import progress_words
+from ..owners import lost_among
+from ..render import DIED, progress_words
 from ..settings import Settings
 from ..text import one_line, time_of_day
 
@@ -53,7 +54,8 @@ def command(
 
     A terminal shows counts, rates and progress bars until you press Ctrl-C. A
     pipe gets one line per move, and one per second for progress. With JOBs, the
-    exit code is 0 if all of them completed, and 1 if not.
+    exit code is 0 if all of them completed, and 1 if not. A job whose process
+    died is lost, until a worker that runs or starts takes it over.
 
     JSON, one object per line: {"signal": "sprag:queue.job.changed", "job_id",
     "queue", "status", "event", "seq", "attempt", "at", "progress",
@@ -135,7 +137,13 @@ def _print_signals(
         engine.keep_watch()
         head, _tick = engine.journal.head()
         unfinished = set()
-        for job in map(engine.journal.job, ids):
+        jobs = [engine.journal.job(id_) for id_ in ids]
+        lost = lost_among(engine, jobs)
+        for job in jobs:
+            if job.id in lost:
+                settings.say(
+                    f"job {job.id} is lost: {DIED}; a worker that runs or starts takes it over"
+                )
             if job.finished and after is None:
                 settings.say(f"job {job.id} had already ended: it is {job.status}")
             elif not job.finished:

@@ -16,7 +16,7 @@ import click
 
 from ...queue import QueueService, Signal
 from ...queue.interrupts import PIECE_SECONDS
-from ...queue.lifecycle import stop_together
+from ...queue.together import stop_together
 from .. import options
 from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load

@@ -45,3 +45,19 @@ export function show(parent, said, make) {
   }
   if (focused) parent.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
 }
+
+let pressed = false;
+const untilReleased = [];
+
+/** Wait until no button of the pointer is held down: a press and its release on different elements
+ * would be no click, so a page does not change in between. */
+export const released = () => (pressed ? new Promise((done) => untilReleased.push(done)) : null);
+
+function release() {
+  pressed = false;
+  for (const done of untilReleased.splice(0)) done();
+}
+
+addEventListener("pointerdown", () => (pressed = true), true);
+// The click follows the end of the press in the same task.
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => setTimeout(release), true);

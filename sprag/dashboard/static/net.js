@@ -1,6 +1,6 @@
 // Talks to the server: data, wishes, live news.
 
-import { by } from "./dom.js";
+import { by, released } from "./dom.js";
 import { clock, timeOfDay } from "./words.js";
 
 /** The dashboard's own address; this file is at assets/<version>/ below it. */
@@ -19,8 +19,12 @@ export function address(path, parameters = {}) {
   return url.href;
 }
 
-/** What is at an address. Throws an Error that a person can read. */
-export const read = (url) => ask(url, { headers: { Accept: "application/json" } });
+/** What is at an address, when it may be shown. Throws an Error that a person can read. */
+export async function read(url) {
+  const answer = await ask(url, { headers: { Accept: "application/json" } });
+  await released();
+  return answer;
+}
 
 /** Ask the server to do something. */
 export function send(path, body) {

@@ -23,16 +23,15 @@ def slow(told: Signal) -> None:
     interrupted.wait()
 
 
-def interrupted_once(timeout: float) -> bool:
-    del vars(subscription)["end"]
+def interrupted_once(seconds: float) -> None:
+    del vars(subscription)["_join"]
     signal.raise_signal(signal.SIGINT)
-    return False
 
 
 called, interrupted = threading.Event(), threading.Event()
 queue = Work(database=sys.argv[1]).start()
 subscription = queue.subscribe(slow)
-vars(subscription)["end"] = interrupted_once
+vars(subscription)["_join"] = interrupted_once
 queue.enqueue(1)
 called.wait()
 try:

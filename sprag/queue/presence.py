@@ -1,0 +1,57 @@
+"""Whether a file that is open is still the one that has its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from . import errors
+from .place import which
+
+_LOOK_SECONDS: Final = 0.05
+
+
+class Presence:
+    """The database at `path` and its log, as they were when `opened` was called; before that,
+    nothing is missed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._files: dict[str, tuple[int, int] | None] = {}
+        self._looked_at = 0.0
+
+    def opened(self) -> None:
+        """Keep in mind which files there are now."""
+        with suppress(OSError):
+            # SQLite keeps both open, and nobody else may delete the log meanwhile.
+            self._files = {name: which(name) for name in (self._path, f"{self._path}-wal")}
+
+    def look_again(self) -> None:
+        """Let the next `check` look, however soon it is."""
+        self._looked_at = 0.0
+
+    def check(self, check_open: Callable[[], None]) -> None:
+        """Raise DatabaseRefused if the file or its log was deleted or replaced since it was
+        opened: SQLite would write on, into a file that nobody can open again. Looks now and then.
+
+        `check_open` raises if this process has closed the file itself meanwhile.
+        """
+        now = time.monotonic()
+        if now < self._looked_at + _LOOK_SECONDS:
+            return
+        for name, opened in self._files.items():
+            try:
+                there = which(name)
+            except OSError:
+                return  # what cannot be looked at may be in place: the disk itself will tell
+            if opened is not None and there != opened:
+                check_open()  # the log goes with a close by another thread
+                raise errors.DatabaseRefused(
+                    f"{name} was deleted or replaced while it was open: nothing is accepted, and "
+                    "what running jobs store is lost with the old file. Stop every process that "
+                    f"has {self._path} open, then put the right file in place",
+                    self._path,
+                )
+        self._looked_at = now

@@ -1,0 +1,69 @@
+"""Which threads use a file's connections just now, so that a close or a fork can wait for them."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Usage:
+    """The users of one file. `mutex` also protects what its owner lets them share."""
+
+    def __init__(self) -> None:
+        self.forked()
+
+    def forked(self) -> None:
+        """Begin anew: in a child, threads that are not in this process may hold the mutex."""
+        # Reentrant: what a Ctrl-C left unended is ended by the garbage collector, which runs in
+        # any thread at any line, also in one that holds the mutex.
+        self.mutex = threading.RLock()
+        self._ended = threading.Condition(self.mutex)
+        # By thread, each with a token of that use.
+        self._users: dict[int, object] = {}
+        self._resting = False
+
+    @contextmanager
+    def one(self, check: Callable[[], None]) -> Iterator[None]:
+        """Be a user for this block, once no fork is under way, unless `check` raises."""
+        # A Ctrl-C between any two of these lines can leave a thread among the users. Its next use
+        # takes the place of that one, which must not end it when it is collected at last.
+        me, use = threading.get_ident(), object()
+        try:
+            with self.mutex:
+                while self._resting:
+                    self._ended.wait()
+                check()
+                self._users[me] = use
+            yield
+        finally:
+            if self._users.get(me) is use:
+                del self._users[me]
+            with self.mutex:
+                self._ended.notify_all()
+
+    def wait_ended(self, seconds: float = math.inf) -> bool:
+        """Wait for other threads, with the mutex held; whether none is a user now.
+
+        This thread is none either, whatever a Ctrl-C has left behind, since it is here.
+        """
+        deadline = time.monotonic() + seconds
+        while self._users.keys() - {threading.get_ident()}:
+            if time.monotonic() > deadline:
+                return False
+            self._ended.wait(0.1)
+        return True
+
+    def rest(self, seconds: float) -> bool:
+        """Let no new use begin; whether those that were under way have ended in so many seconds."""
+        with self.mutex:
+            self._resting = True
+            return self.wait_ended(seconds)
+
+    def go_on(self) -> None:
+        """Let uses begin again."""
+        with self.mutex:
+            self._resting = False
+            self._ended.notify_all()
