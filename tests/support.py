@@ -40,6 +40,11 @@ def named(value: object) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))[:70]
 
 
+def examples(long: int) -> int:
+    """How many examples hypothesis tries, of so many in a long run: each run has others."""
+    return long if LONG else long // 3
+
+
 def part(parts: int) -> str:
     """Which of so many parts of what it could try a test tries, as in "2/5": another one in each
     run, and in a long one all, which is "1/1"."""
