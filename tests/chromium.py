@@ -10,9 +10,18 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.support import DEADLINE
 
@@ -89,11 +98,17 @@ class Console:
         self.errors.append(f"not caught: {error}")
 
 
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A session, in which the browser is given the time that it needs on a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(DEADLINE * 1000)
+    return context
+
+
 @contextmanager
 def fresh_page(browser: Browser, console: Console) -> Iterator[Page]:
     """A page of a session of its own. Unless the block raised, its console is judged at the end."""
-    context = browser.new_context()
-    context.set_default_timeout(DEADLINE * 1000)
+    context = new_context(browser)
     page = context.new_page()
     console.watch(page)
     try:

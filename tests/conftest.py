@@ -16,7 +16,7 @@ import pytest
 
 import sprag
 from sprag.queue import QueueService
-from tests.support import Handler, queue_class
+from tests.support import DEADLINE, Handler, queue_class
 
 # A tree that works says nothing of a wheel that lacks a file.
 if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE")):
@@ -28,9 +28,6 @@ if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE
 # In a script's background it is ignored, and the processes that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-LEAVE_SECONDS = 10.0
-"""How long threads may need to end once nobody waits for them."""
 
 
 class MakeQueue(Protocol):
@@ -61,7 +58,7 @@ def _no_thread_left() -> Iterator[None]:
     another test."""
     yield
     left = [t for t in threading.enumerate() if t.name.startswith("sprag-")]
-    end = time.monotonic() + LEAVE_SECONDS
+    end = time.monotonic() + DEADLINE
     for thread in left:
         thread.join(max(end - time.monotonic(), 0))
     stuck = [thread for thread in left if thread.is_alive()]

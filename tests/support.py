@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import ZipFile
 
 import apsw
@@ -27,12 +28,34 @@ DEADLINE = 60.0
 PATIENCE = 600.0
 """Seconds after which a whole program of a test is ended, which works all the time until then."""
 
+LONG = "SPRAG_TEST_LONG" in os.environ
+"""Whether tests try all that they can, which `tools/test.py --long` asks for, or a part of it."""
+
 Handler = Callable[[Any, Any], Any]
+T = TypeVar("T")
 
 
 def named(value: object) -> str:
     """The name of a parameter in a test's id: the same in every process that collects it."""
     return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))[:70]
+
+
+def examples(long: int) -> int:
+    """How many examples hypothesis tries, of so many in a long run: each run has others."""
+    return long if LONG else long // 3
+
+
+def part(parts: int) -> str:
+    """Which of so many parts of what it could try a test tries, as in "2/5": another one in each
+    run, and in a long one all, which is "1/1"."""
+    # Not from `random`, whose seed hypothesis sets.
+    return "1/1" if LONG else f"{secrets.randbelow(parts) + 1}/{parts}"
+
+
+def some(things: Iterable[T], parts: int) -> list[T]:
+    """Such a part of things."""
+    number, step = map(int, part(parts).split("/"))
+    return list(things)[number - 1 :: step]
 
 
 def queue_class(handler: Handler | None = None, name: str = "work") -> type[QueueService]:

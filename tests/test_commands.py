@@ -164,7 +164,18 @@ def command_of(words: list[str]) -> str | None:
 # ---------------------------------------------------------------- the short forms
 
 
-RUN = [line for line in NAMED if tool_of(split(line)[1]) or split(line)[1][0] == "sprag"]
+def is_run(line: str) -> bool:
+    """Whether a command line is tried: it is ours, and not the short form of one that is tried."""
+    _, words = split(line)
+    tool = tool_of(words)
+    if tool is None:
+        return words[0] == "sprag"
+    own = words[1:]
+    is_short_form = own == list(TOOLS[tool].words[: len(own)])
+    return not own or not is_short_form or f"tools/{tool}" not in NAMED
+
+
+RUN = [line for line in NAMED if is_run(line)]
 
 
 def test_there_is_a_short_form_of_whatever_the_documents_name() -> None:

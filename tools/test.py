@@ -36,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
         "format": lambda: module("ruff", "format", "--check"),
         "lint": lambda: module("ruff", "check"),
         "types": lambda: module("mypy", *typed),
-        "tests": lambda: _test_wheel(python, options.pytest, coverage=options.cov),
+        "tests": lambda: _test_wheel(
+            python, options.pytest, coverage=options.cov, long=options.long
+        ),
     }
     if options.fix:
         module("ruff", "check", "--fix-only")
@@ -70,6 +72,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--cov", action="store_true",
         help="measure the coverage of branches too, for a quarter more time",
     )  # fmt: skip
+    parser.add_argument(
+        "--long", action="store_true",
+        help="let tests that try a part of their cases, another one in each run, try all of them",
+    )  # fmt: skip
     own = list(arguments)
     pytest: list[str] = []
     if "--" in own:
@@ -85,7 +91,7 @@ def _timed(name: str, check: Callable[[], bool]) -> tuple[str, bool, float]:
     return name, passed, time.monotonic() - start
 
 
-def _test_wheel(python: Path, arguments: Sequence[str], *, coverage: bool) -> bool:
+def _test_wheel(python: Path, arguments: Sequence[str], *, coverage: bool, long: bool) -> bool:
     # Held to the end: another run of the tests must not replace the wheel under this one.
     with _venv.exclusive(f"{python.parent.parent.name}-tests"):
         try:
@@ -95,8 +101,9 @@ def _test_wheel(python: Path, arguments: Sequence[str], *, coverage: bool) -> bo
             return False
         _chromium.ensure()
         pytest = ["-m", "pytest", *_beside(), *(COVERAGE if coverage else ())]
+        variables = {"TMPDIR": _place(), **({"SPRAG_TEST_LONG": "1"} if long else {})}
         return _venv.run([str(python), "-c", SEES_WHEEL]) and _venv.run(
-            [str(python), *pytest, *arguments], TMPDIR=_place()
+            [str(python), *pytest, *arguments], quiet=False, **variables
         )
 
 
@@ -104,9 +111,9 @@ COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
 
 
 def _beside() -> Sequence[str]:
-    """Some processes run tests, one more than there are cores: most tests wait more than they
-    compute. A process that has no more takes half of what another one has."""
-    return (f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=worksteal")
+    """Some processes run tests, two for each core: most tests wait more than they compute. A
+    process that has no more takes half of what another one has."""
+    return (f"--numprocesses={min(8, 2 * (os.cpu_count() or 1))}", "--dist=worksteal")
 
 
 def _place() -> str:

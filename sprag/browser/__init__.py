@@ -1,4 +1,4 @@
-"""What runs in a page, how its files are served, and what is checked before they are.
+"""What runs in a page, how its files are served, and what is checked before that.
 
 `check` and `files` are for the server; `module` is what a page's Python file imports as `sprag`.
 """

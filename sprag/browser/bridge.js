@@ -3,7 +3,7 @@
  * Modules in Python: this starts Brython, and stands between its modules and sprag.js.
  *
  * Everything goes as JSON text through two functions, one each way: `receive` is Python's, `call`
- * is the page's. What knows Brython is at the end; another Python needs that part alone.
+ * is the page's. Only the end of the file knows Brython; another Python would replace that part.
  *
  * @typedef {import("./sprag.js").Module} PageModule
  * @typedef {import("./sprag.js").ModuleFile} ModuleFile
@@ -24,7 +24,7 @@ const timers = new Map();
 const events = new Map();
 /** @type {File[]} */
 const files = [];
-// Handles must not keep what has left the page: Python never says that it is done with one.
+// Handles must not keep elements that have left the page: Python never says when it drops one.
 /** @type {WeakMap<Element, number>} */
 const numbers = new WeakMap();
 /** @type {Map<number, WeakRef<Element>>} */
@@ -63,7 +63,7 @@ export async function startPython(urls, wanted, sprag) {
 }
 
 /**
- * The class that sprag.js starts for one of Python: it passes everything on.
+ * The class that sprag.js starts in place of a Python class, to which it passes everything on.
  * @param {string} file
  * @param {string} kind
  * @param {Set<string>} methods
@@ -106,7 +106,7 @@ function send(message) {
   }
 }
 
-/** Python's newest error, as JavaScript has errors. */
+/** Python's newest error, as an Error of JavaScript. */
 function traced() {
   return Object.assign(new Error("see the console"), { stack: `see the console\n${trace}` });
 }
@@ -232,7 +232,7 @@ function at(number) {
 }
 
 /**
- * Tell `use` of an event; while it runs, Python may prevent what the browser would do.
+ * Call `use` with an event. While it runs, Python may prevent the default action of the browser.
  * @param {Event} event
  * @param {Element} target
  * @param {(said: Message) => void} use
@@ -298,7 +298,7 @@ async function startBrython(urls, call) {
   await script(urls.brython);
   const B = brython();
   B.$options = B.parse_options({ debug: 1, indexeddb: false, static_stdlib_import: false });
-  // An unknown import would be looked for beside the page, by requests that hold up everything.
+  // Brython would look for an unknown import beside the page, by requests that block everything.
   B.finders.path = B.finders.VFS;
   const told = B.error_trace;
   B.error_trace = (/** @type {any} */ error) => {

@@ -182,9 +182,9 @@ def _import_from_problem(node: ast.ImportFrom) -> str | None:
 
 
 def _bound_names(tree: ast.AST) -> set[str]:
-    """Every name that the file gives a meaning of its own, wherever it does."""
+    """Every name that the file defines somewhere."""
     bound: set[str] = set()
-    methods: list[ast.stmt] = []  # a method called open leaves the builtin as it is
+    methods: list[ast.stmt] = []  # a method called open does not hide the builtin
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             bound.add(node.id)

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Runs before the page's content is there: holds what people do until the page's modules can hear
- * of it. A classic script in the head, since a module would run only after the content.
+ * Runs before the page's content is there, and keeps what people do until the page's modules have
+ * started. A classic script in the head, because a module would run only after the content.
  *
  * An event at an element with `data-on-<event>` is stopped here, with what it would do (send a
  * form, follow a link); sprag.js sends it again, in its order, once all modules have started. While
@@ -16,7 +16,7 @@
   const MOST = 200;
   // Of these only the latest matters.
   const STREAMS = /move$|over$|^drag$|^scroll$|^wheel$|^resize$/;
-  // What a click there does is for the field or the browser, and has happened when it is told.
+  // There, the field or the browser acts on a click, and has done so when it is replayed.
   const FIELDS =
     "input:not([type=submit], [type=image], [type=button], [type=reset]), select, option, " +
     "textarea, label, summary, audio, video, [contenteditable]";

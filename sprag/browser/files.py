@@ -1,4 +1,4 @@
-"""The files that pages load: each read, named by its content and compressed once."""
+"""The files that pages load. Each is read, named by its content, and compressed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
 
-# What typed code imports beside sprag. A browser's Python has neither.
+# Typed code imports these beside sprag, and a browser's Python has neither.
 _FUTURE = "annotations = True\n"
 _TYPING = "TYPE_CHECKING = False\nAny = object\n\n\ndef cast(kind, value):\n    return value\n"
 
@@ -40,7 +40,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class PythonNames:
-    """What the page's config calls brython, bridge and runtime: names of assets."""
+    """The names of the assets that the page's config calls brython, bridge and runtime."""
 
     brython: str
     bridge: str
@@ -75,7 +75,7 @@ def stylesheet() -> Asset:
 
 @cache
 def python_assets() -> tuple[Asset, ...]:
-    """What a page with modules in Python needs beside: Brython, the bridge, and module.py.
+    """What a page with modules in Python needs in addition: Brython, the bridge, and module.py.
 
     Raises RuntimeError if Brython is not installed.
     """
@@ -98,7 +98,7 @@ def python_names() -> PythonNames:
 
 def page_module(path: Path) -> Asset:
     """An author's own module file, `.py` or `.js`, as it is now."""
-    # The hash tells files apart whose names are alike when they are fit for a URL.
+    # The hash tells files apart whose names become equal when they are made fit for a URL.
     stem = re.sub(r"[^\w-]", "_", path.stem, flags=re.ASCII)
     return _asset(stem + path.suffix, path.read_text(encoding="utf-8"))
 
@@ -112,7 +112,7 @@ def _asset(name: str, text: str) -> Asset:
 
 
 def _gzipped(content: bytes) -> bytes:
-    # The time of compression would make two processes answer with different bytes.
+    # With the time of compression in it, two processes would send different bytes.
     return gzip.compress(content, 9, mtime=0)
 
 
@@ -132,6 +132,6 @@ def _brython() -> str:
 
 
 def _without_comments(source: str) -> str:
-    """Our own JavaScript without what is a third of its weight; each line keeps its number."""
+    """Our own JavaScript without its comments, a third of its size; each line keeps its number."""
     plain = _BLOCK_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
     return _LINE_COMMENT.sub("", plain)

@@ -1,6 +1,6 @@
 """The check of a template's data- attributes at start-up: each problem by file and line.
 
-Pure: a template is read as it is written, without what Jinja will put in.
+Pure: a template is read as it is written; what Jinja will insert is not known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_HOLE = "\ue000"  # what stands for Jinja's part: nothing is known of it
+_HOLE = "\ue000"  # stands for what Jinja inserts, of which nothing is known
 _PATH = re.compile(r"!?(\.|[\w-]+(\.[\w-]+)*)", re.ASCII)
 _REFUSED = re.compile(r"on.*|srcdoc|style")
 _ACTIVE = re.compile(r"script|style|base|link|meta|object|embed|animate\w*|set")
@@ -33,7 +33,7 @@ EVENTS = frozenset((
     "touchend", "touchmove", "touchstart", "transitioncancel", "transitionend", "transitionrun",
     "transitionstart", "volumechange", "waiting", "wheel",
 ))  # fmt: skip
-"""The events that browsers have of themselves."""
+"""The events that browsers have by themselves."""
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
@@ -45,7 +45,7 @@ def check_markup(
 ) -> list[str]:
     """The mistakes in a template's data- attributes, each as `template:line: …`.
 
-    `classes` are those of all modules of the page, as ModuleFile has them. What Jinja puts in is
+    `classes` are those of all modules of the page, as ModuleFile has them. What Jinja inserts is
     not known, and taken to be right.
     """
     reader = _Markup(template, classes, _own_elements(html) & classes.keys())
@@ -72,7 +72,7 @@ class _Markup(HTMLParser):
         self.problems: list[str] = []
         self._template = template
         self._classes = classes
-        # Modules without an element of their own have the body's.
+        # Modules without an element of their own belong to the body.
         self._body = sorted(classes.keys() - placed) or sorted(classes)
         self._open: list[tuple[str, str | None]] = []
 
@@ -83,7 +83,7 @@ class _Markup(HTMLParser):
             self._open.append((tag, module))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # In HTML the slash means nothing, in SVG it closes: nothing inside it either way.
+        # The slash means nothing in HTML, and closes the element in SVG: it is empty either way.
         self._look_at(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
@@ -114,10 +114,10 @@ class _Markup(HTMLParser):
         if (event := _NO_DASH.fullmatch(name)) and event[1] in EVENTS:
             return f"does nothing: expected data-on-{event[1]}"
         if not self._classes:
-            return None  # without a module they mean nothing of ours
+            return None  # without a module these attributes are not ours
         if name == "data-each" and tag != "template":
             return "must be on a <template>, whose content is repeated"
-        # The key is looked up in an item: it has neither a "!" nor an item of its own.
+        # The key is looked up in an item, so it has neither a "!" nor a "." at its beginning.
         if name == "data-key" and not re.fullmatch(r"[\w-]+(\.[\w-]+)*", text.strip()):
             return "must be the name in an item that tells it from the others, such as id"
         bound = ("data-text", "data-show", "data-each")
@@ -128,7 +128,7 @@ class _Markup(HTMLParser):
 
     def _handler_problem(self, method: str, module: str | None) -> str | None:
         if module and module not in self._classes:
-            return None  # which is a problem of its own
+            return None  # which is reported as a problem of its own
         candidates = [module] if module else self._body
         if not candidates:
             return (
@@ -155,8 +155,8 @@ class _Markup(HTMLParser):
 
 
 def _event_problem(name: str) -> str | None:
-    """Why an event is one that never happens: it is much like a browser's own. Others may be the
-    page's own events."""
+    """Why an event never happens: its name is much like that of a browser's event. Any other name
+    may be an event of the page's own."""
     event = name.removeprefix("data-on-")
     if event in EVENTS:
         return None

@@ -1,14 +1,14 @@
-"""Class Module: code of a page, in Python, with what its verbs hand out.
+"""Class Module: the code of a page in Python, and the objects that its methods return.
 
 This one file is two things. In a browser it is the module `sprag`, so that a page's file says
 `from sprag import Module`. On a server it can be imported for its names and types, for editors and
-checkers; its verbs refuse to work there. It therefore imports nothing that a browser lacks, which
-is nearly everything: `connect` is given what the file needs of its surroundings.
+checkers; its methods refuse to work there. It therefore imports nothing that a browser lacks, which
+is nearly everything: `connect` gives it the functions that it needs.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # a browser has it not in `typing`; checkers go by the name
+TYPE_CHECKING = False  # a browser's `typing` has no such name; type checkers know it by its name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
@@ -89,7 +89,7 @@ class Module:
         """Change names of the state, and whatever the page shows of them. Values are JSON."""
         _require_page("set_state")
         sent = _jsonable(changes, "changes")
-        # Before it is shown: a focus that moves may call a handler that looks at the state.
+        # Before the page shows it: a focus that moves may call a handler that reads the state.
         self.state.update(changes)
         _call("set_state", module=self._number, changes=sent)
 
@@ -390,7 +390,7 @@ class Classes:
         return bool(self._element._ask("toggle_class", name=name, on=on))
 
 
-# The way to the page: one function out, one function in, JSON texts both ways.
+# The connection to the page: one function out, one function in, JSON text both ways.
 
 _page: dict[str, Handler] = {}
 _modules: dict[int, Module] = {}
@@ -404,7 +404,7 @@ def connect(
     dumps: Callable[[Any], str],
     spawn: Callable[[Any], Any],
 ) -> Callable[[str], str]:
-    """For the bridge of a Python that runs in a browser: gives the function it sends texts to.
+    """Return the function that the page sends texts to. The bridge of a browser's Python calls it.
 
     `call` takes a text to the page and brings one back, at once. `spawn` runs a coroutine.
     """
@@ -436,9 +436,9 @@ def _load(name: str) -> list[dict[str, Any]]:
 
 
 def _start(file: str, kind: str, module: int, state: dict[str, Any], element: int) -> bool:
-    """True, so that the page knows that it did not raise."""
+    """Return True, so that the page knows that nothing was raised."""
     cls = getattr(__import__(file), kind)
-    # Before __init__, so that an author's own needs to know nothing of this.
+    # Set before __init__, so that an author's __init__ need not know about it.
     instance = cls.__new__(cls)
     instance._number = module
     instance.state = state
@@ -511,7 +511,7 @@ def _require_page(verb: str) -> None:
 
 def _keep(owner: Module, handler: Handler) -> int:
     """The number under which the page may call this handler while its module runs."""
-    global _last_callback  # noqa: PLW0603 - a counter; the browser has no itertools
+    global _last_callback  # noqa: PLW0603 - a counter; browsers have no itertools
     _last_callback += 1
     _callbacks[_last_callback] = (owner._number, _callable(handler))
     return _last_callback
@@ -524,7 +524,7 @@ def _callable(handler: Handler) -> Handler:
 
 
 def _run(handler: Handler, *offered: Any) -> bool | None:
-    """What a handler of ours gives back, or None. Coroutines go on by themselves."""
+    """What a handler returns, or None. A coroutine goes on by itself."""
     result = handler(*offered[: _taken(handler, len(offered))])
     if type(result).__name__ == "coroutine":
         _page["spawn"](result)

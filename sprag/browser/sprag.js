@@ -42,13 +42,13 @@ export class Module {
   /** The page is there: subscribe, start timers. @returns {any} */
   onStart() {}
 
-  /** The page goes away, or the element left it. What the verbs began is ended already.
+  /** The page goes away, or the element has left it. Timers and subscriptions have ended already.
    * @returns {any} */
   onStop() {}
 
   /**
-   * Call `handler(signal)` for every signal of this name, none twice and none left out, also when
-   * the connection was lost in between. `sprag:connection.changed` ({online}) tells of that.
+   * Call `handler(signal)` for every signal of this name. None comes twice and none is missing,
+   * also after the connection was lost, which `sprag:connection.changed` ({online}) reports.
    * @param {string} signal
    * @param {Handler} handler
    */
@@ -59,9 +59,9 @@ export class Module {
 
   /**
    * Call an action of the page's server. Fields that are a File, a Blob, a FileList or an array of
-   * files are uploaded. `.then(handler)` gets the result of one that worked, `.catch(handler)` of
-   * one that did not; `await` gives the result either way, and never throws. Results about one job,
-   * and of like calls, come in the order of the calls; signals of a job that a call began, after it.
+   * files are uploaded. `.then(handler)` gets the result if the action succeeded, `.catch(handler)`
+   * if it failed; `await` returns it either way, and never throws. Results about one job, and of
+   * equal calls, come in the order of the calls; signals of a job after the call that began it.
    * @param {string} name
    * @param {Record<string, any>} [payload]
    */
@@ -71,7 +71,7 @@ export class Module {
   }
 
   /**
-   * Change names of the state, and what of the page depends on it.
+   * Change names of the state, and what the page shows of them.
    * @param {Record<string, any>} changes
    */
   setState(changes) {
@@ -89,7 +89,7 @@ export class Module {
    */
   delegate(element, event, selector, handler) {
     const run = this._guard(`on ${event} at ${selector}`, handler);
-    element.matches(selector); // a selector that is wrong should say so here
+    element.matches(selector); // throws here if the selector is wrong
     const listener = (/** @type {Event} */ happened) => {
       const origin = happened.target instanceof Element ? happened.target : null;
       const target = origin?.closest(selector);
@@ -109,7 +109,7 @@ export class Module {
   }
 
   /**
-   * Like `after`, but again and again.
+   * Like `after`, but repeatedly.
    * @param {number} seconds
    * @param {Handler} handler
    * @returns {Timer}
@@ -119,7 +119,7 @@ export class Module {
   }
 
   /**
-   * The method that markup means by `name`. (Not for authors: Python modules have theirs elsewhere.)
+   * The method that markup calls `name`. (Not for authors. Python modules have theirs elsewhere.)
    * @param {string} name
    * @returns {Handler | undefined}
    */
@@ -138,7 +138,7 @@ export class Module {
     this._guard("onStart", this.onStart, (error) => startFailed(this.constructor.name, error))();
   }
 
-  /** End what the verbs began. (Not for authors.) */
+  /** End timers, subscriptions and the like. (Not for authors.) */
   _stop() {
     if (!this.#running) return;
     for (const undo of this.#undo) undo();
@@ -148,8 +148,8 @@ export class Module {
   }
 
   /**
-   * The handler, such that its errors end in the console, and that it runs only while its module
-   * does. (Not for authors.)
+   * A handler that runs only while its module does, and whose errors go to the console. (Not for
+   * authors.)
    * @param {string} what
    * @param {Handler} handler
    * @param {(error: unknown) => void} [failed]
@@ -162,7 +162,7 @@ export class Module {
       return () => {};
     }
     return async (...args) => {
-      // The handler itself runs at once: only an error of what it awaits comes later.
+      // The handler runs at once; only what it awaits may fail later.
       try {
         if (this.#running) await handler.apply(this, args);
       } catch (error) {
@@ -195,7 +195,7 @@ export class Module {
 
 // Actions
 
-/** An action that was called: what is to happen with its result. */
+/** A call of an action: says what happens with its result. */
 class Call {
   /** @type {{wants: (result: Result) => boolean, run: Handler}[]} */
   #handlers = [];
@@ -262,11 +262,11 @@ async function post(name, payload) {
   try {
     request = encoded(payload);
   } catch (problem) {
-    await null; // an `await` of the call adds its handler only after this
+    await null; // `await call` adds its handler only after this
     return failure(0, { type: "invalid_payload", message: `${problem}` });
   }
   const { body } = request;
-  const like = typeof body === "string" ? `${name} ${body}` : null; // of two files none is first
+  const like = typeof body === "string" ? `${name} ${body}` : null; // uploads have no order
   return inTurn(payload?.job_id ?? like, send(name, request));
 }
 
@@ -298,8 +298,8 @@ function failure(status, error) {
 const turns = new Map();
 
 /**
- * The answer, once those before it with this key were given: what a page was told last must not be
- * older than what it was told before. The answers never reject. Without a key, at once.
+ * The answer, once all earlier ones with this key were given, so that the last thing that a page is
+ * told is the newest. Without a key, at once. Answers never reject.
  * @param {unknown} key
  * @param {Promise<Result>} answer
  */
@@ -347,7 +347,7 @@ const CONNECT_SECONDS = 10;
 const STEADY_SECONDS = 5;
 const HOLD_SECONDS = 5;
 
-/** The page's one line to the server: a WebSocket, or Server-Sent Events where there is none. */
+/** The page's one connection to the server: a WebSocket, or Server-Sent Events if there is none. */
 class Connection {
   /** @type {Map<string, Set<Handler>>} */
   #handlers = new Map();
@@ -360,11 +360,11 @@ class Connection {
   #sse = false;
   /** Whether a WebSocket has worked on this page. */
   #proven = false;
-  /** When this line was found to work, by performance.now(); 0 if it has not been. */
+  /** When this connection was found to work, by performance.now(); 0 if it was not. */
   #opened = 0;
-  /** Lines in a row that never worked: another kind may. */
+  /** How many connections in a row never worked: then the other kind is tried. */
   #refused = 0;
-  /** Lines in a row that did not last: the longer the pause. */
+  /** How many connections in a row did not last: the more, the longer the pause. */
   #failures = 0;
   /** The newest transition, progress and notice that were received. */
   #cursor;
@@ -380,7 +380,7 @@ class Connection {
     this.base = base;
     this.#cursor = numbers(cursor);
     const openNow = () => {
-      this.#failures = 0; // what failed before says nothing of now
+      this.#failures = 0; // earlier failures say nothing about now
       this.#open();
     };
     addEventListener("online", () => this.#wanted && openNow());
@@ -390,7 +390,7 @@ class Connection {
   }
 
   /**
-   * The line is opened for the first subscriber: the cursor makes up for the time until then.
+   * The first subscriber opens the connection; the cursor makes up for the time until then.
    * @param {string} signal
    * @param {Handler} handler
    * @returns {() => void}  the end of it
@@ -405,7 +405,7 @@ class Connection {
     return () => handlers.delete(handler);
   }
 
-  /** Hang up, without telling anybody: the page goes. A later subscriber opens it again. */
+  /** Close without a signal, because the page goes. A later subscriber opens it again. */
   close() {
     this.#wanted = false;
     this.#hangUp();
@@ -420,7 +420,7 @@ class Connection {
     const link = this.#sse ? new EventSource(url) : new WebSocket(url);
     this.#link = link;
     link.onmessage = ({ data }) => link === this.#link && this.#receive(data);
-    // An EventSource would try again by itself, but neither with our cursor nor in our own time.
+    // An EventSource would try again by itself, but without our cursor, and when it likes.
     const lost = () => link === this.#link && this.#lost();
     if (this.#sse) link.addEventListener("open", () => link === this.#link && this.#works());
     link.addEventListener("error", lost);
@@ -439,11 +439,11 @@ class Connection {
     this.#hangUp();
     const lasted = this.#opened && performance.now() - this.#opened > STEADY_SECONDS * 1000;
     this.#failures = lasted ? 0 : this.#failures + 1;
-    // Without a network no kind of line works, which says nothing against this one.
+    // Without a network no kind works, so that says nothing about this one.
     if (this.#opened) this.#refused = 0;
     else if (navigator.onLine) this.#refused += 1;
-    // A proxy may let no WebSocket through, or the server may only be away: try both in turn. Where
-    // a WebSocket has worked it is rather the server; events take one of few connections to it.
+    // A proxy may refuse WebSockets, or the server may only be away: try both in turn. If one has
+    // worked before, it is the server; events take one of the few connections to it.
     const turns = this.#proven ? 12 : 3;
     this.#sse = this.#refused ? this.#refused % turns === turns - 1 : this.#sse && !this.#proven;
     this.#setOnline(false);
@@ -473,8 +473,8 @@ class Connection {
   }
 
   /**
-   * A server whose journal or ticks end before our cursor is another one than we had (its file was
-   * replaced, or it was started again): what it says from here on is new.
+   * If the server's journal or ticks end before our cursor, its file was replaced, or it was
+   * started again: everything that it sends from here on is new.
    * @param {string} cursor
    */
   #goBack(cursor) {
@@ -499,8 +499,8 @@ class Connection {
   }
 
   /**
-   * The page does not know a job before the call that began it is answered, and the job may be done
-   * by then: until that answer, hold what is told of it.
+   * The page does not know a job before the call that began it is answered, and the job may have
+   * ended by then. So signals about it are held until that answer.
    * @param {Signal} signal
    */
   #inTurn(signal) {
@@ -519,10 +519,10 @@ class Connection {
     const named = calls.map(async (handled) => {
       if (!JSON.stringify((await handled).value)?.includes(id)) throw id;
     });
-    const any = Promise.any(named).catch(() => {}); // none: by then all of them are answered
+    const any = Promise.any(named).catch(() => {}); // none of them: then all are answered
     const late = new Promise((resolve) => setTimeout(resolve, HOLD_SECONDS * 1000));
     await Promise.race([any, late]);
-    await new Promise((resolve) => setTimeout(resolve)); // who awaits the call goes on first
+    await new Promise((resolve) => setTimeout(resolve)); // code that awaits the call goes on first
     const held = this.#held.get(id) ?? [];
     this.#held.delete(id);
     for (const signal of held) this.#deliver(signal);
@@ -551,7 +551,7 @@ function numbers(cursor) {
 
 const PATH = /^!?(\.|[\w-]+(\.[\w-]+)*)$/;
 
-/** The markup of one module, each place of it changed when its value is another than before. */
+/** The markup of one module. Each place is changed when its value differs from before. */
 class View {
   /** @type {(() => void)[]} */
   #updates = [];
@@ -566,7 +566,7 @@ class View {
   }
 
   render() {
-    // A focus that moves may call a handler, which may call setState: one after the other.
+    // A focus that moves may call a handler, which may call setState: render one after the other.
     this.#again = true;
     if (this.#rendering) return;
     this.#rendering = true;
@@ -673,7 +673,7 @@ class View {
       /** @type {Row} */
       const row = { scope: { item, outer: scope }, updates: [], first: template, last: template };
       for (const child of [...content.children]) this.#bind(child, row.scope, row.updates);
-      // Nodes of its own mark where a row begins and ends, whatever lists within it add.
+      // Empty text nodes mark where a row begins and ends, whatever lists inside it add.
       content.prepend((row.first = document.createTextNode("")));
       content.append((row.last = document.createTextNode("")));
       return row;
@@ -709,7 +709,7 @@ class View {
     });
   }
 
-  /** What a path begins in: the innermost item that has its first name, or the state.
+  /** Where a path begins: in the innermost item that has its first name, or in the state.
    * @param {Scope | null} scope @param {string | undefined} name @returns {any} */
   #rootOf(scope, name) {
     for (let at = scope; at; at = at.outer) if (has(at.item, name)) return at.item;
@@ -717,7 +717,7 @@ class View {
   }
 
   /**
-   * Tell of a path that names nothing, once: a misspelt one would only ever show nothing.
+   * Report a path that names nothing, once: if it is misspelt, it would never show anything.
    * @param {Element} element
    * @param {string} attribute
    * @param {Scope | null} scope
@@ -730,7 +730,7 @@ class View {
         found = found[name];
         continue;
       }
-      if (typeof found !== "object" || found === null) return; // nothing yet, so nobody knows
+      if (typeof found !== "object" || found === null) return; // there is nothing yet to look into
       const keys = Object.keys(found);
       if (found === this.#module.state) {
         for (let at = scope; at; at = at.outer) keys.unshift(...Object.keys(at.item ?? {}));
@@ -849,7 +849,8 @@ function refusedAttribute(element, name) {
 }
 
 /**
- * Set an attribute, or what people take for one. null and false remove it, true makes it empty.
+ * Set an attribute, or the property that people mean by it. null and false remove it, true makes
+ * it empty.
  * @param {Element} element
  * @param {string} name
  * @param {any} value
@@ -882,7 +883,7 @@ function refusedUrl(name, value) {
   } catch {
     return "is refused: it is not a valid URL";
   }
-  // A blob: is one that the page made itself, such as the preview of a dropped image.
+  // The page made a blob: URL itself, such as the preview of a dropped image.
   if (SCHEMES.includes(scheme) || (scheme === "blob:" && name === "src")) return "";
   return `is refused: ${scheme} is not allowed there`;
 }
@@ -899,8 +900,8 @@ function complain(element, attribute, problem) {
   report(`${written(element, attribute)} ${problem}`);
 }
 
-/** Like `complain`, but of what may be right. @param {Element} element @param {string} attribute
- * @param {string} problem */
+/** Like `complain`, but about something that may be right. @param {Element} element
+ * @param {string} attribute @param {string} problem */
 function doubt(element, attribute, problem) {
   console.warn(`sprag: ${written(element, attribute)} ${problem}`);
 }
@@ -933,7 +934,7 @@ function misspelt(name) {
   if (!head) return "";
   const ours = rest ? ["attr", "class", "on"] : ["text", "show", "each", "module"];
   if (ours.includes(head)) return "";
-  // Not a changed letter: data-test and data-next are names that people give.
+  // A changed letter does not count: data-test and data-next are names that people use.
   const letters = (/** @type {string} */ word) => [...word].sort().join("");
   const meant = ours.find((one) => one.length > 2 && distance(head, one) === 1 &&
     (one.length !== head.length || letters(one) === letters(head)));
@@ -986,8 +987,8 @@ const connection = new Connection(page.base, page.cursor);
 const running = new Set();
 
 /**
- * Start a module's class on each of its elements. Two cannot share the body's markup: it is the
- * first one's.
+ * Start a module's class on each of its elements. Two modules cannot share the markup of the body:
+ * it belongs to the first.
  * @param {typeof Module} kind
  * @param {string} name
  */
@@ -999,7 +1000,7 @@ export function start(kind, name) {
     if (!bind) complain(element, "data-module", `already has another module: markup cannot use ${name}`);
     try {
       const state = structuredClone(page.state);
-      // An author's own constructor may have passed nothing on.
+      // An author's constructor may not have passed these on.
       const module = Object.assign(new kind(element, state), { element, state });
       running.add(module);
       module._start(bind);
@@ -1045,7 +1046,7 @@ async function startPage() {
 const replayed = new WeakMap();
 
 /**
- * What was in a field when an event happened that is only told now.
+ * What was in a field when an event happened that is replayed only now.
  * @param {Event} event
  * @param {Element} element
  * @returns {Was | undefined}
@@ -1086,13 +1087,13 @@ function sendAgain() {
 function copied(event, was) {
   const kind = /** @type {typeof Event} */ (event.constructor);
   if (!(event instanceof DragEvent)) return new kind(event.type, event);
-  const dataTransfer = new DataTransfer(); // its own is empty by now
+  const dataTransfer = new DataTransfer(); // that of the event is empty by now
   for (const file of was?.files ?? []) dataTransfer.items.add(file);
   const { bubbles, cancelable, clientX, clientY } = event;
   return new DragEvent(event.type, { bubbles, cancelable, clientX, clientY, dataTransfer });
 }
 
-/** A click that is only told: of one that is no MouseEvent, no checkbox changes a second time. */
+/** A click for handlers only: it is not a MouseEvent, so no checkbox changes a second time. */
 function plainClick() {
   return new Event("click", { bubbles: true, cancelable: true });
 }
@@ -1117,8 +1118,8 @@ function mark(state) {
 }
 
 /**
- * A module could not be started: styles and tests see it by the page's mark, and its author, during
- * development, by a notice in the page.
+ * Say that a module could not be started: to styles and tests by the page's mark, and during
+ * development to its author by a notice in the page.
  * @param {string} what
  * @param {unknown} error
  */
@@ -1150,7 +1151,7 @@ function startFailed(what, error) {
   notice.append(title, text);
 }
 
-/** What the bridge takes, so that it need not know this file's hashed name. */
+/** What the bridge uses, so that it need not know this file's hashed name. */
 const sprag = {
   Module, start, startFailed, setAttribute, refusedText, reportFailure, wasThen,
 };
@@ -1167,7 +1168,7 @@ addEventListener("pagehide", () => {
   for (const module of running) module._stop();
   connection.close();
 });
-// The page comes back as it was left, from the browser's cache of pages.
+// The browser brings the page back from its cache, as it was left.
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) for (const module of running) module._start(false);
 });

@@ -68,7 +68,7 @@ def run_program(arguments: Sequence[str]) -> int:
     except OSError as error:
         with suppress(OSError):
             sys.stdout.flush()
-        _discard_output()  # what could not be written, if it was that
+        _discard_output()  # in case it was the output that could not be written
         return _complain(Refusal(str(error), kind="system"), as_json=as_json)
     return code if isinstance(code, int) else OK
 
@@ -182,10 +182,10 @@ def _harden_streams() -> None:
     for size in ("COLUMNS", "LINES"):
         given = os.environ.get(size, "0")
         if not (given.isascii() and given.isdigit()):
-            del os.environ[size]  # rich takes what Python calls a digit for one
+            del os.environ[size]  # rich would fail on digits such as ²
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us
+        if stream is None:  # closed by the program that started us
             stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
             setattr(sys, name, stream)
         if hasattr(stream, "reconfigure"):

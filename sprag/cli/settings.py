@@ -26,7 +26,7 @@ _PIECE: Final = 1000
 
 
 class _Console(Console):
-    """A console that leaves it to the program what follows when the reader is gone."""
+    """A console that lets the program decide what to do when the reader is gone."""
 
     def on_broken_pipe(self) -> None:
         """Go on with the BrokenPipeError that is being handled; rich would exit with code 1."""
@@ -75,8 +75,8 @@ class Settings:
 
     def write(self, text: str) -> None:
         """Print text as it is."""
-        # In pieces that a pipe takes whole: with PYTHONUNBUFFERED, Python takes no notice of
-        # what a write leaves over, nor of the reader being gone.
+        # In pieces that a pipe takes whole: with PYTHONUNBUFFERED, Python notices neither what
+        # a write has left over, nor that the reader is gone.
         for start in range(0, len(text), _PIECE):
             sys.stdout.write(text[start : start + _PIECE])
 

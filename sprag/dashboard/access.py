@@ -1,4 +1,4 @@
-"""Who is let in: those with the token, or, without one, those on this very machine."""
+"""Who is let in: anyone with the token, or, if there is none, anyone on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRONG_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = "60"
 _SHORTEST: Final = 16
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# A proxy on this machine would make everyone a local client.
+# Behind a proxy on this machine, every client looks like a local one.
 _PASSED_ON: Final = (
     "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
     "x-forwarded-server", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip",
@@ -60,7 +60,7 @@ class Door:
                 "with, got a shorter one or none"
             )
         self._token = None if token is None else token.encode()
-        # Another token ends all sessions that the previous one began.
+        # A new token ends all sessions that began with the previous one.
         salt = hashlib.sha256(b"sprag.dashboard " + (self._token or b"")).hexdigest()
         self._cookies = URLSafeTimedSerializer(str(secret), salt)
         # Browsers send the cookies of a host to all its ports, so each dashboard needs its own.
@@ -84,13 +84,13 @@ class Door:
         """True if the cookie was made here, with the present token, and is not too old."""
         try:
             said: Any = self._cookies.loads(cookie, max_age=SIGNED_IN_SECONDS)
-        except BadSignature:  # also of those that are too old
+        except BadSignature:  # also for cookies that are too old
             return False
         return bool(said == "in")
 
 
 class Access:
-    """Lets through what may come in, and answers the rest."""
+    """Passes on the requests that are allowed, and answers the others."""
 
     def __init__(self, app: ASGIApp, door: Door, pages: Pages) -> None:
         self._app = app
@@ -103,7 +103,7 @@ class Access:
             return
         send = stay_here(scope, send)
         request = Request(scope, receive)
-        if "token" in request.query_params:  # an address is kept in logs and histories
+        if "token" in request.query_params:  # addresses are kept in logs and histories
             base = base_of(scope) + quote(path_of(scope).lstrip("/"))
             await RedirectResponse(base, 303)(scope, receive, send)
             return
@@ -157,7 +157,7 @@ def bearer(request: Request) -> str | None:
 
 
 def client_of(request: Request) -> str:
-    """Whom to count wrong tokens for."""
+    """The client for whom wrong tokens are counted."""
     return request.client.host if request.client is not None else ""
 
 
@@ -168,12 +168,12 @@ def not_local(request: Request) -> Refused | None:
     if not is_loopback(client_of(request)):
         problem = "it answers only requests from this machine"
     elif len(hosts) != 1 or host_name(hosts[0]) not in _NAMES:
-        # Any name can be made to point to 127.0.0.1, by the owner of a page that is open here.
+        # The owner of a page that is open here can make any name point to 127.0.0.1.
         problem = "it answers only to the names localhost, 127.0.0.1 and [::1]"
     elif any(name in request.headers for name in _PASSED_ON):
         problem = "it does not answer requests that come through a proxy"
     elif request.scope.get("http_version") == "1.0":
-        # What nginx spoke to what is behind it until 1.29.7; no browser does.
+        # The HTTP version that nginx used towards its backend until 1.29.7; no browser does.
         problem = "it does not answer HTTP/1.0, which proxies speak"
     if problem is None:
         return None
@@ -196,7 +196,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, in small letters, without the port."""
+    """The name in a Host header, in lower case, without the port."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdigit() else host).lower()
 

@@ -1,4 +1,4 @@
-"""Answers: their JSON and their pages for errors, and the headers that all of them carry."""
+"""Answers: their JSON, their error pages, and the headers that all of them have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not "no-referrer": browsers would then say that a form comes from nowhere (Origin: null).
+    # Not "no-referrer": browsers would then send forms with "Origin: null".
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -31,7 +31,7 @@ _HEADERS: Final = {
 
 
 class Json(JSONResponse):
-    """JSON in ASCII, so that half of a surrogate pair, which some texts hold, can be sent too."""
+    """JSON in ASCII, so that texts with half of a surrogate pair can be sent too."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
@@ -87,10 +87,10 @@ def refusal(request: Request, status: int, kind: str, message: str, **facts: Any
     else:
         error = {"type": kind, "message": message, **facts}
         answer = Json({"ok": False, "error": error}, status)
-    protect(answer.headers)  # an internal error is answered outside of ProtectedAnswers
+    protect(answer.headers)  # internal errors are answered outside ProtectedAnswers
     return answer
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether a person's browser has asked for a page."""
+    """Return True if a browser asks for a page."""
     return "text/html" in request.headers.get("accept", "")

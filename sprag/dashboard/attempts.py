@@ -14,7 +14,7 @@ _CLIENTS: Final = 1000
 
 
 class Attempts:
-    """At most `MOST` wrong tokens in `SECONDS` for each client; of the latest 1,000 clients."""
+    """Allows each client `MOST` wrong tokens in `SECONDS`; remembers the latest 1,000 clients."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

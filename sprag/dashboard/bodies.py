@@ -1,4 +1,4 @@
-"""Bodies of requests, of bounded length."""
+"""Request bodies of limited length."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Facts:
         )
 
     def job(self, request: Request) -> Response:
-        """A job and its moves; of very many moves the latest."""
+        """A job and its moves; if there are very many, the latest ones."""
         id_ = request.path_params["id"]
         if not is_job_id(id_):
             raise JobNotFound(id_, None)

@@ -1,5 +1,5 @@
 """Files that browsers load: read once, named by the hash of all of them, and cached by browsers
-for good."""
+without an end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Files:
         self.version = digest.hexdigest()[:16]
 
     def get(self, version: str, name: str) -> File | None:
-        """The file of this name; None also for one of another version."""
+        """The file of this name; None if there is none, or only in another version."""
         return self._files.get(name) if version == self.version else None
 
     def url(self, name: str) -> str:

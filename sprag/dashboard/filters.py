@@ -1,4 +1,4 @@
-"""Which jobs a list is of: by state, queue, text and time; and in which order."""
+"""Which jobs a list shows, by state, queue, text and time, and in which order."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..queue.search import Order, Span, Wanted
 MOST_TEXT: Final = 200
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-# What was one state before, and may be in an address that someone kept.
+# "queued" was one state in earlier versions, and may be in a bookmark.
 _GROUPS: Final[dict[str, tuple[State, ...]]] = {"queued": ("ready", "scheduled", "retrying")}
 _FIELDS: Final = frozenset({"states", "queue", "text", "by", "from", "until"})
 
 
 class Mistake(ValueError):
-    """A request that makes no sense; the message says what was expected."""
+    """A request that is not valid; the message says what was expected."""
 
 
 class Filter(NamedTuple):
-    """`states` that are empty are all of them, so is `queue` None; an empty `text` finds
-    everything."""
+    """Which jobs are wanted. Empty `states` mean all, `queue` None means all, and an empty `text`
+    finds everything."""
 
     states: tuple[State, ...]
     queue: str | None
@@ -36,15 +36,15 @@ class Filter(NamedTuple):
         return [] if self.queue is None else [self.queue]
 
     def wanted(self, now: float, lost: Sequence[int]) -> Wanted:
-        """The search that this is; `lost` has the owners that are dead."""
+        """The filter as a search; `lost` has the owners that are dead."""
         return Wanted(
             now, self.queues, self.states, self.text, self.accepted, self.ended, lost
         )  # fmt: skip
 
     @classmethod
     def of(cls, states: Iterable[Any], said: Mapping[str, Any]) -> Self:
-        """From what came with a request: `queue`, `text`, and `by` ("accepted" or "ended") with
-        the times `from` and `until`. Raises Mistake."""
+        """Read a filter from a request: `queue`, `text`, and `by` ("accepted" or "ended") with the
+        times `from` and `until`. Raises Mistake."""
         named = [state for state in states if state]
         allowed = (*_GROUPS, *STATES)
         if unknown := [state for state in named if state not in allowed]:
@@ -69,7 +69,7 @@ class Filter(NamedTuple):
 
     @classmethod
     def of_match(cls, match: Any) -> Self:
-        """From the `match` of a body: an object. Raises Mistake."""
+        """Read a filter from the object `match` of a body. Raises Mistake."""
         if not isinstance(match, dict) or not match.keys() <= _FIELDS:
             raise Mistake(f"match: expected an object with {', '.join(sorted(_FIELDS))}")
         states = match.get("states", [])
@@ -107,5 +107,5 @@ def _time(name: str, given: Any, otherwise: float) -> float:
 
 
 def _valid(text: str) -> str:
-    # Half of a surrogate pair is no text that SQLite could look for.
+    # SQLite cannot look for half of a surrogate pair.
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Redirects that stay on this host, whatever the request says that this host is called."""
+"""Redirects that stay on this host, whatever host name the request has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from starlette.types import Message, Scope, Send
 
 
 def stay_here(scope: Scope, send: Send) -> Send:
-    """`send`, such that a redirect to this very host has its path only. Starlette writes the host
-    of the `Host` header into redirects, which a cache on the way may keep for other users."""
+    """Return a `send` that shortens redirects to this host to their path. Starlette writes the
+    `Host` header into redirects, and a cache on the way may keep them for other users."""
     if scope["type"] != "http":
         return send
 
@@ -29,6 +29,6 @@ def _here(location: str, host: str) -> str:
     parts = urlsplit(location)
     if not parts.netloc or parts.netloc.lower() != host.lower():
         return location
-    # Two slashes at the beginning would name a host again; browsers take \ for /.
+    # Two slashes at the beginning would name a host again, and browsers read \ as /.
     path = "/" + parts.path.lstrip("/\\")
     return urlunsplit(("", "", path, parts.query, parts.fragment))

@@ -26,7 +26,7 @@ MOST: Final = 1000
 """How many jobs one request moves."""
 
 _MOST_BYTES: Final = 65536
-_BATCH: Final = 200  # a commit each, so that workers wait for none of them long
+_BATCH: Final = 200  # each is one commit, so that workers never wait long
 _REFUSED: Final = 20
 
 
@@ -51,7 +51,7 @@ class Moves:
         self._engine = engine
 
     def endpoint(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
-        """What answers requests to do this."""
+        """Return the endpoint for this verb."""
 
         async def move(request: Request) -> Response:
             body = await body_of(request, "application/json", _MOST_BYTES)
@@ -122,7 +122,7 @@ def _moved(engine: Engine, verb: Verb, ids: Sequence[str]) -> list[str]:
 
 def _cancelled(engine: Engine, ids: Sequence[str]) -> list[str]:
     if len(ids) == 1:
-        # Tells the handler at once, if it runs here, and finds room on a disk that is full.
+        # It tells the handler at once if that runs here, and has reserved space on a full disk.
         before = _status(engine, ids[0])
         with suppress(JobNotFound):
             engine.cancel(ids[0])

@@ -1,4 +1,4 @@
-"""How the queues of a file stand: counts, pace, the latest failures, who runs jobs."""
+"""The state of a file's queues: counts, pace, the latest failures, and who runs jobs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _KINDS: Final = 6
 
 
 class Overview:
-    """Reads what the first page shows. Each part is read as often as it is cheap; `standing` gives
-    how many jobs each queue has."""
+    """Reads what the first page shows. The cheaper a part is, the more often it is read.
+    `standing` returns how many jobs each queue has."""
 
     def __init__(
         self, engine: Callable[[], Engine], standing: Callable[[], dict[str, dict[str, Any]]]
@@ -65,7 +65,7 @@ class Overview:
         }
 
     def _times_of(self) -> dict[str, dict[str, Any]]:
-        """By queue: how long the last jobs ran, and waited since they were ready."""
+        """Return by queue how long the last jobs ran, and how long they had been ready before."""
         found = {}
         for queue, runs in self._engine().journal.statistics.runs().items():
             ran, waited = [run.ran for run in runs], [run.waited for run in runs]

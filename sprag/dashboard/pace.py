@@ -30,8 +30,8 @@ _SERIES: Final[dict[Event, str]] = {
 
 
 class Pace:
-    """Counts the journal's moves by queue and time as they come, and, 5,000 at each look,
-    those that were there before: a day of them, at most the 256,000 newest."""
+    """Counts the journal's moves by queue and time as they come. Those that were there before are
+    counted 5,000 at each look: a day of them, at most the 256,000 newest."""
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
@@ -43,10 +43,10 @@ class Pace:
         self._whole = True
 
     def shape(self, span: int) -> dict[str, Any]:
-        """Its JSON form; `span` is one of SPANS. With "more" another look knows more."""
+        """Its JSON form; `span` is one of SPANS. "more" says that another look will count more."""
         self._look()
         width = span // _SLOTS
-        # Whole slots, so that a bar does not change its height when only time has passed.
+        # Whole slots, so that a bar does not change its height only because time has passed.
         since = (self._engine().journal.clock() // width + 1 - _SLOTS) * width
         queues: dict[str, dict[str, list[int]]] = {}
         with self._mutex:
@@ -69,7 +69,7 @@ class Pace:
         oldest = journal.clock() - max(SPANS)
         with self._mutex:
             if not 0 <= head - self._last <= _AHEAD:
-                # Nobody looked for long, or the file is another one: begin anew.
+                # Nobody has looked for a long time, or the file was replaced: begin anew.
                 self._moves.clear()
                 self._first = self._last = self._start = head
                 self._whole = head == 0

@@ -21,7 +21,7 @@ _templates: Final = Environment(
 
 
 class HasToken(Protocol):
-    """True if people sign in, and so may sign out."""
+    """Knows whether people sign in, and so may sign out."""
 
     @property
     def has_token(self) -> bool: ...

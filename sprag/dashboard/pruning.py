@@ -1,4 +1,4 @@
-"""Delete old finished jobs: first the number that would go, then, if it is wanted, all of them."""
+"""Delete old finished jobs: first count those that would go, then, if it is wanted, delete them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .bodies import body_of
 from .filters import Mistake
 
 _MOST_BYTES: Final = 4096
-_MOST: Final = 2_000  # before it looks at the time
+_MOST: Final = 2_000  # how many are deleted between looks at the clock
 _SECONDS: Final = 2.0
 _LARGEST: Final = 1e12
 

@@ -14,7 +14,7 @@ from ..queue.states import TERMINAL
 from .verbs import verbs_of
 
 _MOST: Final = 20_000
-"""Characters of an item, a result or a traceback that are sent."""
+"""How many characters of an item, a result or a traceback are sent."""
 
 
 def glance_shape(job: Glance) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def job_shape(job: Job, state: State) -> dict[str, Any]:
 
 
 def move_shape(move: Transition, processes: dict[int, Process]) -> dict[str, Any]:
-    """A row of the journal; of its owner what is still known."""
+    """A row of the journal, with what is still known about its owner."""
     owner = None
     if move.owner is not None:
         known = processes.get(move.owner)
@@ -97,7 +97,7 @@ def move_shape(move: Transition, processes: dict[int, Process]) -> dict[str, Any
 
 
 def process_shape(process: Process) -> dict[str, Any]:
-    """A process that runs jobs, but for the token of its lock."""
+    """A process that runs jobs, without the token of its lock."""
     shape = asdict(process)
     del shape["token"]
     return shape
@@ -109,7 +109,7 @@ def _message(error: dict[str, str] | None, progress: dict[str, Any] | None) -> s
 
 
 def _error(error: dict[str, str]) -> dict[str, str]:
-    # Of what is too long, the end of a traceback and the beginning of all else say the most.
+    # The end of a traceback says the most, and the beginning of everything else.
     trace = error["traceback"]
     return {
         "type": error["type"][:_MOST],

@@ -1,4 +1,4 @@
-"""Costly reads, shared by everyone who asks at the same time."""
+"""Expensive reads, shared by everyone who asks at the same time."""
 
 from __future__ import annotations
 

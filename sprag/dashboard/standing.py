@@ -11,14 +11,14 @@ from .owners import owners_of
 
 
 def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:
-    """By queue: "counts" by state; "at_least" names the states that have more; "workers" of all
-    processes that run it."""
+    """Return by queue: "counts", by state; "at_least", the states that may have more jobs than were
+    counted; "workers", how many all processes have for it."""
     now = engine.journal.clock()
     owners = owners_of(engine).values()
     tallies = engine.journal.statistics.tallies(lost_of(owners), now)
     workers: Counter[str] = Counter()
     for process in owners:
-        # Of one that cannot be judged, it is better to believe that it works.
+        # A process that cannot be judged is taken for one that works.
         if process.state in ("alive", "unknown"):
             workers.update(process.workers)
     return {

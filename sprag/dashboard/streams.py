@@ -107,7 +107,7 @@ class Streams:
             )
             answer.headers["Retry-After"] = "10"
             return answer
-        self._engine()  # fails now, or not at all: once the stream has begun, nobody is told
+        self._engine()  # it fails now or never: once the stream has begun, no error could be sent
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         ending = anyio.Event()
         return EventSourceResponse(
@@ -145,7 +145,7 @@ class Streams:
                 return
             self._source = engine.observers.subscribe(self._tell, None, None)
             self._source_of = engine
-        engine.keep_watch()  # for what other processes commit
+        engine.keep_watch()  # so that commits of other processes are noticed
 
     def _leave(self, stream: Stream) -> None:
         with self._mutex:
@@ -166,5 +166,5 @@ class Streams:
     async def _read(self, live: Callable[[], AsyncIterator[str]]) -> None:
         async for text in live():
             signal = json.loads(text)
-            if "job_id" in signal:  # an application sends other signals, too
+            if "job_id" in signal:  # an application also sends other signals
                 self._tell(signal)

@@ -12,16 +12,16 @@ from .journal import Journal
 from .processes import Process, processes_of
 
 MOST: Final = 1000
-"""Waiting jobs are counted up to one more than this."""
+"""Waiting jobs are counted up to this number plus one."""
 # A process says which queues it runs within moments of its start.
 _START_SECONDS: Final = 2.0
 
 
 def unattended(journal: Journal, folder: Path, queues: Iterable[str] = ()) -> dict[str, int]:
-    """How many jobs wait, by queue, in those that no process runs, of these queues or of all.
+    """Count the waiting jobs of each queue that no process runs, among these queues or all.
 
-    `folder` has the lock files of the file's processes. A process that cannot be judged is taken
-    for alive.
+    `folder` has the lock files of the file's processes. A process that cannot be judged counts as
+    alive.
     """
     processes = processes_of(journal, folder)
     found = {}
@@ -42,7 +42,7 @@ def is_unattended(engine: Engine, queue: str) -> bool:
 
 
 def is_run_elsewhere(engine: Engine, queue: str) -> bool:
-    """Whether another process runs the queue, or has just started and may be about to."""
+    """True if another process runs the queue, or has just started and may be about to."""
     others = [
         process
         for process in processes_of(engine.journal, engine.folder)
@@ -52,7 +52,7 @@ def is_run_elsewhere(engine: Engine, queue: str) -> bool:
 
 
 def words(count: int) -> str:
-    """How many jobs wait, and that no process runs the queue."""
+    """A sentence: how many jobs wait, and that no process runs the queue."""
     jobs = "1 job waits" if count == 1 else f"{count:,} jobs wait"
     if count > MOST:
         jobs = f"more than {MOST:,} jobs wait"

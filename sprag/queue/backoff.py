@@ -28,7 +28,7 @@ class Backoff:
     limit: float = 3600.0
     jitter: float = 0.1
 
-    if TYPE_CHECKING:  # the fields are seconds, whatever they were given as
+    if TYPE_CHECKING:  # the fields are in seconds, in whatever form they were given
 
         def __init__(
             self,
@@ -84,7 +84,7 @@ class Backoff:
         """What `to_json` gave, or a duration. Raises ConfigurationError for anything else."""
         try:
             value = json.loads(text)
-        except (ValueError, RecursionError) as error:  # too long a number, too deep, no UTF-8
+        except (ValueError, RecursionError) as error:  # too long, too deep, not UTF-8
             raise ConfigurationError(f"backoff: expected JSON: {error}") from error
         if not isinstance(value, dict):
             return cls.of(value)

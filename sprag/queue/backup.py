@@ -1,4 +1,4 @@
-"""A copy of the database that can be opened as one, taken while work goes on."""
+"""A copy of the database, which is a database too, made while work goes on."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def backup(database: Database, target: str) -> None:
         raise DatabaseRefused(f"{target} exists already; a backup is a new file", target)
     if not Path(target).parent.is_dir():
         raise DatabaseRefused(f"{target} cannot be made: its folder does not exist", target)
-    # A name of its own: what is cleaned up below is never another's.
+    # A unique name, so that the clean-up below never removes another process's file.
     partial = f"{target}.{os.urandom(4).hex()}.partial"
     check_length(partial, shown=target, system=database.vfs is None)
     try:
-        # SQLite takes an empty file for a new one: this one was never anyone else's to read.
+        # SQLite takes an empty file for a new database. Nobody else could ever read this one.
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         database.backup(partial)
         copy = Database(partial, "full", vfs=database.vfs)

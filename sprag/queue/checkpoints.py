@@ -13,21 +13,22 @@ log: Final = Log("sprag.queue")
 
 Durability = Literal["full", "normal"]
 
-# Small pages: a commit touches half a dozen of them for some hundred bytes, and the WAL takes
-# them whole. Measured: a third more commits a second than with 4 KiB, and half the writing.
+# Small pages: a commit changes some hundred bytes in half a dozen of them, and the WAL stores
+# whole pages. Measured: a third more commits a second than with 4 KiB, and half the writing.
 PAGE_BYTES: Final = 2048
-# Pages in the WAL: from the first number on, checkpoints run beside the writer; at the second
-# the writer waits for one, and its next commit begins the WAL anew. With "full" that is soon:
-# a sync takes half as long again where it also has to record that the file has grown. With
-# "normal" only checkpoints sync, so they are few.
+# Pages in the WAL: from the first number on, checkpoints run beside the writer; at the second,
+# the writer waits for one, and its next commit begins the WAL anew. With "full" that is early,
+# because a sync takes half as long again if it also has to record that the file has grown. With
+# "normal", only checkpoints sync, so there are few of them.
 LENGTHS: Final[dict[Durability, tuple[int, int]]] = {
     "full": (2_000, 2_000),
     "normal": (4_000, 16_000),
 }
-# While a reader is in the way: the next attempt comes after so many pages, or this share of them.
+# While a reader is in the way, the next attempt comes after this many pages, or this share of
+# the log.
 _AGAIN_PAGES: Final = 1_000
 _AGAIN_SHARE: Final = 8
-# How long a checkpoint with the writers kept out waits for one of them, and for readers.
+# How long a checkpoint that keeps writers out waits for a writer, and for readers.
 _ALONE_MILLISECONDS: Final = 100
 _WARN_PAGES: Final = 64_000
 
@@ -53,7 +54,7 @@ class Checkpoints:
         return apsw.SQLITE_OK
 
     def due(self) -> bool:
-        """Say whether to copy what is new, beside the writer."""
+        """True if a copy beside the writer is due."""
         return self.pages >= self.beside_pages and self.pages != self._copied
 
     def beside(self, connection: apsw.Connection) -> None:
@@ -76,8 +77,7 @@ class Checkpoints:
         # Other processes have always added something by then: keep them out for once.
         if self._copied_alone(writer) or pages == done:
             return
-        # A reader in the midst of something keeps the log from beginning anew; one that never
-        # ends keeps it growing.
+        # A reader keeps the log from beginning anew; one that never ends makes it grow.
         self.wait_pages = self.pages + max(_AGAIN_PAGES, self.pages // _AGAIN_SHARE)
         if pages >= self._warn_pages:
             self._warn_pages = 2 * pages
@@ -91,14 +91,14 @@ class Checkpoints:
         try:
             return connection.wal_checkpoint(mode=mode)
         except apsw.BusyError:
-            return None  # another process copies it, or a reader does not end
+            return None  # another process is copying it, or a reader does not end
         except apsw.Error:
             # The commits are safe in the WAL; only its length suffers.
             log.exception("%s: a checkpoint failed; it is tried again", self._path)
             return None
 
     def _copied_alone(self, writer: apsw.Connection) -> bool:
-        """Copy all of it with the writers kept out; false if a reader or a writer did not end."""
+        """Copy all of it while writers are kept out. False if a reader or a writer did not end."""
         writer.set_busy_timeout(_ALONE_MILLISECONDS)
         try:
             return self.copy(writer, apsw.SQLITE_CHECKPOINT_RESTART) is not None

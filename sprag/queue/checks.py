@@ -62,7 +62,7 @@ def file_path(what: str, path: object) -> str | Path:
 
 
 def backoff(what: str, value: object) -> Backoff:
-    """A Backoff, or the one that waits this duration each time."""
+    """A Backoff, or a duration, which becomes a Backoff that always waits that long."""
     return value if isinstance(value, Backoff) else Backoff.of(value, what)
 
 
@@ -145,7 +145,7 @@ def unix_seconds(what: str, value: object) -> float:
 
 
 def statuses(status: object) -> tuple[Status, ...]:
-    """One status, several of them, or all six for None."""
+    """One status, several of them, or None for all six."""
     if status is None:
         return STATUSES
     words: tuple[object, ...] = ()

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
 from typing import Any, Final
 
-# The second is the script in a process that multiprocessing has spawned.
+# The second name is that of the script in a process that multiprocessing has spawned.
 _MAIN: Final = frozenset({"__main__", "__mp_main__"})
 
 
@@ -67,7 +67,7 @@ def found(name: str) -> Any:
     if owner is None and module == _script():
         owner = sys.modules.get("__main__")
     for part in qualname.split("."):
-        # Not getattr, which may run a module's __getattr__, and that import something.
+        # Not getattr: that may run a module's __getattr__, which may import something.
         owner = getattr(owner, "__dict__", {}).get(part)
     if not (isinstance(owner, type) and dataclasses.is_dataclass(owner)):
         raise LookupError(name)
@@ -154,5 +154,5 @@ def _script() -> str | None:
     if spec is not None and spec.name not in _MAIN:
         return str(spec.name)  # python -m package.module
     file = getattr(main, "__file__", None)
-    # A folder's or an archive's own script is called __main__ everywhere, and so is no name.
+    # The script of a folder or an archive is called __main__ everywhere, which names nothing.
     return None if file is None or Path(file).stem == "__main__" else Path(file).stem

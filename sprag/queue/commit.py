@@ -2,14 +2,18 @@
 
 There is no writer thread, so a lone writer pays no hand-off. While one thread
 writes, the others' tickets pile up and go into its successor's transaction.
+
+Nothing that an exception of a signal handler tears can keep anyone waiting. Who
+leads is who holds a lock, which C code takes and releases in one step with its
+block. The leader wakes those for whom it has written, and who leads next; and
+whoever still sleeps looks now and then, and leads if nobody does.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
 
@@ -24,15 +28,13 @@ class Ticket:
     `parked`: then its poster sleeps on until `wake_parked`.
     """
 
-    __slots__ = ("_leads", "_led", "_wake", "done", "error", "parked")
+    __slots__ = ("_lingers", "_wake", "done", "error", "parked")
     patient = False
 
     def __init__(self) -> None:
         # As fast as a lock, and one call too many only means one look too many.
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._leads = False
-        self._led: Sequence[Ticket] = ()
-        """What its poster writes for, until all of them have been woken."""
+        self._lingers = False
         self.done = False
         self.parked = False
         self.error: BaseException | None = None
@@ -47,6 +49,13 @@ class Ticket:
         """Let its poster look; once too often does no harm."""
         self._wake.put(None)
 
+    def sleep(self, seconds: float | None) -> None:
+        """Return once somebody wakes its poster, or after so many seconds."""
+        try:
+            self._wake.get(timeout=seconds)
+        except Empty:
+            return
+
 
 def _check_stack() -> None:
     # An overrun later would also hit what has to put things right.
@@ -60,6 +69,8 @@ def _check_stack() -> None:
 T = TypeVar("T", bound=Ticket)
 
 LINGER_SECONDS: Final = 0.0005
+# How late a poster may be to notice that nobody leads who should have woken it.
+LOOK_SECONDS: Final = 0.2
 _MOST_VAIN: Final = 5
 _FRAMES: Final = 100
 
@@ -80,9 +91,11 @@ class GroupCommit(Generic[T]):
 
     def __init__(self, write: Callable[[list[T]], None]) -> None:
         self._write = write
-        self._mutex = threading.Lock()
-        self._posted: list[T] = []
-        self._busy = False
+        # Held by who leads, for as long as it writes.
+        self._lead_lock = threading.Lock()
+        # In order. Each use is one step of C code, so there is no lock to it. Nothing depends on
+        # its being complete: the poster of a ticket that is missing leads sooner or later.
+        self._posted: dict[T, None] = {}
         self._quorum = 0
         self._vain = 0
         self._pause = 0
@@ -101,106 +114,85 @@ class GroupCommit(Generic[T]):
         try:
             # From its posting on, others may wait for this thread: it is inside all the while.
             inside.acquire()
-            ticket.done = False
+            ticket.done = ticket.parked = False
             while ticket._wake.qsize():
                 ticket._wake.get()
-            # A Ctrl-C may end the sleep, but tear nothing apart.
-            with shielded:
-                lingers = self._post(ticket)
-                if ticket._leads:
-                    self._lead(ticket)
-            if lingers:
+            ticket._lingers = ticket.patient
+            self._posted[ticket] = None
+            if ticket.patient:
                 self._linger(ticket)
+            # Who finds the lock held after it has posted is seen by its holder, who looks for
+            # posters once the lock is free.
             while not ticket.done:
-                if ticket._leads:
+                if ticket.parked:
+                    ticket.sleep(None)
+                elif self._lead_lock.locked():
+                    ticket.sleep(LOOK_SECONDS)
+                else:
+                    # A Ctrl-C may end the sleep, but tear nothing apart.
                     with shielded:
                         self._lead(ticket)
-                else:
-                    ticket._wake.get()
         except BaseException:
-            self._withdraw(ticket)
+            # Nobody wants this ticket any more, and it may have been its turn to lead.
+            self._posted.pop(ticket, None)
+            self._pass_on()
             raise
         finally:
             inside.release()
         if ticket.error is not None:
             raise ticket.error
 
-    def _post(self, ticket: T) -> bool:
-        """Join those who wait to be written; whether to linger for more of them."""
-        with self._mutex:
-            self._posted.append(ticket)
-            if self._busy:
-                return False
-            if ticket.patient and self._gathers():
-                return True
-            self._busy = ticket._leads = True
-            return False
+    def _linger(self, ticket: T) -> None:
+        """Wait a moment for more of them, if that is worth it."""
+        if not self._lead_lock.locked() and self._gathers():
+            ticket.sleep(LINGER_SECONDS)
+            if not (ticket.done or self._lead_lock.locked()):
+                # Nobody made the number full.
+                self._vain = min(self._vain + 1, _MOST_VAIN)
+                self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
+        ticket._lingers = False
 
     def _gathers(self) -> bool:
         """True if it is worth waiting a moment for more."""
         if len(self._posted) >= self._quorum:
             self._vain = 0
             return False
-        if self._pause:
+        if self._pause > 0:
             self._pause -= 1
             return False
         return True
 
-    def _linger(self, ticket: T) -> None:
-        with suppress(Empty):
-            ticket._wake.get(timeout=LINGER_SECONDS)
-        with self._mutex:
-            if not self._busy and ticket in self._posted:
-                # Nobody made the number full.
-                self._busy = ticket._leads = True
-                self._vain = min(self._vain + 1, _MOST_VAIN)
-                self._pause = (1 << self._vain) - 2  # 0, 2, 6, …
-
     def _lead(self, ticket: T) -> None:
+        """Write all that is posted, once nobody else does, unless `ticket` is written by then."""
         batch: list[T] = []
         try:
-            with self._mutex:
-                batch, self._posted = self._posted, []
-                ticket._led = batch
+            with self._lead_lock:
+                if ticket.done or ticket.parked:
+                    return
+                self._posted[ticket] = None  # a leader whom a signal handler ended may have had it
+                batch = list(self._posted)
+                for posted in batch:
+                    self._posted.pop(posted, None)
                 self._quorum = 0
-            self._write(batch)
-        except BaseException:
-            again = [t for t in batch if not (t.done or t.parked or t is ticket)]
-            with self._mutex:
-                self._posted[:0] = again
-            raise
+                try:
+                    self._write(batch)
+                    # Those who have posted meanwhile are still there when the expected ones come.
+                    self._quorum += len(self._posted)
+                except BaseException:
+                    for other in batch:
+                        if not (other.done or other.parked or other is ticket):
+                            self._posted[other] = None
+                    raise
         finally:
-            # The heir first: its commit overlaps with what the others do next.
-            self._pass_on(ticket)
-            self._wake_others(ticket)
+            # Who leads next first: its commit overlaps with what the others do next.
+            self._pass_on()
+            for other in batch:
+                if other.done and other is not ticket:
+                    other.wake()
 
-    def _pass_on(self, ticket: T) -> None:
-        """Make the one who has waited longest the next leader, if `ticket` leads."""
-        # Between these lines Python does not look for signals, so none can leave a leader asleep.
-        with self._mutex:
-            if not ticket._leads:
+    def _pass_on(self) -> None:
+        """Wake the one who has waited longest to be written, now that the lock is free."""
+        for posted in list(self._posted):
+            if not posted._lingers:  # or it would linger no more
+                posted.wake()
                 return
-            ticket._leads = False
-            heir = self._posted[0] if self._posted else None
-            if heir is None:
-                self._busy = False
-            else:
-                heir._leads = True
-                heir._wake.put(None)
-
-    def _wake_others(self, ticket: T) -> None:
-        """Wake those for whom `ticket` has written."""
-        for other in ticket._led:
-            if other.done and other is not ticket:
-                other._wake.put(None)
-        ticket._led = ()
-
-    def _withdraw(self, ticket: T) -> None:
-        """Its poster was interrupted, wherever it was: nobody wants this ticket any more, and the
-        others must not notice."""
-        with shielded:
-            with self._mutex:
-                if ticket in self._posted:
-                    self._posted.remove(ticket)
-            self._pass_on(ticket)
-            self._wake_others(ticket)

@@ -28,13 +28,13 @@ class Connections:
         self.open: list[apsw.Connection] = []
 
     def raw(self, *, create: bool) -> apsw.Connection:
-        """A connection for which nothing was read or written yet: the file may be another
-        application's."""
+        """A connection that has not read or written anything yet: the file may belong to another
+        application."""
         flags = self._flags | (apsw.SQLITE_OPEN_CREATE if create else 0)
         connection = apsw.Connection(self._path, flags=flags, vfs=self._vfs)
         self.open.append(connection)
-        # Plans must not depend on values: with a partial index in play SQLite would prepare the
-        # statement anew at each execution, which takes five times as long as running it.
+        # Plans must not depend on values: with a partial index, SQLite would prepare the statement
+        # anew at each execution, which takes five times as long as running it.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.set_busy_timeout(self._busy_milliseconds)
         return connection
@@ -43,7 +43,7 @@ class Connections:
         """Give it our settings."""
         connection.execute(
             f"PRAGMA synchronous = {self._sync}; PRAGMA wal_autocheckpoint = 0; "
-            # macOS: without these a sync does not reach the disk.
+            # On macOS, a sync does not reach the disk without these.
             "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; "
             "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF"
         ).fetchall()  # to the end: apsw stops at each statement that returns a row
@@ -56,17 +56,17 @@ class Connections:
             if reads_only:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:
-            # Or each attempt on a disk that fails would leave one more open.
+            # Otherwise each attempt on a failing disk would leave one more open.
             self.end(connection)
             raise
         return connection
 
     def check_shared_memory(self, connection: apsw.Connection) -> None:
-        """Raise ReadOnlyError where only its shared memory keeps a file from being written.
+        """Raise ReadOnlyError if only the file's shared memory keeps it from being written.
 
-        If that cannot be opened for writing, if only for a moment, SQLite opens it for reading,
-        and all connections of this process share it for as long as one of them is open: another
-        connection would write no more than this one.
+        If that cannot be opened for writing, even only for a moment, SQLite opens it for reading,
+        and all connections of this process share it as long as one of them is open. So another
+        connection could not write either.
         """
         connection.set_busy_timeout(0)
         try:
@@ -86,7 +86,7 @@ class Connections:
         try:
             connection.close()
         except apsw.Error:
-            # From the last checkpoint: what it did not copy is safe in the WAL.
+            # The last checkpoint failed: what it did not copy is safe in the WAL.
             log.exception("%s: a connection was closed with an error", self._path)
 
     def end_all(self) -> None:

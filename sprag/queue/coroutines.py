@@ -1,8 +1,8 @@
 """The event loop that runs a queue's `async def` handlers.
 
-A handler that is to give way has its task cancelled, as asyncio's users expect: its `finally`
-blocks run, and the job is cancelled or goes back to the queue. One that swallows the cancellation
-is asked again.
+To stop a handler, its task is cancelled, as users of asyncio expect: its `finally` blocks run, and
+the job is cancelled or goes back to the queue. A handler that swallows the cancellation is
+cancelled again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _AGAIN_SECONDS: Final = 2.0
 
 
 class HandlerLoop:
-    """One loop in a thread of its own. A worker hands it a handler and waits for its end, so that
-    a job takes the same way as with a plain function."""
+    """One loop in a thread of its own. A worker hands it a handler and waits for its end, so a job
+    goes the same way as with a plain function."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -45,7 +45,7 @@ class HandlerLoop:
         try:
             result, error = future.result()
         except CancelledError as error:
-            # The handler had not begun, would not end, or has cancelled its task on its way out.
+            # The handler had not begun, did not end, or cancelled its own task on its way out.
             raise self._why(job, error) from None
         finally:
             self._calls.discard(future)
@@ -75,16 +75,16 @@ class HandlerLoop:
                 again = loop.call_later(_AGAIN_SECONDS, ask)
 
         def interrupted() -> None:
-            with suppress(RuntimeError):  # the loop is closed, and with it the handler has ended
+            with suppress(RuntimeError):  # the loop is closed, so the handler has ended
                 loop.call_soon_threadsafe(ask)
 
         job.interrupted, job.task = interrupted, task
         try:
-            job.check_cancelled()  # while it waited for the loop, where nobody could have asked it
+            job.check_cancelled()  # while it waited for the loop, and could not be asked
             return await handler(item), None
         except asyncio.CancelledError as error:
             return None, self._why(job, error)
-        except BaseException as error:  # noqa: BLE001  # handed on to where handlers are executed
+        except BaseException as error:  # noqa: BLE001  # handed on to the worker
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
         finally:
@@ -101,8 +101,8 @@ class HandlerLoop:
         try:
             self._loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio lets these out of a handler's own tasks. Who awaits such a task gets them too,
-            # and the other jobs go on.
+            # asyncio lets these out of tasks that a handler made. Code that awaits such a task gets
+            # them too, and the other jobs go on.
             log.warning("a task of a handler asked to exit; the event loop goes on", exc_info=error)
             return False
         if not self._closing:
@@ -122,6 +122,6 @@ class HandlerLoop:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             for call in self._calls.copy():
-                call.cancel()  # or its worker would wait for ever
+                call.cancel()  # otherwise its worker would wait forever
             self._loop.close()
             running.loop_threads.discard(threading.get_ident())

@@ -1,4 +1,4 @@
-"""The SQLite file: who may open it, with which settings, and how a transaction goes.
+"""The SQLite file: who may open it, with which settings, and how transactions begin and end.
 
 Nothing here knows a table. One connection writes, some others read, one keeps
 watch (checkpoints, the commits of other processes).
@@ -60,7 +60,7 @@ class Database:
         self._usage = Usage()  # of every connection but the writer
         self._rested = False
         self.turn = threading.Lock()
-        """Held by whoever uses the writer, so that nobody closes it under a transaction."""
+        """Held by the thread that uses the writer, so that nobody closes it meanwhile."""
         self.closed = False
         self.forked = False
         self._presence = Presence(path)
@@ -69,7 +69,7 @@ class Database:
         try:
             with self.translated():
                 self.writer = self._connections.raw(create=create)
-                # A file that may be another application's: not even its log may be copied into
+                # The file may be another application's. Then not even its log may be copied into
                 # it when this connection turns out to be the only one, and closes.
                 self.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log(path)))
                 prepare(self.writer, path, create=create, busy_seconds=busy_seconds)
@@ -88,8 +88,8 @@ class Database:
     # ------------------------------------------------------------ transactions
 
     def begin(self, *, lasting: bool = False) -> None:
-        """Begin to write. What is committed then survives power loss if it is to be `lasting`,
-        and all that was committed before it, with "normal" durability as well."""
+        """Begin a write transaction. If it is `lasting`, it survives power loss once it is
+        committed, with everything that was committed before it, even with "normal" durability."""
         lasting = lasting or self.durability == "full"
         if lasting != self._lasting:
             self.writer.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
@@ -108,10 +108,10 @@ class Database:
                 self.writer.execute("ROLLBACK")
 
     def renew(self) -> None:
-        """Another writer in place of one that has failed; with the turn held.
+        """Replace a writer that has failed; the caller holds the turn.
 
-        Where a file cannot be opened for writing, if only for a moment, SQLite opens it for
-        reading, and its connection writes no more for as long as it lives.
+        If a file cannot be opened for writing, even only for a moment, SQLite opens it for
+        reading, and that connection never writes again.
         """
         self._presence.look_again()
         self.check_in_place()
@@ -123,7 +123,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
-        """A connection to read with, for this block alone; `close` waits for its end."""
+        """A connection to read with, only for this block; `close` waits for the block's end."""
         with self._usage.one(self.check_open), self.translated():
             with self._usage.mutex:
                 reader = self._idle_readers.pop() if self._idle_readers else None
@@ -146,20 +146,20 @@ class Database:
             try:
                 yield reader
             finally:
-                # SQLite ends the transaction itself where the disk fails.
+                # SQLite ends the transaction itself if the disk fails.
                 if reader.in_transaction:
                     reader.execute("COMMIT")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn the apsw errors of what is read into `DatabaseError`s."""
+        """Turn apsw's errors of reads into `DatabaseError`s."""
         try:
             yield
         except (apsw.Error, UnicodeError) as error:
             raise self._error(error, writing=False) from error
 
     def write_error(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
-        """What an error of SQLite means for a user who wanted something stored."""
+        """The error to raise for an error of SQLite in a write."""
         return self._error(error, writing=True)
 
     def _error(self, error: apsw.Error | UnicodeError, *, writing: bool) -> errors.QueueError:
@@ -179,11 +179,11 @@ class Database:
                 self.checkpoints.beside(self.watch)
 
     def bound_wal(self) -> None:
-        """To be called by the writer after a commit: see to it that the log stays short."""
+        """Keep the log short. The writer calls this after a commit."""
         self.checkpoints.bound(self.writer)
 
     def backup(self, target: str) -> None:
-        """Write a compact copy, of one instant, to the new file `target`."""
+        """Write a compact copy of the state of one instant to the new file `target`."""
         with self._usage.one(self.check_open), self.translated():
             # A connection of its own: "query_only" forbids this, and it takes a while.
             connection = self._connections.raw(create=False)
@@ -197,8 +197,8 @@ class Database:
                 self._connections.end(connection)
 
     def close(self) -> None:
-        """Close every connection, once what uses one just now has ended; the WAL is copied into
-        the file as far as others allow."""
+        """Close every connection, after the reads and writes that use one now. The WAL is copied
+        into the file as far as others allow."""
         with self._usage.mutex:
             if self.closed:
                 return
@@ -221,15 +221,17 @@ class Database:
 
     def go_on(self) -> None:
         """After fork(), in the parent."""
-        self._usage.go_on()
-        if self._rested:
-            self._rested = False
-            self.turn.release()
+        try:
+            self._usage.go_on()
+        finally:
+            if self._rested:
+                self._rested = False
+                self.turn.release()
 
     def abandon(self) -> None:
         """After fork(), in the child: these connections are the parent's."""
         self.forked = self.closed = True
-        # Threads that are not in this process may have held it.
+        # Threads that the child lacks may have held it.
         self.turn = threading.Lock()
         self._usage.forked()
         inherit(self.path, self._connections.open, rested=self._rested)
@@ -247,7 +249,7 @@ class Database:
             raise errors.QueueClosed(f"{self.path} is closed")
 
     def check_same(self, durability: Durability, vfs: str | None, flags: int) -> None:
-        """Raise ConfigurationError where another queue of the file wants it opened otherwise."""
+        """Raise ConfigurationError if another queue of the file wants other settings for it."""
         asked = {
             "durability": (self.durability, durability),
             "vfs": (self.vfs, vfs),

@@ -1,5 +1,5 @@
-"""Files and folders of which a power loss takes nothing. A file's name is in its folder, not in
-the file, so syncing the file alone may leave it without one.
+"""Files and folders that survive a power loss. The name of a file is stored in its folder, so the
+folder must be synced too, or the file may have no name afterwards.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def sync(fd: int) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Return once what was made, renamed or deleted in the folder is so for good."""
+    """Return once everything that was made, renamed or deleted in the folder is on the disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         sync(fd)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that knows no such thing
+        if error.errno != errno.EINVAL:  # a file system that does not support it
             raise
     finally:
         os.close(fd)

@@ -13,14 +13,14 @@ Duration = float | timedelta | str
 
 EXPECTED: Final = 'seconds, a timedelta, or text such as "90s", "5m", "1h30m" or "7d"'
 
-# Durations are added to times, which end here.
+# Durations are added to times, and no time is later than this.
 END_OF_TIME: Final = 1e11
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _NUMBER: Final = r"\d{1,20}(?:\.\d{1,20})?"
 _PART: Final = re.compile(rf"({_NUMBER})(ms|[smhdw])", re.ASCII)
 _TEXT: Final = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+|{_NUMBER}", re.ASCII)
-# Longer text is not a duration, and is not searched.
+# Longer text is not a duration, and the pattern is not tried on it.
 _LONGEST: Final = 200
 
 

@@ -33,6 +33,7 @@ from .recovery import Recovery
 from .reserve import NO_ROOM, Reserve
 from .running import RunningJob
 from .tickets import Exchange, Outcome, Run
+from .wakeup import Latch
 
 log: Final = Log("sprag.queue")
 
@@ -83,7 +84,7 @@ class Engine:
         self._recovery = Recovery(self.journal, self.folder)
         self._reserve: Reserve | None = None
         self._mutex = threading.Lock()
-        self._closing = threading.Event()
+        self._closing = Latch()
         self._keeper: threading.Thread | None = None
         self._version = -1
         self._unheard = False
@@ -229,6 +230,7 @@ class Engine:
                     log.exception("the outcome of job %s cannot be stored", outcome.run.id)
                     outcome, hopeless = _lesser(outcome, error, hopeless)
                     if outcome is None:
+                        ticket.claimed = None
                         continue
                 elif tries % 20 == 0:
                     log.error("a worker of %s cannot write, and goes on trying: %s",
@@ -411,7 +413,7 @@ class Engine:
         self.database.abandon()
         if self._lock is not None:
             self._lock.abandon()
-        self._closing = threading.Event()  # a thread that is not in this process may hold its lock
+        self._closing = Latch()  # a thread that is not in this process may wait in the other
         self._closing.set()
 
 
@@ -438,16 +440,20 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    for engine in _engines.values():
-        engine.database.go_on()
-    _registry.release()
+    try:
+        for engine in _engines.values():
+            engine.database.go_on()
+    finally:
+        _registry.release()
 
 
 def _forked() -> None:
-    for engine in _engines.values():
-        engine.abandon()
-    _engines.clear()
-    _registry.release()
+    try:
+        for engine in _engines.values():
+            engine.abandon()
+    finally:
+        _engines.clear()
+        _registry.release()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)

@@ -1,4 +1,4 @@
-"""Accepting jobs: what is offered is checked and encoded first, then stored in one commit."""
+"""Accepting jobs: they are checked and encoded first, and then stored in one commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Offer = tuple[Options, list[str], list[str]]
 
 
 def offer(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> Offer:
-    """One job, checked. Nothing is opened or stored."""
+    """Check one job. Nothing is opened or stored."""
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue")
     text = encode(item, settings.max_payload_bytes)
@@ -26,7 +26,7 @@ def offer(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> 
 
 
 def offer_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> Offer:
-    """Several jobs, checked. Nothing is opened or stored."""
+    """Check several jobs. Nothing is opened or stored."""
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue_many")
     limit = settings.max_payload_bytes
@@ -35,7 +35,7 @@ def offer_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> Offe
 
 
 def accept(life: Lifecycle, offered: Offer) -> list[Job]:
-    """The jobs, stored. Blocks until the commit has returned."""
+    """Store the jobs and return them. Blocks until the commit has returned."""
     options, ids, texts = offered
     engine = life.open()
     engine.accepts()
@@ -53,8 +53,8 @@ def accept(life: Lifecycle, offered: Offer) -> list[Job]:
 
 
 def accept_once(life: Lifecycle, offered: Offer) -> Job:
-    """Like `accept`, but of one job under an id that its caller chose: a job that has it already
-    is returned as it is."""
+    """Like `accept`, but for one job whose id the caller chose. If a job has that id already, it is
+    returned as it is."""
     options, (job_id,), (text,) = offered
     engine = life.open()
     engine.accepts()

@@ -1,4 +1,4 @@
-"""Every error of `sprag.queue`, each with its facts as attributes.
+"""Every error of `sprag.queue`, each with its data as attributes.
 
 `QueueError` is the base of all that a caller can get wrong or run into.
 `JobInterrupted` is apart: it unwinds a handler, so it derives from
@@ -22,7 +22,7 @@ def shown(value: object, most: int = 250) -> str:
 
 
 def told(error: BaseException) -> str:
-    """The text of an exception for a log line: its type alone if it has none, or cannot say it."""
+    """The text of an exception for a log line; only its type if it has no text, or raises."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001  # it may be anybody's

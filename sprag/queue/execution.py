@@ -64,9 +64,9 @@ def _executed(
                 "result",
             )
         text = encode(result, max_result_bytes, "result")
-    except BaseException as error:  # noqa: BLE001  # the one place: any end is an outcome
-        # The work is done, and its result will not do better the next time. An item that cannot be
-        # read may: by a worker that has the class, or once this one has been updated.
+    except BaseException as error:  # noqa: BLE001  # the one place that does: any end is an outcome
+        # The work is done, and the next attempt would have the same result. An item that cannot be
+        # read may succeed: in a worker that has the class, or once this one has been updated.
         final = returned and isinstance(error, PayloadError)
         try:
             return _outcome_of(error, job, backoff, clock, final)
@@ -111,8 +111,8 @@ def _outcome_of(
 
 
 def _unwrapped(error: BaseException) -> BaseException:
-    """The interrupt inside a group that holds nothing else, as a TaskGroup makes one of what
-    `check_cancelled` raised in its tasks."""
+    """The interrupt inside an exception group that holds nothing else. A TaskGroup makes such a
+    group of what `check_cancelled` raised in its tasks."""
     if isinstance(error, BaseExceptionGroup) and error.split(JobInterrupted)[1] is None:
         return _unwrapped(error.exceptions[0])
     return error
@@ -128,13 +128,13 @@ def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
 
 
 def _wait(job: RunningJob, backoff: Backoff) -> float:
-    """Seconds to wait, also where a subclass's own `delay` raises or gives nonsense."""
+    """Seconds to wait, also if a subclass's own `delay` raises or returns nonsense."""
     try:
         wait = float(backoff.delay(job.run.attempt))
         if 0 <= wait < END_OF_TIME:
             return wait
         problem = f"gave {wait}"
-    except BaseException as error:  # noqa: BLE001  # anybody's code
+    except BaseException as error:  # noqa: BLE001  # other people's code
         problem = f"raised {type(error).__name__}"
     log.error("%s.delay() %s, expected seconds, 0 or more; job %s of %s waits as a plain Backoff() "
               "says", type(backoff).__name__, problem, job.id, job.queue)  # fmt: skip
@@ -146,7 +146,7 @@ def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:
         return of_queue
     try:
         return Backoff.from_json(job.run.backoff)
-    except ConfigurationError as error:  # another program's
+    except ConfigurationError as error:  # written by another program
         log.error("job %s of %s has a back-off that cannot be read; the queue's own is used: %s",
                   job.id, job.queue, error)  # fmt: skip
         return of_queue
@@ -163,7 +163,7 @@ def describe(error: BaseException) -> JobError:
         message = f"(its text cannot be shown: {type(second).__name__})"
     try:
         text = "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException:  # noqa: BLE001  # as above; and groups may be nested too deeply
+    except BaseException:  # noqa: BLE001  # as above; and groups may be nested too deep
         text = "".join(traceback.format_tb(trace))
     return JobError(
         _shown(type(error).__qualname__, _MESSAGE_CHARS),

@@ -24,7 +24,7 @@ STATES: Final[dict[State, tuple[Status, ...]]] = {
     "failed": ("failed",),
     "cancelled": ("cancelled",),
 }
-"""What a list tells apart, with the statuses that a job in each may have. A queued job is
+"""The states that lists tell apart, with the statuses that a job in each may have. A queued job is
 "ready", or waits until it is due: "retrying" after an attempt, else "scheduled". A run whose
 process died is "lost" until someone takes its job over."""
 

@@ -1,4 +1,4 @@
-"""Whose a file is and of which format: a new one is made ours, an older one is migrated."""
+"""Whether a file is ours, and of which format. A new file is made ours, an older one migrated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .statements import MIGRATIONS, SCHEMA
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
 FORMAT: Final = 3
-# Older ones can corrupt a WAL that is reset while another connection checkpoints.
+# Older versions can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 
 
@@ -67,7 +67,7 @@ def prepare(connection: apsw.Connection, path: str, *, create: bool, busy_second
 
 
 def _read(connection: apsw.Connection) -> tuple[int, int, int]:
-    """(application_id, user_version, number of tables and the like) of the file."""
+    """(application_id, user_version, number of tables and other objects) of the file."""
     rows: list[Any] = connection.execute(
         "SELECT (SELECT application_id FROM pragma_application_id), "
         "(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)"
@@ -78,7 +78,7 @@ def _read(connection: apsw.Connection) -> tuple[int, int, int]:
 
 def _create(connection: apsw.Connection) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    # Two processes may create the file at the same moment: take the lock, then see who won.
+    # Two processes may create the file at the same moment: take the lock, then look who was first.
     with _transaction(connection):
         if _read(connection) == (0, 0, 0):
             connection.execute(SCHEMA)
@@ -87,9 +87,9 @@ def _create(connection: apsw.Connection) -> None:
 
 
 def _migrate(connection: apsw.Connection) -> None:
-    """Bring an older file to our format, step by step, all of it or nothing."""
+    """Migrate an older file to our format, step by step, in one transaction."""
     with _transaction(connection):
-        # Another process may have done it, or a part, while this one waited for the lock.
+        # Another process may have migrated the file while this one waited for the lock.
         _, format_, _ = _read(connection)
         for step in range(format_ + 1, FORMAT + 1):
             connection.execute(MIGRATIONS[step])
@@ -109,7 +109,7 @@ def _transaction(connection: apsw.Connection) -> Iterator[None]:
 
 
 def _use_wal(connection: apsw.Connection, path: str, busy_seconds: float) -> None:
-    # The switch fails at once where another process is at it, without the busy timeout.
+    # If another process is switching, this fails at once, without the busy timeout.
     deadline = time.monotonic() + busy_seconds
     while True:
         try:

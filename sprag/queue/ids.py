@@ -31,7 +31,7 @@ _tails: list[str] = []
 
 def new_ids(count: int) -> list[str]:
     """Return `count` new ids, in growing order."""
-    global _last  # noqa: PLW0603  # one clock a process: ids grow across all queues
+    global _last  # noqa: PLW0603  # one clock per process, so that ids grow across all queues
     if here.is_inside():
         raise ReentrantCall
     inside = here.inside
@@ -55,7 +55,7 @@ def _random_tails(count: int) -> list[str]:
 
 
 def _forked() -> None:
-    global _lock  # noqa: PLW0603  # a thread that is not in this process may have held it
+    global _lock  # noqa: PLW0603  # a thread that the child lacks may have held it
     _lock = threading.Lock()
     _tails.clear()
 

@@ -1,7 +1,7 @@
-"""What a forked child has inherited of its parent's open files, and must make SQLite forget.
+"""The open files that a forked child inherits, and that it must make SQLite forget.
 
-SQLite counts its locks by process and file. Beside inherited connections, a new one would
-believe that this process has locks which only the parent has, and would damage the file.
+SQLite counts its locks by process and file. Beside inherited connections, a new connection would
+take the parent's locks for its own, and would damage the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def inherit(path: str, connections: Iterable[apsw.Connection], *, rested: bool) 
     the moment of the fork."""
     theirs = tuple(connections)
     for connection in theirs:
-        # Immortal, or the garbage collector would close it.
+        # It must live forever, because the garbage collector would close it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
     _inherited.append((path, rested, theirs))
 

@@ -1,14 +1,14 @@
 """The mark of a thread that is inside the queue, so that no call can wait for its own thread.
 
-Python runs finalizers, weak references' callbacks and signal handlers between any two
-bytecodes of whichever thread it likes: also of one that holds a lock of ours, or that others
-wait for. If such code called the queue, the call would wait for the thread that it has
-interrupted. So every thread has a mark, which it carries wherever it takes a lock:
+Python runs finalizers, callbacks of weak references and signal handlers between any two
+bytecodes of any thread, also of one that holds a lock of ours, or that others wait for. If such
+code called the queue, the call would wait for the thread that it has interrupted. So every thread
+has a mark, which it carries wherever it takes a lock:
 
     with here.inside, self._mutex:
 
-or, where every nanosecond counts, by `acquire` as the first call of a `try` and `release` as
-the only one of its `finally`: no signal can come in between there either. And every public
+Where every nanosecond counts, `acquire` is the first call of a `try`, and `release` the only
+one of its `finally`: no signal can come in between there either. And every public
 call that might wait begins with `refuse_reentry()`.
 """
 
@@ -22,7 +22,7 @@ from .errors import ReentrantCall
 
 
 class _Here(threading.local):
-    """What belongs to the calling thread."""
+    """The mark of the calling thread."""
 
     def __init__(self) -> None:
         # A lock that nobody else ever takes: C code enters and leaves it in one step, so that
@@ -33,7 +33,7 @@ class _Here(threading.local):
 
 
 def owned(lock: threading.RLock) -> Callable[[], bool]:
-    """The question whether the thread that asks holds this lock."""
+    """Return a function that says whether the calling thread holds this lock."""
     asked: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]  # as a Condition asks
     return asked
 

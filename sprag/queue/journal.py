@@ -66,13 +66,15 @@ class Journal(Reader):
         self._commits: GroupCommit[_Any] = GroupCommit(self._write)
         # Workers with nothing to do, by queue; the last to come is the first to go, its
         # stack is warm. The mutex is for dismiss(), which does not hold the turn to write.
-        self._parked: dict[str, list[Exchange]] = {}
+        self._parked: dict[str, dict[Exchange, None]] = {}
         self._parking = threading.Lock()
         # The keys of jobs that cannot be started, of the queues that have any.
         self._aside: dict[str, set[int]] = {}
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
         self._spoilt = False
+        self._dealing = False
+        """True while runs are started and handed out; and after it where that was torn."""
         self.adrift = False
         """True when runs may have been started that no worker has: `give_back` finds them."""
 
@@ -110,10 +112,9 @@ class Journal(Reader):
         with here.inside, self._parking:
             for ticket in tickets:
                 ticket.stopping = True
-                parked = self._parked.get(ticket.queue, [])
-                if ticket in parked:
+                if ticket.parked:
+                    self._parked.get(ticket.queue, {}).pop(ticket, None)
                     ticket.wake_parked()
-                    parked.remove(ticket)
 
     def nudge(self, workers: Iterable[Exchange]) -> None:
         """Let those of the workers that have no run look for some: other processes may have left
@@ -284,21 +285,21 @@ class Journal(Reader):
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
         """If starts are `adrift`, release the jobs of the owner that none of its workers has;
         their ids."""
-        if not self.adrift:
+        if not self.adrift and not (self._dealing and not self.database.turn.locked()):
             return []
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
+            self.adrift = False
             self._deal_again(workers)
             runs = [worker.claimed for worker in workers if worker.claimed is not None]
             # The run, not the job: the outcome of an earlier one may have been stored, unknown to
             # its worker, and the next been started, in one commit.
             return _give_back(connection, now, owner, [(run.key, run.starts) for run in runs])
 
-        self.adrift = False
         try:
             return self._call(run)
-        except errors.DatabaseError:
+        except BaseException:
             self.adrift = True
             raise
 
@@ -400,6 +401,11 @@ class Journal(Reader):
         calls = [ticket for ticket in batch if isinstance(ticket, Call)]
         workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
         seekers = self._seekers(workers, enqueues, anything=bool(calls))
+        # What an application's signal handler raises may end this anywhere in the main thread, and
+        # once more what would put things right: the flag is then found up.
+        self.adrift = self.adrift or self._dealing
+        self._dealing = True
+        committing = False
         try:
             self.database.begin(lasting=any(call.lasting for call in calls))
             finished = self._hand_in(writer, now, workers)
@@ -410,27 +416,29 @@ class Journal(Reader):
                 (waiting, self._claim(writer, now, queue, waiting) if self.claiming else [])
                 for queue, waiting in seekers.items()
             ]
+            committing = True
             self.database.commit()
         except BaseException as error:
             self.database.rollback()
-            # Neither a disk that fails in a commit nor what an application's signal handler raises
-            # here, in the main thread, says whether it took place, and with it the claims, whoever
-            # wrote them: `give_back` finds runs that were started and not dealt.
-            known = isinstance(error, apsw.Error | errors.QueueError)
-            self.adrift = self.adrift or not known or isinstance(error, _UNKNOWN)
+            # A disk that fails in a commit does not say whether it took place, and with it the
+            # claims; nor does what a signal handler raises: `give_back` finds what was started.
+            known = isinstance(error, apsw.Error) and not isinstance(error, _UNKNOWN)
+            self._dealing = committing and not known
             raise
         # Committed. From here on nothing may fail.
-        try:
-            for worker in workers:
-                worker.claimed = None
-            for waiting, runs in claims:
-                self._deal(waiting, runs)
-        except BaseException:
-            self.adrift = True
-            raise
-        self._commits.expect(sum(len(runs) for _waiting, runs in claims))
-        for done in (*enqueues, *calls, *(w for w in workers if not w.parked)):
+        for done in (*enqueues, *calls):
             done.done = True
+        for worker in workers:
+            if worker.untold():
+                self.adrift = True
+            worker.claimed = None
+        for waiting, runs in claims:
+            self._deal(waiting, runs)
+        self._dealing = False
+        self._commits.expect(sum(len(runs) for _waiting, runs in claims))
+        for worker in workers:
+            if not worker.parked:
+                worker.done = True
         self._on_commit(finished)
         self.database.bound_wal()
 
@@ -464,7 +472,7 @@ class Journal(Reader):
         stirred.update(worker.queue for worker in workers if worker.outcome is not None)
         with self._parking:
             for queue in self._parked if anything else stirred:
-                if parked := self._parked.get(queue):
+                if parked := [worker for worker in self._parked.get(queue, ()) if worker.parked]:
                     seekers.setdefault(queue, []).extend(reversed(parked))
         return seekers
 
@@ -567,21 +575,19 @@ class Journal(Reader):
         remaining = iter(runs)
         with self._parking:
             for seeker in seekers:
-                parked = self._parked.setdefault(seeker.queue, [])
                 if seeker.done:
-                    # Dismissed while this was being written; its thread has gone.
-                    if seeker in parked:
-                        parked.remove(seeker)
-                    continue
+                    continue  # dismissed while this was being written; its thread has gone
+                parked = self._parked.setdefault(seeker.queue, {})
                 run = next(remaining, None)
                 if run is not None:
+                    # Not to be found any more before it is woken: it could be dealt another.
+                    parked.pop(seeker, None)
                     seeker.claimed = run
                     if seeker.parked:
                         seeker.wake_parked()
-                        parked.remove(seeker)
                 elif not seeker.parked and not seeker.stopping:
                     seeker.parked = True
-                    parked.append(seeker)
+                    parked[seeker] = None
         if next(remaining, None) is not None:
             self.adrift = True
 
@@ -589,13 +595,14 @@ class Journal(Reader):
         """Put right what an exception in the midst of `_deal` or `dismiss` has left."""
         with self._parking:
             for worker in workers:
-                parked = self._parked.setdefault(worker.queue, [])
+                parked = self._parked.setdefault(worker.queue, {})
                 if worker.done:
                     worker.wake()  # it may not have been
                 elif worker.parked and (worker.claimed is not None or worker.stopping):
+                    parked.pop(worker, None)
                     worker.wake_parked()
-                elif worker.parked and worker not in parked:
-                    parked.append(worker)
+                elif worker.parked:
+                    parked[worker] = None
 
 
 class _Unclaimable(Exception):

@@ -1,7 +1,7 @@
 """One queue object's life in this process: closed, open, started, stopped.
 
-All that a `QueueService` holds is in a `Lifecycle`, behind one attribute, so that a subclass may
-call its own attributes as it likes.
+Everything that a `QueueService` holds is in a `Lifecycle`, behind one attribute, so that a subclass
+may give its own attributes any name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log: Final = Log("sprag.queue")
 
 
-# A queue that nobody runs is told of at the first enqueue that comes so long after another.
+# A queue that nobody runs is reported at the first enqueue that comes this long after another.
 _LOOK_SECONDS: Final = 10.0
 
 
@@ -46,7 +46,7 @@ class Front(Protocol):
 
 
 class Calls(Protocol):
-    """Threads that can be told to begin nothing more."""
+    """Threads that can be told not to begin anything more."""
 
     def close(self) -> None: ...
 
@@ -71,7 +71,7 @@ class Lifecycle:
         lives.add(self)
 
     def make_locks(self) -> None:
-        """Begin with fresh ones: in a forked child, threads it does not have may hold them."""
+        """Make new locks: in a forked child, threads that it lacks may hold the old ones."""
         self.calls: Calls | None = None
         """The threads of awaited calls, made by `asynchronous`."""
         self._life = threading.RLock()
@@ -83,11 +83,11 @@ class Lifecycle:
         """Take these options. Only before the file is open."""
         self.settings: Settings = settings
         self.path: str = str(Path(settings.database).absolute())
-        # What an enqueue without options says, made once because most are like that.
+        # The options of an enqueue without any, made once because most are like that.
         self.plain = settings.of_jobs()
 
     def change(self, who: str, option: str, value: object) -> None:
-        """Take another value for an option, which was assigned to the object."""
+        """Take the value of an option that was assigned to the object."""
         refuse_reentry()
         with here.inside, self._mutex:
             settings = self.settings.changed(who, option, value)
@@ -118,7 +118,7 @@ class Lifecycle:
     # ------------------------------------------------------------ open
 
     def open(self) -> Engine:
-        """The open file, for a call from outside of the queue; opened if need be.
+        """The open file, for a call from outside the queue. Opens it if need be.
 
         Raises QueueClosed for one from before a fork, and ReentrantCall.
         """
@@ -169,7 +169,7 @@ class Lifecycle:
     def say_if_unattended(self) -> None:
         """Log that jobs wait and no process runs them, if they were enqueued here.
 
-        Once a queue, and never of one that this process has run.
+        Once for each queue, and never for one that this process has run.
         """
         self.look_at = math.inf
         engine, queue = self.engine, self.settings.name
@@ -184,7 +184,7 @@ class Lifecycle:
             return
         if waiting:
             _told.add((engine.path, queue))
-            # A class without a handler leaves that to others, which may start later.
+            # A class without a handler leaves its jobs to other processes, which may start later.
             say = log.warning if self._handles else log.info
             say("queue %r of %s: %s. Call start(), or use `with queue:`, in a process that goes "
                 "on, or run `sprag work`", queue, engine.path, words(waiting))  # fmt: skip
@@ -204,11 +204,11 @@ class Lifecycle:
                         rivals.named(type(front)), self.settings.name)  # fmt: skip
             for life, other in outdated:
                 other.stop()
-                life.stop(0.0)  # where the author's `stop` does not
+                life.stop(0.0)  # in case the author's `stop` does not
         settle()
 
     def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
-        """Start; or return the queues that have to stop before."""
+        """Start, or return the queues that have to stop first."""
         with here.inside, self._life, interrupts.shielded:
             was_open = self.engine is not None
             engine = self._opened()
@@ -223,7 +223,7 @@ class Lifecycle:
                 self._start_workers(front, engine)
             except BaseException:
                 started.pop(self, None)
-                if not was_open:  # or nobody would ever close it
+                if not was_open:  # otherwise nobody would ever close it
                     self._end(engine, 0.0)
                 raise
             _told.add((engine.path, self.settings.name))
@@ -283,7 +283,7 @@ class Lifecycle:
             )
 
     def _stop(self, grace_seconds: float) -> None:
-        self.refuse_inside()  # again: a start may have ended only now
+        self.refuse_inside()  # once more: a start may have ended only now
         engine = self.engine
         started.pop(self, None)
         try:
@@ -297,16 +297,16 @@ class Lifecycle:
             if engine is not None and not engine.database.forked:
                 self._close(engine, grace_seconds)
         finally:
-            # Not before: handlers in their grace and subscribers still use it, and must not
+            # Not earlier: handlers in their grace and subscribers still use it, and must not
             # have to wait for this thread, which waits for them.
             calls, self.calls = self.calls, None
             self.engine = self.pool = self.loop = None
             if calls is not None:
                 calls.close()
             if engine is not None and not engine.database.forked:
-                # Of a `subscribe` that was under way: a later one sees that it is too late.
+                # Those of a `subscribe` that was under way. A later one sees that it is too late.
                 self._end_subscriptions()
-                # Others may keep the file open: whoever waits for a job here looks up.
+                # Others may keep the file open, so wake the threads that wait for a job here.
                 engine.observers.wake_all()
 
     def _close(self, engine: Engine, grace_seconds: float) -> None:
@@ -327,7 +327,7 @@ class Lifecycle:
         end_together(subscriptions)
 
     def leave(self) -> None:
-        """Close the file at the exit, if it is open: what is left open looks like a crash."""
+        """Close the file at the exit, if it is open: otherwise it would look like a crash."""
         if self.engine is not None:
             try:
                 self.stop(0.0)
@@ -343,14 +343,14 @@ class Lifecycle:
     # ------------------------------------------------------------ SIGTERM
 
     def mind_sigterm(self) -> None:
-        """Let SIGTERM leave `with queue:`, where it would end the process without doing so.
+        """Let SIGTERM leave `with queue:` in order, instead of ending the process at once.
 
         If nothing handles it, it becomes SystemExit; Ctrl-C is KeyboardInterrupt already.
         """
         self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
 
     def forget_sigterm(self) -> None:
-        """Let SIGTERM do again what it did before, if that was changed here."""
+        """Restore what SIGTERM did before, if that was changed here."""
         if self._minds_sigterm and interrupts.forget_sigterm():
             self._minds_sigterm = False
 
@@ -371,9 +371,9 @@ def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
 lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
 started: Final[dict[Lifecycle, Front]] = {}
 _told: Final[set[tuple[str, str]]] = set()
-"""The queues, by file and name, that this process has run, or of which it said that nobody does."""
+"""The queues, by file and name, that this process has run, or has reported as run by nobody."""
 _names = threading.Lock()
-"""Held while it is decided who may run a queue's jobs."""
+"""Held while the process decides which class may run a queue's jobs."""
 
 
 def stop_or_say(front: Front) -> None:
@@ -389,7 +389,7 @@ def _stop_at_exit() -> None:
         for life in tuple(lives):
             life.say_if_unattended()
     finally:
-        # One by one: Python starts no more threads. A Ctrl-C ends the grace of all.
+        # One by one, because Python starts no more threads. A Ctrl-C ends the grace of all.
         with interrupts.shielded.throughout():
             for front in tuple(started.values()):
                 stop_or_say(front)
@@ -398,9 +398,9 @@ def _stop_at_exit() -> None:
 
 
 def _forked() -> None:
-    global _names  # noqa: PLW0603  # a thread that is not in this process may have held it
+    global _names  # noqa: PLW0603  # a thread that the child lacks may have held it
     _names = threading.Lock()
-    started.clear()  # their workers are the parent's
+    started.clear()  # the workers are the parent's
     for life in tuple(lives):
         life.make_locks()
 

@@ -77,7 +77,7 @@ class Log:
         self._log(logging.ERROR, message, args, exc_info)
 
     def exception(self, message: str, *args: object) -> None:
-        """An error, with the exception that is being handled."""
+        """Log an error, with the exception that is being handled."""
         self._log(logging.ERROR, message, args, sys.exc_info()[1])
 
     def _log(
@@ -106,8 +106,8 @@ def settle(seconds: float = SETTLE_SECONDS) -> None:
 
 
 class _Writer:
-    """A thread that is there while there are lines. No lock: whatever interrupts a thread here may
-    hand over a line as well. Two such threads for a moment do no harm."""
+    """A thread that exists while there are lines. It has no lock, because code that interrupts a
+    thread here may hand over a line too. Two such threads for a moment do no harm."""
 
     def __init__(self) -> None:
         self.forked()
@@ -158,7 +158,7 @@ class _Writer:
             try:
                 line = self._lines.get(timeout=_IDLE_SECONDS)
             except Empty:
-                # Whoever hands over a line from now on starts another thread.
+                # The next line that is handed over starts another thread.
                 self._thread = None
                 if not self._lines.qsize():
                     return
@@ -215,7 +215,7 @@ def _write(line: _Line) -> None:
             return
         # A logger of the same name, for this record only: so code that watches all loggers of
         # the process, as error trackers do, sees it as well.
-        guarded = logging.Logger(logger.name)  # noqa: LOG001  # nobody else is to know it
+        guarded = logging.Logger(logger.name)  # noqa: LOG001  # it must not be known to others
         guarded.propagate = False
         guarded.handlers = [_Guarded(handler) for handler in _handlers(logger)]
         guarded.callHandlers(record if kept is True else kept)
@@ -235,7 +235,7 @@ class _Guarded(logging.Handler):
     """A handler whose exceptions cost its own copy of a line only."""
 
     def __init__(self, handler: logging.Handler) -> None:
-        # Not the base class's, which would make it known to all of `logging`.
+        # Not the base class's __init__, which would register it with `logging`.
         self.level = handler.level
         self._handler = handler
 
@@ -244,11 +244,11 @@ class _Guarded(logging.Handler):
             try:
                 return self._handler.handle(record)
             except RecursionError:
-                # The exception cannot be shown, such as groups in a thousand of their like.
+                # The exception cannot be shown, such as groups that are nested a thousand deep.
                 record.exc_info = record.exc_text = None
                 record.msg = f"{record.msg} (its traceback cannot be shown)"
                 return self._handler.handle(record)
-        except BaseException as raised:  # noqa: BLE001  # anybody's handler
+        except BaseException as raised:  # noqa: BLE001  # other people's handler
             _report(record.name, record.msg, raised)
             return False
 

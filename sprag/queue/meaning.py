@@ -10,14 +10,14 @@ from . import errors
 def meaning(
     error: apsw.Error | UnicodeError, path: str, *, busy_seconds: float, writing: bool
 ) -> errors.QueueError:
-    """The error of ours that says the same, of a write to the file at `path` or of a read.
+    """Our error for an error of SQLite, which came from a write or a read of the file at `path`.
 
     A read stores nothing, so whether anything was stored is never in doubt after one.
     """
     stored = "; nothing was stored" if writing else "; nothing was read"
     match error:
         case UnicodeDecodeError():
-            # SQLite stores what it is given; another program may have given it other bytes.
+            # SQLite stores any bytes: another program may have written some that are not UTF-8.
             return errors.DatabaseCorrupt(
                 f"{path} holds text that is not valid UTF-8 ({error})", path
             )

@@ -36,7 +36,7 @@ _SHARED: Final = frozenset(
     ]
 )  # fmt: skip
 
-# Programs that pass everything on to a disk of this machine.
+# FUSE programs that pass everything on to a disk of this machine.
 _LOCAL_FUSE: Final = frozenset(
     [
         "fuse.bindfs", "fuse.cryfs", "fuse.encfs", "fuse.exfat", "fuse.ext2fs",

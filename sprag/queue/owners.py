@@ -26,7 +26,7 @@ class OwnerLock:
     """An exclusive flock on the new file `folder/<token>.lock`, held until `release()` or death.
 
     Take it before the owner's row is written, and release it after the row is gone for good:
-    then a row whose file nobody has locked is that of a dead owner. The file is there after a
+    then a row whose file nobody has locked is that of a dead owner. The file must survive a
     power loss too, or nobody could tell.
     """
 
@@ -65,11 +65,11 @@ class Doubt(NamedTuple):
 
 
 def liveness(folder: Path, token: str) -> Liveness:
-    """Say whether the owner with this token lives. Why that is unknown is told by `doubt`."""
+    """Return whether the owner with this token lives. If that is unknown, `doubt` says why."""
     if not _is_ours(token):
-        return "unknown"  # another program's: it must not lead anywhere else
+        return "unknown"  # another program wrote it: it must not lead to other files
     try:
-        # Without O_NONBLOCK, a named pipe in its place would keep us waiting.
+        # Without O_NONBLOCK, opening a named pipe in its place would wait.
         fd = os.open(_file(folder, token), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Whether a file that is open is still the one that has its name."""
+"""Whether the open file is still the one at its path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LOOK_SECONDS: Final = 0.05
 
 
 class Presence:
-    """The database at `path` and its log, as they were when `opened` was called; before that,
-    nothing is missed."""
+    """The database at `path` and its log, as they were when `opened` was called. Before that, no
+    check fails."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -23,13 +23,13 @@ class Presence:
         self._looked_at = 0.0
 
     def opened(self) -> None:
-        """Keep in mind which files there are now."""
+        """Remember which files are there now."""
         with suppress(OSError):
             # SQLite keeps both open, and nobody else may delete the log meanwhile.
             self._files = {name: which(name) for name in (self._path, f"{self._path}-wal")}
 
     def look_again(self) -> None:
-        """Let the next `check` look, however soon it is."""
+        """Let the next `check` look at the disk, however soon it comes."""
         self._looked_at = 0.0
 
     def check(self, check_open: Callable[[], None]) -> None:
@@ -45,9 +45,9 @@ class Presence:
             try:
                 there = which(name)
             except OSError:
-                return  # what cannot be looked at may be in place: the disk itself will tell
+                return  # it may still be there: the next access will show
             if opened is not None and there != opened:
-                check_open()  # the log goes with a close by another thread
+                check_open()  # another thread has closed the file, and the log with it
                 raise errors.DatabaseRefused(
                     f"{name} was deleted or replaced while it was open: nothing is accepted, and "
                     "what running jobs store is lost with the old file. Stop every process that "

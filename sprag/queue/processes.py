@@ -1,4 +1,4 @@
-"""The processes that run jobs of a file, as far as anyone can tell."""
+"""The processes that run jobs of a file, as far as that can be known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Process:
     started_at: float | None = None
     token: str | None = None
     workers: dict[str, int] = field(default_factory=dict)
-    """How many it has for each queue that it runs."""
+    """How many workers it has for each queue that it runs."""
     reason: str = ""
     remedy: str = ""
 
@@ -40,8 +40,9 @@ def processes_of(journal: Reader, folder: Path) -> list[Process]:
     """Every owner that has a row, or that a job names. `folder` has the lock files."""
     rows = journal.owners()
     states = {id_: _judged(folder, token, id_) for id_, token, *_ in rows}
-    # An owner that leaves removes its row first and its lock file then: only what still has a row
-    # now is unknown. The same holds for jobs without a known owner, so that is one statement.
+    # An owner that leaves removes its row first, and then its lock file. So an owner without a lock
+    # file is unknown only if it still has a row now. The same holds for jobs whose owner has no
+    # row: those are found in one statement.
     present = {row[0] for row in journal.owners()}
     held = journal.held()
     gone = Counter(owner for _id, owner in journal.unowned(_MOST))
@@ -66,5 +67,5 @@ def _judged(folder: Path, token: str, owner: int) -> tuple[Liveness, str, str]:
     state = liveness(folder, token)
     why = doubt(folder, token, owner) if state == "unknown" else None
     if state == "unknown" and why is None:
-        state = liveness(folder, token)  # it could be looked at meanwhile
+        state = liveness(folder, token)  # meanwhile it can be judged after all
     return (state, *(why or ("", "")))

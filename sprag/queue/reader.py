@@ -1,6 +1,6 @@
-"""Reads of the journal and the jobs: records of one instant each.
+"""Reads of the journal and the jobs. Each returns records of one instant.
 
-Half of the journal, apart from the writes because it needs none of them.
+This is half of the journal; it needs none of the writes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Reader:
         self.database = database
 
     def job(self, id_: str, queue: str | None = None) -> Job:
-        """One job. Raises JobNotFound, also where it is another queue's."""
+        """One job. Raises JobNotFound, also if it belongs to another queue."""
         with here.inside, self.database.reading() as reader:
             row = row_of(reader, "job", id=id_)
         return self._found(row, id_, queue)
 
     def ended(self, ids: Sequence[str]) -> list[str]:
-        """Those of the jobs that have ended, or are not there."""
+        """The ids of those jobs that have ended or do not exist."""
         with here.inside, self.database.reading() as reader:
             rows = rows_of(reader, "going", ids=apsw.carray(tuple(ids)))
         going = {id_ for (id_,) in rows}
@@ -100,8 +100,8 @@ class Reader:
         with here.inside, self.database.snapshot() as reader:
             ((seq, latest),) = rows_of(reader, "head")
             if seq - after <= count and latest - tick <= count:
-                # No more than `count` is new, whoever it is for: an audience may have a million
-                # jobs, of which none has moved since.
+                # No more than `count` is new for all audiences together. One audience may have a
+                # million jobs of which none has moved since.
                 rows = rows_of(reader, "transitions", after=after, count=count)
                 reports = rows_of(reader, "progress_since", after=0, tick=tick)
             else:
@@ -128,7 +128,7 @@ class Reader:
             return [Notice(*row) for row in rows_of(reader, "notices", after=after, count=count)]
 
     def last_notice(self) -> int:
-        """The id of the newest notice there ever was; 0 where there was none."""
+        """The id of the newest notice there ever was; 0 if there was none."""
         with here.inside, self.database.reading() as reader:
             ((id_,),) = rows_of(reader, "last_notice")
             return int(id_)
@@ -177,14 +177,14 @@ class Reader:
             return rows_of(reader, "cancelling", owner=owner)
 
     def held(self) -> dict[int, int]:
-        """How many jobs each owner runs that runs any."""
+        """How many jobs each owner runs, for those that run any."""
         with here.inside, self.database.reading() as reader:
             return dict(rows_of(reader, "held"))
 
     # ------------------------------------------------------------ records
 
     def _page(self, rows: Sequence[Row], count: int) -> Page:
-        """The first `count` of these rows; that there are more says where to go on."""
+        """A page of the first `count` rows. If there are more, `next` says where to go on."""
         shown = rows[:count]
         more = len(rows) > count
         return Page(tuple(map(self._job, shown)), str(shown[-1][0]) if more else None)
@@ -230,7 +230,7 @@ class Reader:
     def _check(
         self, row: Row, texts: Sequence[int], others: Sequence[int], numbers: Sequence[int]
     ) -> None:
-        """Raise DatabaseCorrupt for what the schema lets nobody store: a page of something else."""
+        """Raise DatabaseCorrupt for values that the schema refuses: the file is damaged."""
         if not (
             all(type(row[n]) is str for n in texts)
             and all(row[n] is None or type(row[n]) is str for n in others)
@@ -245,14 +245,14 @@ class Reader:
     # ------------------------------------------------------------ what must hold
 
     def integrity(self) -> list[str]:
-        """What SQLite finds wrong with the file; at most 100 lines, none for a sound one."""
+        """What SQLite finds wrong with the file, in at most 100 lines; [] if nothing is."""
         lines: list[str] = []
         with here.inside, self.database.reading() as reader:
             try:
                 for (text,) in reader.execute(STATEMENTS["integrity"]):
                     lines += str(text).removeprefix("*** in database main ***\n").split("\n")
             except apsw.CorruptError:
-                # It tells what it has found, then fails all the same.
+                # It returns what it has found, and then fails nevertheless.
                 if not lines:
                     raise
         return [] if lines == ["ok"] else lines
@@ -298,7 +298,7 @@ class Reader:
             return rows_of(reader, "misfits", count=count)
 
     def untimely_progress(self, count: int) -> list[Row]:
-        """(id or None, key) of progress that is of no job, or of no time of the job."""
+        """(id or None, key) of progress that belongs to no job, or does not fit its history."""
         with here.inside, self.database.reading() as reader:
             return rows_of(reader, "untimely_progress", count=count)
 

@@ -12,10 +12,10 @@ _MOST: Final = 5
 
 
 def readers(path: str) -> list[str]:
-    """The processes that are in the midst of a read, as "process 12 (python3)".
+    """The processes that are reading at this moment, as "process 12 (python3)".
 
-    Empty if that is unknown, as on systems other than Linux. The file itself is not opened:
-    to close it would drop SQLite's locks.
+    Empty if that is unknown, as on systems other than Linux. The file itself is not opened,
+    because closing it would drop SQLite's locks.
     """
     try:
         inode = str(Path(f"{path}-shm").stat().st_ino)
@@ -35,12 +35,12 @@ def _reading(line: str, inode: str) -> int | None:
         return None
     if fields[5].rpartition(":")[2] != inode or not (fields[4].isdigit() and fields[6].isdigit()):
         return None
-    # Of another container there is no number.
+    # A process of another container has no number here.
     return int(fields[4]) or None if int(fields[6]) in _READ_MARKS else None
 
 
 def _named(pid: int) -> str:
-    # Not its arguments: these may hold what no log should.
+    # Not its arguments, which may contain secrets.
     try:
         name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

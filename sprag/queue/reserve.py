@@ -1,4 +1,4 @@
-"""Room set aside on the disk, so that running jobs can be brought to their end when it is full."""
+"""Reserved space on the disk, so that running jobs can end when the disk is full."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .logs import Log
 
 _BYTES: Final = 2 * 1024 * 1024
 NO_ROOM: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-"""The errors of a disk that is full, or of which this user may take no more."""
+"""The errors of a disk that is full, or of a user who has used up a quota."""
 
 log: Final = Log("sprag.queue")
 
 
 class Reserve:
-    """A file of two megabytes that is deleted when a write finds no room.
+    """A file of two megabytes that is deleted when a write finds no space.
 
-    From then on `spent` is true: the room is used for outcomes, cancellations and recovery, until
-    `restore` has set it aside again.
+    From then on `spent` is true: the space is used for outcomes, cancellations and recovery, until
+    `restore` has reserved it again.
     """
 
     def __init__(self, folder: Path, database: str) -> None:
@@ -32,7 +32,7 @@ class Reserve:
         self.spent = False
 
     def restore(self) -> bool:
-        """Set the room aside again; false if there is not enough."""
+        """Reserve the space again. False if there is not enough."""
         try:
             fd = self._opened()
             try:
@@ -45,7 +45,7 @@ class Reserve:
         except OSError as error:
             with suppress(OSError):
                 self._path.unlink()
-            # What fails for another reason is done without: it says nothing of the room there is.
+            # If it fails for another reason, do without it: that does not mean that space is short.
             self.spent = error.errno in NO_ROOM
             if not self.spent:
                 log.error("no room can be set aside for the time when the disk is full: %s", error)
@@ -58,12 +58,12 @@ class Reserve:
         try:
             return os.open(self._path, flags, 0o600)
         except PermissionError:
-            # Another user's, of a time when the database was that user's alone.
+            # It belongs to another user, from a time when only that user had the database.
             self._path.unlink()
             return os.open(self._path, flags, 0o600)
 
     def spend(self) -> bool:
-        """Give the room back to the disk; whether there was any."""
+        """Give the space back to the disk. False if none was reserved."""
         self.spent = True
         try:
             self._path.unlink()
@@ -73,7 +73,7 @@ class Reserve:
 
 
 def _allocate(fd: int) -> None:
-    """Blocks for the whole file: one with holes sets nothing aside."""
+    """Allocate the blocks of the whole file: a file with holes reserves nothing."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, 0, _BYTES)  # at once, also when it fails
         return

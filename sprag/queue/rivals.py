@@ -39,13 +39,12 @@ def _place(kind: type) -> str:
 
 
 def _replaces(new: type, old: type) -> bool:
-    """True if `new` is a later definition of `old`: a cell that was run again, a module that was
-    reloaded."""
+    """True if `new` is a later definition of `old`: a cell was run again, or a module reloaded."""
     return named(new) == named(old) and (_is_of_its_module(new) or _is_typed_in(new))
 
 
 def _is_of_its_module(kind: type) -> bool:
-    """True if the name of the class leads to it, as no earlier definition's does."""
+    """True if the name of the class leads to it, and not to a later definition."""
     found: object = sys.modules.get(kind.__module__)
     for part in kind.__qualname__.split("."):
         found = getattr(found, part, None)
@@ -59,8 +58,8 @@ def _is_typed_in(kind: type) -> bool:
 
 
 def _is_same(new: type, old: type) -> bool:
-    """True if both are one class; or come from one class statement, in a function that was called
-    twice, and have nothing in them by which they differ."""
+    """True if both are one class, or if they come from one class statement in a function that was
+    called twice, and do not differ in anything."""
     return new is old or (
         named(new) == named(old)
         and new.__mro__[1:] == old.__mro__[1:]
@@ -79,13 +78,13 @@ def _parts(kind: type) -> Iterator[tuple[str, object]]:
     for name, value in vars(kind).items():
         if name not in _NOT_PARTS:
             for part in _function_parts(value):
-                # Equal values that have no state are one: text, numbers, code.
+                # Values that cannot change are the same if they are equal: text, numbers, code.
                 plain = isinstance(part, str | int | float | type(None))
                 yield name, part if plain else id(part)
 
 
 def _function_parts(value: object) -> Iterator[object]:
-    """What tells a function from another of the same lines: its code, what it closes over, and
+    """What distinguishes a function from another one of the same lines: its code, its closure and
     its defaults."""
     function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
     if not isinstance(function, FunctionType):

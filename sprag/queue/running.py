@@ -75,9 +75,9 @@ class RunningJob:
         percent: float | None = None,
         message: str | None = None,
     ) -> None:
-        """Say how far the job is. `percent` follows from `current` and `total` if left out.
+        """Report how far the job is. `percent` is computed from `current` and `total` if left out.
 
-        Numbers of any library will do, those of numpy for instance. Raises TypeError for what is
+        Numbers of other libraries, such as numpy, are accepted. Raises TypeError for what is
         not a number or not text, ValueError for a number that is not finite or above 2**53.
         """
         if current is not None and (type(current) is not int or abs(current) > _INT):
@@ -91,16 +91,16 @@ class RunningJob:
         if message is not None and type(message) is not str:
             if not isinstance(message, str):
                 raise TypeError(f"message: expected text, got {shown(message)}")
-            message = str.__str__(message)  # a subclass may be anything once it is stored
+            message = str.__str__(message)  # a subclass might be stored as something else
         self._report = (current, total, percent, message)
         self._on_report(self)
 
     # For the queue itself.
 
     def interrupt(self, kind: type[JobInterrupted]) -> None:
-        """Make `check_cancelled` raise from now on; a cancellation is not overruled."""
+        """Make `check_cancelled` raise from now on. A cancellation is not replaced by a release."""
         if kind is self._interrupt:
-            return  # the keeper says it again at each look
+            return  # the keeper repeats it at each look
         if self._interrupt is not JobCancelled:
             self._interrupt = kind
         if self.interrupted is not None:
@@ -127,7 +127,7 @@ current: Final = _current.get
 enter: Final = _current.set
 
 loop_threads: Final[set[int]] = set()
-"""The threads whose event loops run handlers: whatever blocks one of them holds up all of those."""
+"""The threads whose event loops run handlers: code that blocks one of them blocks all of those."""
 
 
 def running_job() -> RunningJob:
@@ -143,7 +143,7 @@ def running_job() -> RunningJob:
 
 
 def _number(name: str, value: Any) -> int | float:
-    """The number as SQLite stores it: an int, a float, or what says that it is like one."""
+    """The number as SQLite stores it: from an int, a float, or an object that can become one."""
     number: int | float | None = value if type(value) is float else _like_a_number(name, value)
     if number is None:
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
@@ -154,7 +154,7 @@ def _number(name: str, value: Any) -> int | float:
 
 def _like_a_number(name: str, value: Any) -> int | float | None:
     kind = type(value)
-    # Of numpy's types, bool_ is not a bool, and float() would take its text and complex numbers.
+    # numpy's bool_ is not a bool, and float() would accept numpy's text and complex numbers.
     if isinstance(value, str | bytes) or kind.__name__ in ("bool", "bool_"):
         return None
     if isinstance(value, Complex) and not isinstance(value, Real):
@@ -164,7 +164,7 @@ def _like_a_number(name: str, value: Any) -> int | float | None:
             try:
                 return convert(value)
             except TypeError:
-                continue  # an array of numpy has both, and allows what its content allows
+                continue  # an array of numpy has both, and one may work
             except (ValueError, OverflowError) as error:
                 raise ValueError(
                     f"{name}: expected a number up to 2**53, got {shown(value)}"

@@ -44,7 +44,7 @@ CREATE TABLE job (
     moved_at     REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400),
     label        TEXT,
     audience     TEXT,                                     -- who may see it, where that is asked
-    -- Older versions of SQLite say that NULL is no valid JSON.
+    -- Older versions of SQLite say that NULL is not valid JSON.
     backoff      TEXT CHECK (backoff IS NULL OR json_valid(backoff)),  -- NULL: the queue's own
     error        TEXT CHECK (error IS NULL OR json_valid(error)),      -- of the latest move, if that failed
     result       TEXT CHECK (result IS NULL OR json_valid(result)),

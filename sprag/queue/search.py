@@ -30,7 +30,7 @@ _BY_ID: Final = 50
 _SHORTEST_PREFIX: Final = 4
 _FEW: Final = 2_000
 _SORTED: Final = 1_000
-# Keys follow the times of acceptance, unless a clock was set back.
+# Keys are in the order of acceptance times, unless a clock was set back.
 _SLACK: Final = 1.0
 
 
@@ -53,10 +53,10 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a search came to: matches in order, and how far it looked.
+    """The result of a search: matches in order, and how far it looked.
 
-    `next` is where to go on, None when all was looked through; `cut` says that
-    the search stopped at its bound of time or jobs, not because the page was full.
+    `next` is where to go on, or None at the end; `cut` says that the search
+    stopped at its limit of time or jobs, not because the page was full.
     """
 
     jobs: tuple[Glance, ...]
@@ -139,7 +139,7 @@ def _filled(
 ) -> Found:
     found: list[Glance] = []
     looked = 0
-    # Where every job is likely to match, no more are read than are shown.
+    # If nearly every job matches, no more are read than are shown.
     chunk = _CHUNK if wanted.text or wanted.ended is not None else count + 1
     while some := list(itertools.islice(keys, chunk)):
         looked += len(some)
@@ -213,7 +213,7 @@ def _queued(reader: apsw.Connection, queue: str, states: set[State], now: float)
     keys: list[int] = []
     since, until = now, now
     if "ready" in states:
-        since = -math.inf  # what is due and was not promoted yet
+        since = -math.inf  # jobs that are due and not yet promoted
         keys += [key for (key,) in rows_of(reader, "ready", queue=queue, count=_FEW)]
     if not states.isdisjoint(WAITING):
         until = math.inf
@@ -234,8 +234,7 @@ def _bounds(reader: apsw.Connection, wanted: Wanted) -> tuple[int, int]:
 
 
 def _key_at(reader: apsw.Connection, at: float) -> int:
-    """The first key whose job was accepted at `at` or later, were they all in the order of
-    time."""
+    """The first key whose job was accepted at `at` or later, if keys are in the order of time."""
     low, high = 0, int((row_of(reader, "newest_key") or (0,))[0]) + 1
     while low < high:
         middle = (low + high) // 2
@@ -248,7 +247,7 @@ def _key_at(reader: apsw.Connection, at: float) -> int:
 
 
 def _glances(reader: apsw.Connection, keys: Sequence[int], wanted: Wanted) -> list[Glance]:
-    """Those of these jobs that match, newest first."""
+    """The matching jobs among these keys, newest first."""
     accepted = wanted.accepted or (-math.inf, math.inf)
     ended = wanted.ended or (None, None)
     rows = rows_of(
@@ -272,7 +271,7 @@ def _by_id(reader: apsw.Connection, wanted: Wanted) -> list[Glance]:
 
 
 def _like(text: str) -> str:
-    """The pattern that finds `text` as it stands."""
+    """The LIKE pattern that finds exactly this text."""
     for char in "\\%_":
         text = text.replace(char, "\\" + char)
     return f"%{text}%"

@@ -71,7 +71,7 @@ _TARGETS: Final[dict[tuple[Status | None, Event], Status]] = {
 
 
 def target(source: Status | None, event: Event) -> Status | None:
-    """The state that `event` leads to from `source`, or None where there is no such move."""
+    """The state that `event` leads to from `source`, or None if there is no such move."""
     return _TARGETS.get((source, event))
 
 
@@ -84,8 +84,8 @@ def sources(event: Event) -> tuple[Status, ...]:
 class Folded:
     """What the transitions of one job add up to; its row must say the same.
 
-    `attempt` is what `max_attempts` is measured against; `starts` counts every
-    start there ever was and, with the owner, fences off stale workers.
+    `attempt` is compared with `max_attempts`. `starts` counts every start of the
+    job and, with the owner, fences off workers that have lost it.
     """
 
     status: Status
@@ -96,9 +96,9 @@ class Folded:
 
 
 def fold(before: Folded | None, event: Event, owner: int | None = None) -> Folded:
-    """The job after `event`. `owner` matters for "start" alone.
+    """The job after `event`. `owner` matters only for "start".
 
-    Raises ValueError where the table has no such move.
+    Raises ValueError if the table has no such move.
     """
     source = before.status if before is not None else None
     status = target(source, event)

@@ -20,7 +20,8 @@ _PRUNE_CHUNK: Final = 5_000
 
 
 class Tally(NamedTuple):
-    """How many jobs of a queue are in each state; of `at_least` it was not counted further."""
+    """How many jobs of a queue are in each state. Of the states in `at_least` there may be more:
+    counting stopped."""
 
     counts: dict[State, int]
     at_least: frozenset[State]
@@ -40,9 +41,9 @@ class Statistics:
         self._database = database
 
     def tallies(self, lost: Sequence[int], now: float, most: int = 30_000) -> dict[str, Tally]:
-        """Jobs by queue and state; of each no more than its queue's share of `most` are counted,
-        and a fifth of that where jobs must be looked at. `lost` names the owners that are dead,
-        `now` divides what is due from what waits."""
+        """Count jobs by queue and state. In each state, no more than the queue's share of `most`
+        are counted, or a fifth of that if each job must be read. `lost` names the owners that are
+        dead; `now` divides what is due from what waits."""
         with here.inside, self._database.snapshot() as reader:
             queues = queue_names(reader)
             share = _rounded(most // max(len(queues), 1))
@@ -120,7 +121,8 @@ class Statistics:
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
-    """The smallest value that at least `share` of all are not above; None of none."""
+    """The smallest value such that at least `share` of all values are not larger; None if there
+    are no values."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -128,7 +130,7 @@ def percentile(values: Iterable[float], share: float) -> float | None:
 
 
 def _rounded(count: int) -> int:
-    """The largest number of one digit and zeros that is not above `count`; at least 5."""
+    """Round `count` down to one digit and zeros, as in 4000; at least 5."""
     first, rest = str(count)[0], str(count)[1:]
     return max(int(first + "0" * len(rest)), 5)
 

@@ -1,7 +1,7 @@
-"""A subscription: a cursor into the journal, and a thread that reads from there and calls back.
+"""A subscription: a cursor into the journal, and a thread that reads after it and calls back.
 
-The journal is the only buffer, so a slow subscriber falls behind, never overflows, holds up
-nobody and misses nothing. Commits only wake these threads; they read what is there, whichever
+The journal is the only buffer. So a slow subscriber falls behind, but takes no memory, holds up
+nobody and misses nothing. Commits only wake these threads, which read what is there, whichever
 process wrote it.
 """
 
@@ -71,7 +71,7 @@ class Subscription:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was committed. Cheap, and safe from any thread."""
+        """Wake the thread: something was committed. Cheap, and safe from any thread."""
         if not self._news.is_set():
             self._news.set()
 
@@ -82,7 +82,7 @@ class Subscription:
         self.end(timeout)
 
     def end(self, timeout: float | None = None) -> None:
-        """Like `close`, but for the queue itself, which may be inside."""
+        """Like `close`, but for the queue itself, which may have its mark on this thread."""
         self._tell_end()
         self._join(math.inf if timeout is None else timeout)
 
@@ -106,11 +106,11 @@ class Subscription:
         self.close()
 
     def _join(self, seconds: float) -> None:
-        """Wait for the end of a call that is under way; not at all inside of it."""
+        """Wait for the end of a call that is under way. Inside that call, return at once."""
         if threading.current_thread() is self._thread:
             return
         deadline = time.monotonic() + seconds
-        with here.inside:  # a join within a join may wait for ever
+        with here.inside:  # a join within a join may wait forever
             while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
                 self._thread.join(min(left, PIECE_SECONDS))
 
@@ -132,7 +132,7 @@ class Subscription:
                 self._news.set()
 
     def _read_on(self) -> bool:
-        """Hand over one page of the journal; whether there may be more."""
+        """Hand over one page of the journal. True if there may be more."""
         moves, reports = self._journal.news(self.seq, self._tick, _PAGE)
         full = len(moves) == _PAGE
         last = moves[-1].seq if full else None
@@ -161,12 +161,12 @@ class Subscription:
     def _call(self, signal: Signal) -> None:
         try:
             self._callback(signal)
-        except BaseException:  # a thread of ours; CancelledError is one
+        except BaseException:  # it is a thread of ours; CancelledError derives from it
             log.exception("a subscriber raised after seq %s; the next signal follows", self.seq)
 
 
 def end_together(subscriptions: Collection[Subscription]) -> None:
-    """End all of them. Calls that do not return cost one second, not one each."""
+    """End all of them. Calls that do not return cost one second together, not one each."""
     tell_together(subscriptions)
     join_together(subscriptions)
 

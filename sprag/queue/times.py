@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T", datetime, time)
 
-# Narrower than what ZoneInfo takes: no key leads out of the folder or the package of zones.
+# Stricter than ZoneInfo, so that no key leads out of the folder or the package of zones.
 _KEY: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", re.ASCII)
 
 
@@ -47,14 +47,15 @@ def read_time(content: object) -> time:
 def _of_offset(zone: timezone) -> dict[str, object]:
     offset = zone.utcoffset(None)
     if offset and abs(offset) < timedelta(seconds=1):
-        # Python reads it as UTC itself: the value would come back as another one.
+        # Python reads it as UTC, so the value would come back as another one.
         raise ValueError("its offset from UTC is less than a second")
     name = zone.tzname(None)
     return {} if name == timezone(offset).tzname(None) else {"name": name}
 
 
 def _key_of(zone: tzinfo) -> str:
-    # Whoever has a ZoneInfo has imported the module, which takes longer than this whole package.
+    # If there is a ZoneInfo, its module has been imported. We do not import it ourselves here: that
+    # takes longer than to import this whole package.
     zoneinfo = sys.modules.get("zoneinfo")
     if zoneinfo is None or type(zone) is not zoneinfo.ZoneInfo:
         kind = type(zone)
@@ -77,7 +78,7 @@ def _read(parse: Callable[[str], T], content: object) -> T:
         return parse(content)
     if not isinstance(content, dict) or not content.keys() <= {"at", "zone", "name", "fold"}:
         raise ValueError("expected text, or an object with at, zone, name and fold")
-    value = parse(content.get("at"))  # type: ignore[arg-type]  # refused there if it is no text
+    value = parse(content.get("at"))  # type: ignore[arg-type]  # which refuses it if it is not text
     fold = content.get("fold", 0)
     zone = value.tzinfo
     if "zone" in content:

@@ -1,4 +1,4 @@
-"""Which threads use a file's connections just now, so that a close or a fork can wait for them."""
+"""Which threads are using a file's connections, so that a close or a fork can wait for them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import contextmanager
 
 
 class Usage:
-    """The users of one file. `mutex` also protects what its owner lets them share."""
+    """The users of one file. `mutex` also protects what they share."""
 
     def __init__(self) -> None:
         self.forked()
 
     def forked(self) -> None:
-        """Begin anew: in a child, threads that are not in this process may hold the mutex."""
-        # Reentrant: what a Ctrl-C left unended is ended by the garbage collector, which runs in
-        # any thread at any line, also in one that holds the mutex.
+        """Begin anew: in a child, threads that it does not have may hold the mutex."""
+        # Reentrant: the garbage collector ends the uses that a Ctrl-C has cut off. It runs in any
+        # thread at any line, also in one that holds the mutex.
         self.mutex = threading.RLock()
         self._ended = threading.Condition(self.mutex)
-        # By thread, each with a token of that use.
+        # By thread, each with a token for that use.
         self._users: dict[int, object] = {}
         self._resting = False
 
     @contextmanager
     def one(self, check: Callable[[], None]) -> Iterator[None]:
-        """Be a user for this block, once no fork is under way, unless `check` raises."""
+        """Be a user during this block. Waits until no fork is under way; `check` may raise."""
         # A Ctrl-C between any two of these lines can leave a thread among the users. Its next use
         # takes the place of that one, which must not end it when it is collected at last.
         me, use = threading.get_ident(), object()
@@ -45,9 +45,9 @@ class Usage:
                 self._ended.notify_all()
 
     def wait_ended(self, seconds: float = math.inf) -> bool:
-        """Wait for other threads, with the mutex held; whether none is a user now.
+        """Wait for other threads, with the mutex held. True if none is a user now.
 
-        This thread is none either, whatever a Ctrl-C has left behind, since it is here.
+        This thread cannot be one while it is here, whatever a Ctrl-C has left behind.
         """
         deadline = time.monotonic() + seconds
         while self._users.keys() - {threading.get_ident()}:
@@ -57,7 +57,7 @@ class Usage:
         return True
 
     def rest(self, seconds: float) -> bool:
-        """Let no new use begin; whether those that were under way have ended in so many seconds."""
+        """Let no new use begin. True if all that were under way have ended within `seconds`."""
         with self.mutex:
             self._resting = True
             return self.wait_ended(seconds)

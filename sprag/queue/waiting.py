@@ -78,13 +78,13 @@ class Waiting:
         return None
 
     def left(self) -> float:
-        """How many seconds to wait for the bell before the next look."""
+        """The seconds to wait for the bell before the next look."""
         left = max(self._deadline - time.monotonic(), 0.0)
         return left if self._of_handler is None else min(left, deadlock.LOOK_SECONDS)
 
 
 def wait(life: Lifecycle, job_id: str, timeout: durations.Duration | None) -> Job:
-    """The job once it has ended. Blocks the calling thread; Ctrl-C ends it."""
+    """Wait until the job has ended, and return it. Blocks the calling thread; Ctrl-C ends it."""
     deadlock.refuse_in_loop(job_id)
     bell = Wakeup()
     with Waiting(life, job_id, timeout, bell) as waiting:

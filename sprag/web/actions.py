@@ -97,7 +97,7 @@ def actions_of(controller: type) -> list[Action]:
             if declared is not None:
                 found[name] = declared
             else:
-                found.pop(name, None)  # overridden by something that is no action
+                found.pop(name, None)  # overridden by something that is not an action
     return list(found.values())
 
 

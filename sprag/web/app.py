@@ -248,8 +248,8 @@ class App:
         # A copy: an outer application must not find our session in its scope.
         scope = dict(scope)
         if scope["type"] == "websocket" and _inside(scope) == f"{BASE}/socket":
-            # Past all middleware, which has nothing to add to it: its frames would wait with each
-            # of thousands of open pages, and take a quarter of the memory of each.
+            # Past all middleware, which has nothing to add here: its stack frames would stay alive
+            # with each of thousands of open pages, and take a quarter of the memory of each.
             scope["app"] = self._asgi or self.build()
             scope["session"] = self._cookie().session(HTTPConnection(scope))
             await self._transports.socket(WebSocket(scope, receive, send))
@@ -288,9 +288,9 @@ class App:
     # ------------------------------------------------------------ helpers
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol. Failures are reported in its own messages: servers take a mere
-        exception for "no lifespan here", and serve. They are raised too: Starlette's TestClient
-        raises only those."""
+        """The lifespan protocol. A failure is reported in a message of the protocol, because
+        servers take a mere exception for "no lifespan here", and serve. It is raised too, because
+        Starlette's TestClient raises only that."""
         await receive()
         step = "startup"
         try:
@@ -299,7 +299,7 @@ class App:
                 step = "shutdown"
                 await receive()
         except BaseException as error:
-            # Our own errors say all there is to say.
+            # The messages of our own errors need no traceback.
             says_all = isinstance(error, queue_errors.QueueError)
             message = str(error) if says_all else traceback.format_exc()
             await send({"type": f"lifespan.{step}.failed", "message": message})
@@ -341,7 +341,7 @@ class App:
 
     def _open(self) -> None:
         first = next(iter(self.queues.values()), None)
-        # What the first queue says holds for all of the file.
+        # The settings of the first queue hold for the whole file.
         settings = Settings() if first is None else settings_of(first)
         self._engine = Engine.open(
             self.database,

@@ -37,7 +37,7 @@ class Assets:
     async def __call__(self, request: Request) -> Response:
         asset = self._assets.get(request.path_params["name"])
         if asset is None:
-            # Never a page: a browser that looks for a Python module here would read it as one.
+            # Never an HTML page: Brython looks for Python modules here, and would read it as one.
             return PlainTextResponse("There is no such file\n", 404)
         headers = {
             "Cache-Control": _FOR_GOOD if asset.immutable else "no-cache",

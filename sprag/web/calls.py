@@ -1,4 +1,4 @@
-"""The endpoint of actions: from a request to an answer, whatever it is."""
+"""The endpoint of actions: from a request to its answer, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ async def _payload(request: Request, limits: Limits) -> AsyncIterator[dict[str, 
             form = await bounded.form(
                 max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=limits.body
             )
-        except (HTTPException, FormParserError) as error:  # older Starlettes pass on the latter
+        except (HTTPException, FormParserError) as error:  # the latter: from older Starlettes
             said = getattr(error, "detail", "The form is not valid")
             raise ActionError(said, type="invalid_form") from error
         try:
@@ -259,7 +259,7 @@ def _fields(parts: list[tuple[str, UploadFile | str]]) -> dict[str, Any]:
 
 
 def _bounded(request: Request, most: int) -> Receive:
-    """What receives the request's body, and refuses more than `most` bytes of it."""
+    """A `receive` that refuses a request body of more than `most` bytes."""
     said = request.headers.get("content-length", "")
     if said.isascii() and said.isdigit() and len(said) < 20 and int(said) > most:
         _too_large(most)
@@ -282,7 +282,7 @@ def _too_large(most: int) -> NoReturn:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        # Decoded here: of bytes json takes other encodings too, and surrogates in what is no UTF-8.
+        # Decoded here: json would accept bytes in other encodings, and lone surrogates.
         found = json.loads(text.decode(), parse_constant=_no_constant)
     except ValueError as error:
         raise ActionError(f"The body is not valid JSON: {error}", type="invalid_json") from None
@@ -290,7 +290,7 @@ def _object(text: bytes) -> dict[str, Any]:
         _too_deep()
     if not isinstance(found, dict):
         raise ActionError("The body is not a JSON object", type="invalid_json")
-    # Both looked for in the bytes first, where nearly all bodies show that they are harmless.
+    # The bytes are searched for both first: that clears nearly all bodies, and is fast.
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
         _too_deep()
     if b"\\u" in text and _has_surrogate(found):

@@ -31,15 +31,15 @@ class Controller:
     template: ClassVar[str | None] = None
     """The template, relative to the routes package. None: the .html file beside the module."""
     module: ClassVar[str | None] = None
-    """The file that runs in the browser. None: `<name>_module.py` or `.js` beside, if there is
-    one."""
+    """The file that runs in the browser. None: `<name>_module.py` or `.js` beside this module, if
+    there is one."""
 
     def __init__(self, app: App, request: Request) -> None:
         self.app = app
         self.request = request
 
     if TYPE_CHECKING:
-        # Each subclass takes the parameters of its own route, which no other signature allows.
+        # Each subclass takes the parameters of its own route, and only this signature allows that.
         def load(self, *args: Any, **parameters: Any) -> Any: ...
 
     else:
@@ -49,7 +49,7 @@ class Controller:
             Plain or `async`; takes the parameters of the route as arguments."""
             return {}
 
-    # ------------------------------------------------------------ who asks
+    # ------------------------------------------------------------ the user
 
     @property
     def session(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _MOST: Final = 10_000
 
 
 class Deferred:
-    """The deferred calls of one event loop that are under way."""
+    """The deferred calls that are under way in one event loop."""
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
@@ -48,7 +48,7 @@ class Deferred:
         return id_
 
     async def finish(self, seconds: float) -> None:
-        """Start no more, and wait `seconds` for those that run; then cancel the rest."""
+        """Start no more calls, wait `seconds` for those that run, then cancel the rest."""
         self._closed = True
         if not self._tasks:
             return

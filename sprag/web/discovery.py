@@ -175,7 +175,7 @@ def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _like(missing: Path) -> Path | None:
-    """A file beside it whose name is much like that of one that is not there."""
+    """An existing file in the same folder whose name is much like that of the missing one."""
     if not missing.parent.is_dir():
         return None
     there = [file.name for file in missing.parent.iterdir() if file.suffix == missing.suffix]

@@ -60,7 +60,7 @@ class Headers:
 
 
 class Origins:
-    """Which sites may send something: the application's own, and `allowed` ones, such as
+    """Which sites may send requests: the application's own, and those in `allowed`, such as
     "https://example.org"."""
 
     def __init__(self, allowed: Collection[Any] = ()) -> None:
@@ -85,13 +85,13 @@ class Origins:
                 return False
             if not _same(origin, headers.get("host", "")):
                 return True
-        # A browser sets it itself, also where it leaves out the origin.
+        # A browser sets this header itself, also when it leaves out the origin.
         return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def _same(origin: str, host: str) -> bool:
-    """True if an origin is that of the host that was asked. The scheme may differ: a proxy in
-    front takes off the encryption."""
+    """True if an origin is the host that the request was made to. The scheme may differ: a proxy
+    in front may have ended the encryption."""
     theirs = _parts(origin)
     return theirs is not None and theirs == _parts(f"{theirs[0]}://{host}")
 

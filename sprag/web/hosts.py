@@ -98,7 +98,7 @@ async def refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-# Each request asks, and there are few answers.
+# Every request asks this, for few different names.
 _is_local: Final = functools.lru_cache(1024)(is_loopback)
 
 

@@ -1,9 +1,9 @@
 """The hub: one reader of the journal for all open pages, and a place in it for each.
 
 The journal is the only buffer that matters. A page that keeps up is handed each
-signal as it comes; one that does not, or comes back, reads what it missed from
-the journal at its own position. So a slow page takes a bounded room, holds up
-nobody, and misses nothing.
+signal as it comes. One that falls behind, or comes back, reads what it missed
+from the journal at its own position. So a slow page takes bounded memory, holds
+up nobody, and misses nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..queue.subscription import Signal, merged, notice_signal, signal_of
 
 log: Final = Log("sprag.web", here_always=True)
 
-# What a page may have waiting before it has to read from the journal instead.
+# How many signals may wait for a page before it has to read the journal instead.
 _OUTBOX: Final = 100
 _PAGE: Final = 200
 _READERS: Final = 4
@@ -55,7 +55,7 @@ class Position(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A signal for pages: its place, and its JSON but for the last brace."""
+    """A signal for pages: its place, and its JSON without the last brace."""
 
     seq: int | None
     tick: int | None
@@ -73,7 +73,7 @@ class Message(NamedTuple):
 
 
 class Busy(Exception):
-    """There is no room for another connection, or no file to read its signals from."""
+    """No more connections are allowed, or there is no file to read signals from."""
 
 
 class Hub:
@@ -123,12 +123,12 @@ class Hub:
             _drop(self._by_audience, audience, connection)
 
     def end_session(self, session: str) -> None:
-        """Close the pages of a session, whose rights changed: they come back with the new ones."""
+        """Close the pages of a session whose rights changed: they come back with the new ones."""
         for connection in tuple(self._by_session.get(session, ())):
             connection.close()
 
     def unsubscribe(self) -> None:
-        """Listen to the journal no more. Waits for the subscription's thread."""
+        """Stop listening to the journal, and wait for the subscription's thread."""
         self._subscription.close(1.0)
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class Hub:
             return
         self._heard.append((audience, message_of(signal)))
         if not self._called:
-            # Cleared before the messages are taken: one that comes later calls again.
+            # Cleared before the messages are taken, so that one that comes later calls again.
             self._called = True
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
@@ -170,8 +170,8 @@ class Hub:
 class Connection:
     """One page's place in the journal. Used only in the hub's event loop."""
 
-    # There may be thousands that wait for a long time: nothing here takes room while empty, as a
-    # deque or an Event would.
+    # Thousands of these may wait for a long time. So nothing here takes memory while it is empty,
+    # as a deque or an Event would.
     __slots__ = ("_behind", "_closed", "_hub", "_missed", "_outbox", "_waiting", "audiences",
                  "position", "session")  # fmt: skip
 
@@ -182,7 +182,7 @@ class Connection:
         self.audiences = audiences
         self.position = position
         self._hub = hub
-        self._missed: list[Message] = []  # the next one last
+        self._missed: list[Message] = []  # in reverse order: the next one is at the end
         self._outbox: list[Message] = []
         # Until it has read the journal once, nobody knows what it missed.
         self._behind = True
@@ -199,7 +199,8 @@ class Connection:
         self._wake()
 
     async def next(self) -> str | None:
-        """The next signal's JSON, for good handed over; None when the connection is closed."""
+        """The next signal's JSON, which then counts as handed over; None once the connection is
+        closed."""
         while not self._closed:
             message = self._take()
             if message is not None:
@@ -233,8 +234,8 @@ class Connection:
             waiting.set_result(None)
 
     async def _catch_up(self) -> None:
-        # From here on the hub hands over again, so what is committed during the read is in the
-        # outbox, or in what is read, or in both, and then is passed over the second time.
+        # From here on the hub hands over again. So what is committed during the read is in the
+        # outbox, in what is read, or in both; then it is skipped the second time.
         self._behind = False
         try:
             missed, more = await self._hub.read(self.audiences, self.position)
@@ -264,8 +265,8 @@ def head(engine: Engine) -> Position:
 
 
 def start_at(engine: Engine, cursor: str | None) -> Position:
-    """Where a page goes on that hands back `cursor`; at the end of the journal without one. Never
-    beyond that end: the page may know a file that was replaced since by an older one."""
+    """Where a page that hands back `cursor` goes on; without a cursor, at the end of the journal.
+    Never beyond that end: the file may have been replaced by an older one since."""
     end = head(engine)
     told = None if cursor is None else Position.parse(cursor)
     return end if told is None else Position(*map(min, told, end))

@@ -65,13 +65,13 @@ def check_actions(controllers: Sequence[Found], actions: Collection[str]) -> Non
 
 
 def meant(name: str, known: Collection[str]) -> str:
-    """The question whether one of the names was meant that is like this one, if there is one."""
+    """Ask "did you mean …?" if one of the names is much like this one; "" otherwise."""
     close = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _mentions(kind: type[Controller]) -> Iterator[Mention]:
-    """All in a controller and its bases, as far as a name is written there as such."""
+    """Every provider that a controller or its bases name, where the name is written out."""
     # A controller that has its own method of this name may take other arguments.
     verbs = {verb for verb in _VERBS if getattr(kind, verb) is getattr(Controller, verb)}
     for owner in kind.__mro__:
@@ -81,7 +81,7 @@ def _mentions(kind: type[Controller]) -> Iterator[Mention]:
             lines, first = inspect.getsourcelines(owner)
             tree = ast.parse(textwrap.dedent("".join(lines)))
         except (OSError, TypeError, SyntaxError):
-            continue  # made at run time, or its source is not there
+            continue  # made at run time, or without its source
         file = inspect.getsourcefile(owner)
         local = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | {
             node.id

@@ -1,4 +1,4 @@
-"""The options of App that need a closer look: what they may be, and what becomes of them."""
+"""The options of App that need a closer check, and what is made of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VISIT: Final = "sprag.session"
 
 
 class Apart:
-    """Another application, that neither finds our session in its scope nor replaces it."""
+    """Another application, which neither finds our session in its scope nor replaces it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

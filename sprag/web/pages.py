@@ -90,13 +90,13 @@ class Frame:
 
     def __call__(self, page: Page) -> str:
         if self._stylesheet is not None:
-            # First, so that everything else may say otherwise.
+            # First, so that every other style may override it.
             base = page.request.scope.get("root_path", "") + BASE
             link = f'<link rel="stylesheet" href="{escape(base)}/assets/{self._stylesheet}">\n'
             page.head = Markup(link) + page.head
         text = str(self._shell(page))
         if str(page.head) not in text:
-            # A shell that says nothing of it must not leave the page without its scripts.
+            # A shell that does not use `page.head` must not leave the page without its scripts.
             before, tag, after = text.partition("</head>")
             text = f"{before}{page.head}{tag}{after}" if tag else f"{page.head}{text}"
         return text
@@ -160,13 +160,14 @@ class PageView:
             position = await anyio.to_thread.run_sync(self._position, limiter=self._threads)
             data = await controller.load(**arguments)
         else:
-            # What happens while it loads is told to the page again, rather than not at all.
+            # The position comes first: better that the page is told twice of what happens while it
+            # loads, than not at all.
             position, data = await anyio.to_thread.run_sync(
                 lambda: (self._position(), controller.load(**arguments)), limiter=self._threads
             )
         if isinstance(data, Response):
             data.headers.setdefault("Content-Security-Policy", page_policy(python=False))
-            # A file has a date, by which caches on the way may keep it for others, unless told.
+            # A file has a date, and by that, caches may keep it for other users unless told not to.
             data.headers.setdefault("Cache-Control", "private, no-cache")
             return data
         if not isinstance(data, Mapping):

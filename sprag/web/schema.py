@@ -115,7 +115,7 @@ class Schema:
             found: dict[str, Any] = self._adapter.validate_python(given)
         except ValidationError as error:
             raise _refusal(error) from None
-        except TypeError:  # a bound on any value, which says nothing of this one
+        except TypeError:  # the type is Any, so the bound cannot be checked against it
             raise ActionError("The payload is not valid", type="invalid_payload") from None
         for name, field in self.fields.items():
             if name not in found:
@@ -142,7 +142,7 @@ class Schema:
 
 
 def _fits(bound: str, kind: Any) -> bool:
-    """True if a bound can be one of this type, as far as can be told."""
+    """True if a bound fits this type, as far as that is known."""
     kind = get_origin(kind) or kind
     if not isinstance(kind, type) or kind is object:
         return True
@@ -162,7 +162,7 @@ def _takes_several(kind: Any) -> bool:
 def _refusal(error: ValidationError) -> ActionError:
     count = error.error_count()
     if count > _MOST_READ:
-        # pydantic tells all or none, and takes seconds for as many as one call may have.
+        # pydantic reports all errors or none, and takes seconds for as many as one call may have.
         return ActionError(f"Not valid: {count:,} mistakes", type="invalid_payload")
     found = error.errors(include_url=False, include_context=False, include_input=False)
     fields = [

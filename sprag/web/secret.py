@@ -87,7 +87,7 @@ def _is_secret(text: str) -> bool:
 
 
 def _folder(database: str) -> Path:
-    """The folder beside the database itself: a link to it may be another one after each deploy."""
+    """The folder beside the real database file: a link to it may change with each deploy."""
     return Path(f"{os.path.realpath(database)}-sprag")
 
 
@@ -106,7 +106,7 @@ def _kept(file: Path, mode: int, fits: Callable[[str], bool], make: Callable[[],
                 file,
             )
         text = make()
-        # Whole or not at all, also after a power loss.
+        # Complete or not there at all, also after a power loss.
         draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -131,8 +131,8 @@ def _text(file: Path) -> str | None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """No other process does this in the folder meanwhile, and none removes the folder."""
-    # Not a lock of the folder itself: every process that runs jobs shares one of those.
+    """A block that only one process enters at a time, and in which nobody removes the folder."""
+    # Not a lock on the folder itself: every process that runs jobs shares that one.
     held = Folder(folder)
     try:
         lock = folder / "site.lock"
@@ -141,7 +141,7 @@ def _alone(folder: Path) -> Iterator[None]:
             adapt(descriptor, database_of(folder))
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
-            # Who waited for it, and who makes it anew, find the text and look no further.
+            # A process that waited for the lock, or makes the lock file anew, finds the text there.
             lock.unlink(missing_ok=True)
         finally:
             os.close(descriptor)

@@ -19,7 +19,7 @@ from .errors import SessionTooLarge
 ID: Final = "sprag_id"
 SEEN: Final = "sprag_seen"
 SECONDS: Final = 30 * 24 * 3600
-# What every browser keeps of a cookie: its name, its value and its attributes together.
+# How much of a cookie every browser keeps: its name, value and attributes together.
 _MOST_BYTES: Final = 4096
 _SIGNATURE: Final = 35  # a time and a checksum, each after a dot
 _ENDED: Final = "expires=Thu, 01 Jan 1970 00:00:00 GMT"
@@ -166,7 +166,7 @@ class Sessions:
 
 
 def check_session(connection: HTTPConnection) -> None:
-    """Raise what setting a key raises, also for changes inside a value, which no key tells of."""
+    """Raise what setting a key raises, also for a change inside a value, which sets no key."""
     session = connection.session
     if isinstance(session, Session):
         try:
@@ -177,7 +177,7 @@ def check_session(connection: HTTPConnection) -> None:
 
 
 def _all(session: Mapping[str, Any]) -> str:
-    return json.dumps(session, default=repr)  # what cannot be kept is told where it is written
+    return json.dumps(session, default=repr)  # the error is raised where the value was written
 
 
 def _said(session: Session) -> str:
@@ -186,7 +186,7 @@ def _said(session: Session) -> str:
 
 
 def _path(scope: Scope) -> str:
-    """Where the application is mounted: other applications of the host need not be sent it."""
+    """Where the application is mounted: browsers need not send the cookie anywhere else."""
     return quote(str(scope.get("root_path", "")).rstrip("/")) or "/"
 
 

@@ -68,7 +68,7 @@ def _files(environment: jinja2.Environment, name: str, seen: set[str]) -> Iterat
 
 
 def _named(tree: nodes.Template) -> Iterator[tuple[str, int, bool]]:
-    """The templates that one names as texts: the name, the line, and whether it must be there."""
+    """The templates that this one names as text: the name, the line, and whether it must exist."""
     kinds = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
     for node in tree.find_all(kinds):
         inner = getattr(node, "template", None)

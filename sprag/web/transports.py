@@ -59,7 +59,7 @@ class Transports:
         except Busy:
             await websocket.close(_LATER)
             return
-        # All is asked that was to be: neither need what was parsed wait with the page.
+        # The request is not needed any more: what was parsed of it need not stay in memory.
         del asking
         websocket.scope.clear()
         try:
@@ -67,7 +67,7 @@ class Transports:
             await websocket.send_text(_connected(connection.position))
             await self._talk(websocket, connection)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # gone, in the midst of a frame
+            pass  # the page left in the middle of a frame
         finally:
             connection.close()
 
@@ -125,8 +125,8 @@ class Transports:
 
 
 class _Stream(EventSourceResponse):
-    """The answer that goes on as long as the connection, which ends with it: however that is, also
-    if nothing is ever read from it, as for HEAD."""
+    """An answer that lasts as long as the connection. However the answer ends, the connection ends
+    with it, also if nothing is ever read, as for HEAD."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(
@@ -142,7 +142,7 @@ class _Stream(EventSourceResponse):
 
 
 async def _until_left(websocket: WebSocket, connection: Connection) -> None:
-    """End the connection when the page leaves, or says something, which it has no reason to."""
+    """End the connection when the page leaves, or sends something, which it should not."""
     with suppress(RuntimeError):
         await websocket.receive()
     connection.close()

@@ -92,7 +92,7 @@ def owner_audience(key: object, what: str = "owner") -> str | None:
         return None
     if isinstance(key, bool) or not isinstance(key, str | int | UUID):
         if inspect.iscoroutine(key):
-            key.close()  # it would be told of as "never awaited"
+            key.close()  # Python would warn that it was "never awaited"
         raise TypeError(
             f"{what}: expected the key of the jobs' owner (a text, a whole number or a UUID), or "
             f"None for nobody, got {_what(key)}; for a user, give its id"
@@ -101,7 +101,7 @@ def owner_audience(key: object, what: str = "owner") -> str | None:
 
 
 def topic_audience(name: object) -> str:
-    """The audience of all who follow a topic. Raises TypeError, ConfigurationError."""
+    """The audience of everyone who follows a topic. Raises TypeError, ConfigurationError."""
     if not isinstance(name, str):
         raise TypeError(f"topic: expected a text, got {_what(name)}")
     if not name.strip():

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-from tests.support import DEADLINE, unmeasured
+from tests.support import DEADLINE, PATIENCE, unmeasured
 
 PROGRAM = [sys.executable, "-m", "sprag"]
 
@@ -41,7 +41,7 @@ def run(
     """The program to its end, its output in pipes."""
     return subprocess.run(
         [*PROGRAM, *map(str, arguments)], cwd=cwd, env=measured(**changes),
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def beside(
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
     # Who waits for a line that never comes sees the end of the output instead.
-    deadline = Timer(DEADLINE, process.kill)
+    deadline = Timer(PATIENCE, process.kill)
     deadline.start()
     with process:
         try:

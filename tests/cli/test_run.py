@@ -8,7 +8,6 @@ import resource
 import signal
 import socket
 import subprocess
-import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,44 +25,8 @@ from tests.support import DEADLINE, program, said, wait_until
 
 PROGRAMS = Path(__file__).with_name("programs")
 
-MAIN = """
-    import threading
-    from sprag import App, QueueService
-
-    class Work(QueueService):
-        name = "work"
-        grace_seconds = 0.1
-        def handle_item(self, item):
-            print("started", flush=True)
-            while True:
-                self.check_cancelled()
-                threading.Event().wait(0.01)
-
-    class Deaf(QueueService):
-        name = "deaf"
-        grace_seconds = 3600
-        def handle_item(self, item):
-            print("started", flush=True)
-            threading.Event().wait()
-
-    app = App(routes="pages", providers={"work": Work(), "deaf": Deaf()}, database="jobs.db")
-    number = 3
-"""
-
-PAGE = """
-    import os
-    from sprag import Controller, action
-
-    class Home(Controller):
-        route = "/"
-
-        def load(self):
-            return {"word": "first", "pid": os.getpid()}
-
-        @action
-        def go(self):
-            return self.enqueue("work", 1)["job_id"]
-"""
+MAIN = (PROGRAMS / "application.py").read_text(encoding="utf-8")
+PAGE = (PROGRAMS / "home.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -84,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     }.items():
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
-        file.write_text(textwrap.dedent(code))
+        file.write_text(code)
     return tmp_path
 
 
@@ -287,9 +250,9 @@ def test_with_reload_a_changed_page_a_changed_module_and_a_mended_one_are_served
         until(url, lambda text: "first" in text)
         (folder / "pages/home.html").write_text("changed {{ word }} {{ pid }}")
         until(url, lambda text: "changed" in text)
-        (folder / "pages/home.py").write_text(textwrap.dedent(PAGE) + "    route = 'nonsense'\n")
+        (folder / "pages/home.py").write_text(PAGE + "    route = 'nonsense'\n")
         assert "expected a path such as /images" in line_with(process, "expected a path")
-        (folder / "pages/home.py").write_text(textwrap.dedent(PAGE).replace("first", "second"))
+        (folder / "pages/home.py").write_text(PAGE.replace("first", "second"))
         until(url, lambda text: "second" in text)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0

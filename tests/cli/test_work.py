@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -15,56 +14,14 @@ from tests.cli.terminal import line_with
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished
 
-MODULE = """
-    import threading
-    from sprag import QueueService
-
-    class Quick(QueueService):
-        name = "quick"
-        def handle_item(self, item):
-            return item * 2
-
-    class Slow(QueueService):
-        name = "slow"
-        worker_count = 1
-        def handle_item(self, item):
-            print("started", flush=True)
-            pause = threading.Event()
-            while item != "stubborn" or not pause.wait(0.01):
-                self.check_cancelled()
-                if pause.wait(0.01) or item == "short":
-                    return "done"
-
-    class Deaf(QueueService):
-        name = "deaf"
-        def handle_item(self, item):
-            print("started", flush=True)
-            threading.Event().wait()
-
-    class Failing(QueueService):
-        name = "failing"
-        def handle_item(self, item):
-            raise ValueError("line\\n2026-01-01 error \\x1b[2J")
-
-    class Needy(QueueService):
-        def __init__(self, password):
-            super().__init__(name="needy")
-        def handle_item(self, item): ...
-
-    class Handless(QueueService):
-        name = "handless"
-
-    ready = Quick(database="instance.db")
-    number = 3
-    def function(): ...
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A working directory with modules."""
     for name, code in {
-        "app.py": MODULE,
+        "app.py": (PROGRAMS / "queues.py").read_text(encoding="utf-8"),
         "single.py": "from app import Slow\nclass One(Slow): name = 'one'",
         "broken.py": "import sys\n1 / 0",
         "needs.py": "import a_module_that_is_not_there",
@@ -74,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     }.items():
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
-        file.write_text(textwrap.dedent(code))
+        file.write_text(code)
     return tmp_path
 
 

@@ -18,6 +18,7 @@ from sprag.queue import QueueService
 from sprag.queue.engine import Engine
 from tests.chromium import browser as browser
 from tests.chromium import console as console
+from tests.chromium import new_context
 from tests.client import TestClient, served
 
 __all__ = ["TestClient", "served"]  # the tests take them from here
@@ -53,7 +54,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
 
     def opened(path: str = "", **options: Any) -> Page:
-        context = browser.new_context(**options)
+        context = new_context(browser, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -14,6 +14,7 @@ from starlette.routing import Mount
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
+from tests.chromium import new_context
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import SECRET, TOKEN, OpenPage, handle, served
 from tests.support import Gate, finished, sql, until_interrupted
@@ -86,7 +87,7 @@ def test_a_page_finds_the_server_again_and_what_happened_meanwhile(
     def app() -> Any:
         return dashboard(lambda: engine, token=None, secret="")
 
-    with browser.new_context() as context:
+    with new_context(browser) as context:
         page = context.new_page()
         with served(app()) as url:
             page.goto(url)
@@ -468,7 +469,7 @@ def test_a_person_signs_in_stays_signed_in_and_signs_out(
     queue: QueueService, engine: Engine, browser: Browser
 ) -> None:
     inner = dashboard(lambda: engine, token=TOKEN, secret=SECRET)
-    with served(Starlette(routes=[Mount("/ops", inner)])) as url, browser.new_context() as context:
+    with served(Starlette(routes=[Mount("/ops", inner)])) as url, new_context(browser) as context:
         page = context.new_page()
         page.goto(f"{url}/ops/jobs?state=failed&text=no+such")
         page.get_by_label("The dashboard's token").fill("something else")
@@ -496,7 +497,7 @@ def test_a_page_whose_session_has_ended_asks_for_the_token(
     queue: QueueService, engine: Engine, browser: Browser
 ) -> None:
     inner = dashboard(lambda: engine, token=TOKEN, secret=SECRET)
-    with served(inner) as url, browser.new_context() as context:
+    with served(inner) as url, new_context(browser) as context:
         page = context.new_page()
         page.goto(f"{url}/jobs")
         page.get_by_label("The dashboard's token").fill(TOKEN)

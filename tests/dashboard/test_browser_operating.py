@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
 from sprag.queue.engine import Engine
+from tests.chromium import new_context
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import OpenPage, handle, served
 from tests.support import Gate, finished, queue_class, sql, wait_until
@@ -363,7 +364,7 @@ def test_what_is_old_says_of_when_it_is(
     def app() -> Any:
         return dashboard(lambda: engine, token=None, secret="")
 
-    with browser.new_context(**BERLIN) as context:
+    with new_context(browser, **BERLIN) as context:
         page = context.new_page()
         with served(app()) as url:
             page.goto(f"{url}/jobs")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sprag.queue import Job, QueueService
-from tests.support import DEADLINE, child
+from tests.support import DEADLINE, PATIENCE, child
 
 PROGRAM = Path(__file__).with_name("programs") / "gated_terminal.py"
 
@@ -41,7 +41,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The demo to its end; nothing waits at the gate."""
     command = [sys.executable, str(PROGRAM), *map(str, arguments)]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """The demo beside the test, until the deadline."""
     with child(PROGRAM, *arguments) as process:
-        watchdog = Timer(DEADLINE, process.kill)
+        watchdog = Timer(PATIENCE, process.kill)
         watchdog.start()
         try:
             yield process
@@ -271,7 +271,7 @@ def test_on_a_terminal_it_shows_a_bar_for_all_and_one_for_each_that_runs(
         [*command, "--workers", "1"], stdin=theirs, stdout=theirs, env=environment
     ) as process:
         os.close(theirs)
-        watchdog = Timer(DEADLINE, process.kill)
+        watchdog = Timer(PATIENCE, process.kill)
         watchdog.start()
         screen = b""
         # Held at the gate, the bars stay until they have been drawn.

@@ -20,8 +20,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from sprag.queue import QueueService
-from tests.chromium import Console, fresh_page
-from tests.support import DEADLINE, unmeasured
+from tests.chromium import Console, fresh_page, new_context
+from tests.support import DEADLINE, PATIENCE, unmeasured
 
 PROGRAM = Path(__file__).with_name("programs") / "gated_page.py"
 
@@ -50,7 +50,7 @@ class Demo:
             [*command, *options], env=unmeasured(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        self._watchdog = Timer(3 * DEADLINE, self.process.kill)
+        self._watchdog = Timer(PATIENCE, self.process.kill)
         self._watchdog.start()
         self.said = self._read_until("Stop this at any time")
         self.address = self.said[0].rpartition(" ")[2].strip()
@@ -286,7 +286,7 @@ def test_two_tabs_show_the_same_and_another_session_nothing(
     expect_status(page, mine="completed")
     expect_status(tab, mine="completed")
     address = card(page, "mine.png").locator(".files a").first.get_attribute("href")
-    with closing(browser.new_context()) as other:
+    with closing(new_context(browser)) as other:
         stranger = other.new_page()
         opened(stranger, demo)
         expect(stranger.locator(".card")).to_have_count(0)
@@ -404,7 +404,7 @@ def test_it_ends_in_order_and_says_that_the_next_run_goes_on(
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(PROGRAM), "--no-browser", *map(str, arguments)]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
 

@@ -505,8 +505,8 @@ def test_nobody_sleeps_on_in_a_group_commit() -> None:
 
     with switching_often():
         run_threads([impatient] * 5 + [patient] * 5)
-    assert not commits._busy
-    assert commits._posted == []
+    assert not commits._lead_lock.locked()
+    assert commits._posted == {}
 
 
 def test_workers_and_callers_get_along_when_threads_switch_at_every_turn(

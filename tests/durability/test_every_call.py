@@ -19,7 +19,7 @@ from _faults.plans import evenly
 from tests.support import PATIENCE, for_tool
 
 FAULTS = Path(__file__).parents[2] / "tools" / "faults.py"
-PARTS = 3
+PARTS = 2
 """Processes at once: a pass waits for most of its time."""
 
 

@@ -37,8 +37,9 @@ from sprag.queue.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.tickets import Exchange, Options, Outcome
 from tests.durability.machine.world import ERROR, QUEUE, World
+from tests.support import examples
 
-EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", str(examples(120))))
 STEPS = 40
 # Steps from the opening of the file to the earliest power cut.
 LIFE = 6

@@ -19,7 +19,7 @@ from _fuzz.arguments import ENDLESS, commands, judged, line
 from sprag.cli import main
 from sprag.cli.exits import MEANINGS
 from sprag.queue import Job, QueueService
-from tests.support import DEADLINE, unmeasured
+from tests.support import DEADLINE, examples, some, unmeasured
 
 WORDS = (
     "", "-", "-1", "0", "9" * 30, "9" * 5000, "9" * 400, "nan", "٣", "²", "{", "[" * 2000, "\udcff",
@@ -88,7 +88,7 @@ def test_no_value_ends_in_a_traceback(
 
 
 @settings(
-    max_examples=200, deadline=None,
+    max_examples=examples(200), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(st.randoms(), st.sampled_from([b"", b"1", b"[1]\n2", b"\xff", b"\0"]),
@@ -205,7 +205,7 @@ def test_no_environment_ends_in_a_traceback(
         return name, program(*words, cwd=tmp_path, **ENVIRONMENTS[name])
 
     with ThreadPoolExecutor(2) as threads:
-        for name, (code, _out, err) in threads.map(end, environments):
+        for name, (code, _out, err) in threads.map(end, some(environments, 2)):
             assert code in MEANINGS, (name, err)
             assert "Traceback" not in err, (name, err)
             # Nobody can be asked: `prune` says what to add, and there is no JSON in no stdin.

@@ -8,7 +8,7 @@ from pathlib import Path
 from _fuzz.cases import Case, keep, kept
 from _fuzz.damage import DAMAGES
 from _fuzz.runner import tried
-from tests.support import PATIENCE, for_tool, unmeasured
+from tests.support import PATIENCE, for_tool, some, unmeasured
 
 SEED = 1
 TREE = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def environment() -> dict[str, str]:
 def test_no_damage_to_a_file_ends_in_anything_but_an_answer_or_a_clear_error(
     tmp_path: Path,
 ) -> None:
-    cases = [Case("file", name, SEED, full=False) for name in DAMAGES]
+    cases = [Case("file", name, SEED, full=False) for name in some(DAMAGES, 3)]
     wrong = [
         f"{case}: {problem}"
         for case, problems in tried(cases, env=environment(), folder=tmp_path)

@@ -20,7 +20,7 @@ from sprag.queue import Job, PayloadError, QueueError, QueueService
 from sprag.queue.codec import decode, encode
 from sprag.queue.options import OPTIONS
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, finished, sql
+from tests.support import DEADLINE, examples, finished, sql
 
 # What their own code raises is theirs: sprag has to ask them.
 UNASKABLE = {"dataclass that is touchy"}
@@ -58,7 +58,7 @@ def test_an_item_comes_back_or_is_refused_with_its_path(make_queue: MakeQueue, n
     assert identical(queue.get(job.id).item, item)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms())
 def test_any_value_comes_back_or_is_refused(rng: random.Random) -> None:
     value = hostile.value(rng)

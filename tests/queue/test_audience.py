@@ -79,9 +79,10 @@ def test_the_progress_of_some_audiences_is_theirs_alone(
         queue.report_progress(item, 10)
 
     with make_queue(report) as queue:
-        jobs = [queue.enqueue(n, audience=name) for n, name in enumerate("abab")]
-        for job in jobs:
-            finished(queue, job)
+        # One after the other: their progress is told in the order in which it was stored.
+        jobs = [
+            finished(queue, queue.enqueue(n, audience=name))[0] for n, name in enumerate("abab")
+        ]
     engine = Engine.open(str(database))
     try:
         _, reports = engine.journal.news_of(["a"], 0, 0, 10)

@@ -130,7 +130,8 @@ def test_an_impatient_one_takes_those_who_linger_along(monkeypatch: pytest.Monke
     assert disk.batches == [[patient, hasty]]
 
 
-def test_an_heir_that_was_interrupted_passes_the_lead_on() -> None:
+def test_an_heir_that_was_interrupted_passes_the_lead_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "LOOK_SECONDS", 2 * DEADLINE)
     disk, first, last = Disk(), Ticket(), Ticket()
 
     class Interrupted(Ticket):
@@ -145,7 +146,7 @@ def test_an_heir_that_was_interrupted_passes_the_lead_on() -> None:
         def put(self, _: None) -> None:
             self.heir.set()
 
-        def get(self) -> None:
+        def get(self, timeout: float | None = None) -> None:
             wait(self.heir)
             raise KeyboardInterrupt
 
@@ -170,6 +171,48 @@ def test_an_heir_that_was_interrupted_passes_the_lead_on() -> None:
     disk.commits.submit(Ticket())  # nobody leads any more, so this one does
 
 
+def test_who_is_never_woken_looks_and_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a signal handler ends the leader on its way out."""
+    disk, first, other = Disk(), Ticket(), Ticket()
+    monkeypatch.setattr(disk.commits, "_pass_on", lambda: None)
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        with posting(other, disk=disk):
+            wait_until(posted(disk, other))
+            disk.free.set()
+    assert disk.batches == [[first], [other]]
+
+
+def test_who_is_written_and_never_told_looks() -> None:
+    class Unheard(Ticket):
+        def wake(self) -> None:
+            pass
+
+    disk, first, second, other = Disk(), Ticket(), Ticket(), Unheard()
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        with posting(second, disk=disk):
+            wait_until(posted(disk, second))
+            with posting(other, disk=disk):
+                wait_until(posted(disk, other))
+                disk.free.set()
+    assert disk.batches == [[first], [second, other]]
+
+
+def test_who_is_taken_along_by_a_leader_that_is_torn_writes_itself() -> None:
+    disk, first, other = Disk(), Ticket(), Ticket()
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        with posting(other, disk=disk):
+            wait_until(posted(disk, other))
+            disk.commits._posted.clear()
+            disk.free.set()
+    assert disk.batches == [[first], [other]]
+
+
 def test_a_ticket_is_refused_before_it_is_posted_where_the_stack_might_not_suffice() -> None:
     disk = Disk()
 
@@ -184,6 +227,6 @@ def test_a_ticket_is_refused_before_it_is_posted_where_the_stack_might_not_suffi
     with pytest.raises(RecursionError, match="too few frames"):
         submit_with(90)
     assert disk.batches == []
-    assert disk.commits._posted == []
+    assert disk.commits._posted == {}
     submit_with(200)
     assert len(disk.batches) == 1

@@ -21,7 +21,9 @@ from tests.conftest import MakeQueue
 from tests.support import finished
 
 PACKAGE = Path(inside.__file__).parent
-LOCKS = ("mutex", "_mutex", "_parking", "turn", "_life", "_registry", "_lock", "_names")
+LOCKS = (
+    "_lead_lock", "_lock", "_life", "_mutex", "_names", "_parking", "_registry", "mutex", "turn",
+)  # fmt: skip
 """What the package's locks are called; a `with` also uses a connection to read by these."""
 READS = ("reading", "snapshot")
 UNDER_ANOTHER_MARK = {

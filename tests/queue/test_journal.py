@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sprag.queue.database import Database
 from sprag.queue.ids import new_ids
 from sprag.queue.journal import Journal
 from sprag.queue.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
+from tests.support import DEADLINE, wait_until
 
 
 class Clock:
@@ -403,12 +405,13 @@ def test_nothing_is_added_to_a_transaction_that_was_left_open(bench: Bench) -> N
     assert bench.journal.job(id_).status == "queued"
 
 
+class Alarm(Exception):
+    """As an application's signal handler raises it."""
+
+
 def test_an_exception_from_outside_between_commit_and_deal_gives_the_run_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Alarm(Exception):
-        """As an application's signal handler raises it."""
-
     def torn(*_: Any) -> None:
         raise Alarm
 
@@ -420,6 +423,86 @@ def test_an_exception_from_outside_between_commit_and_deal_gives_the_run_back(
     assert bench.journal.job(id_).status == "running"
     assert bench.journal.give_back(bench.me, []) == [id_]
     assert bench.journal.job(id_).attempt == 0
+
+
+@pytest.mark.parametrize("second_raises", [Alarm, None])
+@pytest.mark.parametrize("kind", [Alarm, errors.ReentrantCall])
+def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+    second_raises: type[Exception] | None,
+) -> None:
+    """Also one of ours, which a call of the signal handler has raised, and where another one comes
+    while things are put right."""
+    id_ = bench.enqueue()
+    database = bench.journal.database
+    commit, rollback = database.commit, database.rollback
+    torn: list[str] = []
+
+    def first() -> None:
+        commit()
+        torn.append("commit")
+        raise kind
+
+    def second() -> None:
+        rollback()
+        if torn and second_raises is not None:
+            raise second_raises
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "commit", first)
+        patch.setattr(database, "rollback", second)
+        with pytest.raises(second_raises or kind):
+            bench.start()
+    assert bench.journal.job(id_).status == "running"
+    assert bench.journal.give_back(bench.me, []) == [id_]
+    assert bench.journal.give_back(bench.me, []) == []
+
+
+def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:
+    class Torn(Exchange):
+        def wake(self) -> None:
+            super().wake()
+            raise Alarm
+
+    worker = Torn("work", bench.me)
+    dealt: list[Run | None] = []
+    thread = threading.Thread(target=lambda: dealt.append(bench.journal.exchange(worker, None)))
+    thread.start()
+    wait_until(lambda: worker.parked)
+    ids = new_ids(3)
+    with pytest.raises(Alarm):
+        bench.journal.enqueue(Options("work"), ids, ["1"] * 3)
+    thread.join(DEADLINE)
+    [run] = dealt
+    assert run is not None
+    outcome = Outcome(run, "complete", result="1")
+    assert bench.journal.exchange(worker, outcome) is not None
+    assert [bench.journal.job(id_).status for id_ in ids] == ["completed", "running", "queued"]
+
+
+def test_a_run_that_is_dealt_to_a_worker_and_never_told_to_it_is_given_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untold, told = bench.enqueue(), bench.enqueue()
+    worker = Exchange("work", bench.me)
+    deal = bench.journal._deal
+
+    def torn(seekers: list[Exchange], runs: list[Run]) -> None:
+        deal(seekers, runs)
+        raise Alarm
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.journal, "_deal", torn)
+        with pytest.raises(Alarm):
+            bench.journal.exchange(worker, None)
+    # Nobody can tell yet whether it comes to know of it.
+    assert bench.journal.give_back(bench.me, [worker]) == []
+    run = bench.journal.exchange(worker, None)
+    assert run is not None
+    assert run.id == told
+    assert bench.journal.give_back(bench.me, [worker]) == [untold]
 
 
 def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from sprag.queue.wakeup import Wakeup
+from sprag.queue.wakeup import Latch, Wakeup
 
 
 def test_what_was_set_before_the_wait_ends_it_at_once() -> None:
@@ -47,3 +47,18 @@ def test_a_signal_handler_ends_the_wait_that_it_interrupts() -> None:
         assert time.monotonic() - begun < 30
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_latch_lets_everybody_go_on_and_stays_set() -> None:
+    latch = Latch()
+    assert not latch.wait(0.001)
+    gone: list[bool] = []
+    threads = [threading.Thread(target=lambda: gone.append(latch.wait(60))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    latch.set()
+    latch.set()
+    for thread in threads:
+        thread.join()
+    assert gone == [True] * 4
+    assert latch.wait(60)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chromium import Console
+from tests.chromium import Console, new_context
 from tests.recipes.conftest import copy_examples, fill_up, running
 from tests.recipes.test_documents import write_site
 from tests.test_readme import write_page
@@ -70,7 +70,7 @@ def test_the_pages_of_readme_and_guide_show_no_job_and_no_trouble_before_their_c
 ) -> None:
     readme, guide = write_page(tmp_path / "readme"), write_site(tmp_path / "guide")
     shown = []
-    with browser.new_context(java_script_enabled=False) as context:
+    with new_context(browser, java_script_enabled=False) as context:
         for folder, path in ((readme, "/"), (guide, "/clock")):
             with running(folder, "sprag", "run", "main:app", "--port", "0") as program:
                 page = context.new_page()

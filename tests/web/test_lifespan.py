@@ -421,6 +421,5 @@ def test_a_page_finds_everything_after_its_server_was_killed(
 def test_a_signal_handler_that_stops_the_application_of_a_queue_that_is_stopped_does_not_hang(
     tmp_path: Path,
 ) -> None:
-    programs = Path(__file__).parents[1] / "durability" / "programs"
-    program = programs / "stop_within_a_stop.py"
-    assert said(program, tmp_path / "jobs.db", "application") == "refused\nstopped"
+    program = Path(__file__).parent / "programs" / "stop_within_a_stop_of_an_app.py"
+    assert said(program, tmp_path / "jobs.db") == "refused\nstopped"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sprag.web import App
 from tests.client import TestClient, cookie_of
+from tests.support import examples
 from tests.web.conftest import MakeApp
 
 ECHO = """
@@ -41,7 +42,9 @@ ECHO = """
 """
 
 QUIET = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 plain = st.recursive(

@@ -61,9 +61,13 @@ class Enqueue(Shared, tickets.Enqueue):
 class GroupCommit(Shared, commit.GroupCommit[Any]):
     """Who writes for all."""
 
-    def _post(self, ticket: Any) -> bool:
+    def submit(self, ticket: Any) -> None:
         run().pause("post")
-        return super()._post(ticket)
+        super().submit(ticket)
+
+    def _pass_on(self) -> None:
+        run().pause("pass on")
+        super()._pass_on()
 
     def _lead(self, ticket: Any) -> None:
         run().pause("lead")
@@ -73,7 +77,7 @@ class GroupCommit(Shared, commit.GroupCommit[Any]):
 class Journal(Shared, journal.Journal):
     """The journal."""
 
-    racy = frozenset({"adrift"})
+    racy = frozenset({"_dealing", "adrift"})
 
     def dismiss(self, tickets: Any) -> None:
         run().pause("dismiss")
@@ -151,7 +155,13 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
     `database`."""
     threading = primitives.Threading()
     changes: list[tuple[Any, dict[str, Any]]] = [
-        (commit, {"threading": threading, "SimpleQueue": primitives.SimpleQueue}),
+        (
+            commit,
+            {
+                "threading": threading, "SimpleQueue": primitives.SimpleQueue,
+                "LOOK_SECONDS": None,  # so that who is never woken is found
+            },
+        ),
         (
             journal,
             {
@@ -162,7 +172,8 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
         (
             engine,
             {
-                "threading": threading, "Database": database, "Journal": Journal,
+                "threading": threading, "Latch": primitives.Event, "Database": database,
+                "Journal": Journal,
                 "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
                 "tidy": lambda folder, tokens: None,  # not what this is about
                 "_registry": engine._registry,  # another for each run, and this one afterwards

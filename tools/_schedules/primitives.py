@@ -62,6 +62,8 @@ class Lock:
             self._holder = None
 
     def locked(self) -> bool:
+        run().pause("look at a lock")
+        run().touch(("lock", self._name), READ)
         return self._holder is not None
 
     def _free(self) -> bool:

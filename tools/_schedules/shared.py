@@ -91,6 +91,10 @@ class Table(dict[Any, Any]):
         self._entry(key, WRITE, "take out of")
         dict.__delitem__(self, key)
 
+    def pop(self, key: Any, default: Any = None) -> Any:
+        self._entry(key, WRITE, "take out of")
+        return dict.pop(self, key, default)
+
     def setdefault(self, key: Any, default: Any = None) -> Any:
         self._entry(key, WRITE, "enter")
         return dict.setdefault(self, key, default)
@@ -106,6 +110,10 @@ class Table(dict[Any, Any]):
     def items(self) -> Any:
         self._all("look through")
         return dict.items(self)
+
+    def __len__(self) -> int:
+        self._all("look through")
+        return dict.__len__(self)
 
     def __iter__(self) -> Iterator[Any]:
         self._all("look through")

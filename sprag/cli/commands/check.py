@@ -88,7 +88,7 @@ def _problems(journal: Journal) -> Iterator[Problem]:
         try:
             yield from ask(journal)
         except DatabaseError as error:
-            # SQLite's own words: the error's would send the reader here.
+            # SQLite's own words: our message would only say to run `sprag check`.
             yield Problem(kind, f"cannot be checked: {error.__cause__ or error}")
 
 

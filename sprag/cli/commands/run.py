@@ -9,7 +9,7 @@ from ..exits import NO_EXTRA, Refusal
 from ..logs import LEVELS, log_to_stderr
 from ..settings import Settings
 
-# What the extra `web` brings; whatever else is missing is no reason to install it.
+# What the extra `web` installs. If another module is missing, that is no reason to install it.
 _EXTRA = ("brython", "itsdangerous", "jinja2", "multipart", "pydantic", "python_multipart",
           "sse_starlette", "starlette", "uvicorn", "websockets")  # fmt: skip
 

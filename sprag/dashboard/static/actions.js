@@ -1,4 +1,4 @@
-// What can be done with jobs: asks, sends, and says what came of it.
+// What can be done with jobs: asks, sends, and shows the outcome.
 
 import { send } from "./net.js";
 import { confirmed, outcome } from "./shell.js";
@@ -48,7 +48,7 @@ export const VERBS = {
 
 const AT_ONCE = 1000;
 
-/** Move the jobs with these ids, of `selected` ones; whether the server moved any. */
+/** Move the jobs with these ids, of `selected` ones. True if the server moved any. */
 export async function moveNamed(verb, ids, selected = ids.length) {
   const { name, question, text, bad, cannot } = VERBS[verb];
   const what = ids.length === 1 ? "this job" : jobs(ids.length);

@@ -7,7 +7,7 @@ const TOP = 8;
 const BOTTOM = 20;
 const MARGIN = 10;
 const DIGIT = 7.5; // how wide a character of the axis is, at most
-const LEAST = 3; // so that a single failure is seen beside a thousand completed jobs
+const LEAST = 3; // so that one failure can be seen beside a thousand completed jobs
 
 const NAMES = ["completed", "failed", "enqueued"];
 

@@ -1,4 +1,4 @@
-// One job: why it failed, how far it is, what it was given and gave, and all its moves.
+// One job: why it failed, how far it is, its item and result, and all its moves.
 
 import { moveNamed, VERBS } from "./actions.js";
 import { by, el, show } from "./dom.js";

@@ -1,4 +1,4 @@
-// Talks to the server: data, wishes, live news.
+// Talks to the server: reads data, asks for changes, listens for news.
 
 import { by, released } from "./dom.js";
 import { clock, timeOfDay } from "./words.js";
@@ -8,9 +8,9 @@ export const base = new URL("../../", import.meta.url);
 
 const LEAST_PAUSE = 250;
 const POLL = 5000;
-const OFTEN = 2; // polls after which a page looks by itself, although it is told what happens
+const OFTEN = 2; // after this many polls, a page looks by itself, although it gets the news
 
-/** An address inside the dashboard; of the parameters, those that say something. */
+/** An address inside the dashboard, with those parameters that are not empty. */
 export function address(path, parameters = {}) {
   const url = new URL(path, base);
   for (const [name, value] of Object.entries(parameters)) {
@@ -57,8 +57,8 @@ async function ask(url, options) {
   return said;
 }
 
-/** Calls `load` when asked to, once at a time and with pauses, and shows what went wrong, and of
- * when the data is that the page shows then. */
+/** Calls `load` when asked to, once at a time and with pauses. Shows what went wrong, and then also
+ * how old the data of the page is. */
 export class Refresher {
   #load;
   #loaded = null;
@@ -102,8 +102,8 @@ export class Refresher {
 }
 
 /** Call `hear(news)` for what happens from now on, to one job or to all. A page that nobody sees
- * does not listen: browsers allow few streams to one server. Now and then it looks by itself: a
- * process that dies, and a job that becomes due, tell nobody. */
+ * does not listen: browsers allow few streams to one server. Now and then it looks by itself,
+ * because no signal comes when a process dies or a job becomes due. */
 export function listen(job, hear) {
   let source = null;
   const said = { live: "live", waiting: "reconnecting", paused: "paused" };
@@ -119,7 +119,7 @@ export function listen(job, hear) {
     source.onmessage = (event) => hear(JSON.parse(event.data));
     source.onerror = () => {
       tell("waiting");
-      hear({ moved: true, signal: null }); // if the server is gone, that shows at once
+      hear({ moved: true, signal: null }); // shows at once if the server is gone
       if (source?.readyState === EventSource.CLOSED) source = null; // refused: tried again below
     };
   }

@@ -1,4 +1,4 @@
-// The first page: what failed, how fast it goes, how each queue stands, who works.
+// The first page: what failed, the pace, the state of each queue, and the processes.
 
 import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";

@@ -1,4 +1,4 @@
-// Delete old finished jobs: first says how many that are, then deletes them.
+// Delete old finished jobs: first says how many there are, then deletes them.
 
 import { by, el } from "./dom.js";
 import { send } from "./net.js";

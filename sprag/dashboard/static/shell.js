@@ -1,4 +1,4 @@
-// What all pages have: shortcuts, their help, the question before something happens, the outcome.
+// What all pages have: shortcuts and their help, questions before a change, and its outcome.
 
 import { by, el } from "./dom.js";
 
@@ -11,7 +11,7 @@ export function shortcut(key, says, run) {
   shortcuts.set(key, { says, run });
 }
 
-/** Say what came of something, to everyone, aloud for those who listen. */
+/** Show the outcome of something; screen readers read it out. */
 export function outcome(text, bad = false) {
   const place = by("outcome");
   place.classList.toggle("bad", bad);
@@ -26,7 +26,7 @@ export async function copy(text, says) {
   try {
     await navigator.clipboard.writeText(text);
     done = true;
-  } catch { // also where there is none: pages without HTTPS, on another machine
+  } catch { // or there is no clipboard: in pages without HTTPS from another machine
     const field = el("textarea", { class: "unseen", readonly: true });
     document.body.append(field);
     field.value = text;
@@ -37,9 +37,9 @@ export async function copy(text, says) {
   outcome(done ? says : "This browser does not allow this page to copy.", !done);
 }
 
-let answered = () => {}; // what waits for the answer to the question that is open
+let answered = () => {}; // called with the answer to the open question
 
-/** Whether a person says yes; a question that another one replaces is a no. */
+/** True if the person says yes. A question that another one replaces is answered with no. */
 export function confirmed(title, text, yes, bad = false) {
   const dialog = by("confirm");
   by("confirm-title").textContent = title;
@@ -54,7 +54,7 @@ export function confirmed(title, text, yes, bad = false) {
 }
 
 by("confirm").addEventListener("close", ({ target: dialog }) => {
-  // Told some time after the closing: by then the next question may be open.
+  // This event comes some time after the closing, when the next question may be open.
   if (!dialog.open) answered(dialog.returnValue === "yes");
 });
 

@@ -43,7 +43,7 @@ function told(error, seq) {
       : null);
 }
 
-/** The time of day; the day as well where it is another one than before. */
+/** The time of day, with the day if it is not the same as before. */
 function time(at, before) {
   const day = before === undefined || dayOf(before) !== dayOf(at) ? `${dayOf(at)} ` : "";
   return el("time", { datetime: new Date(at * 1000).toISOString(), title: moment(at) },

@@ -1,4 +1,4 @@
-// The span of time that the list of jobs is of: when they were accepted, or ended.
+// The time range of the list of jobs: when they were accepted, or ended.
 
 import { by, el } from "./dom.js";
 import { address } from "./net.js";

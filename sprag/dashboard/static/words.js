@@ -41,7 +41,7 @@ export const number = (count) => count.toLocaleString("en");
 /** A count, with a plus if there are more. */
 export const counted = (count, atLeast) => number(count) + (atLeast ? "+" : "");
 
-/** What to say of a queue that has jobs and that nobody runs; null otherwise. */
+/** What to say about a queue that has jobs and that nobody runs; null otherwise. */
 export function idleWords({ counts, workers }) {
   const waiting = counts.ready + counts.scheduled + counts.retrying;
   if (workers || !waiting) return null;
@@ -89,7 +89,7 @@ export function setClock(now) {
 /** The server's time, in unix seconds. */
 export const clock = () => Date.now() / 1000 + ahead;
 
-/** A moment as people here write it. */
+/** A moment in the format of this browser's language. */
 export function moment(at) {
   return new Date(at * 1000).toLocaleString(undefined, {
     dateStyle: "medium",

@@ -1,11 +1,12 @@
 """Let Ctrl-C arrive at each moment of one call, and see that it ends and leaves nothing half.
 
-    python life.py DATABASE CALL
+    python life.py DATABASE CALL PART
 
 A moment is an event that a profile of the call has, known by its place and its caller's: also one
 right before a call of C code, such as a wait, since Python looks for signals only after it. At
-each, a Ctrl-C comes once. Whenever it comes, the call ends, in order or by KeyboardInterrupt, and
-the queue can be stopped for good. Prints how many times the call was interrupted.
+each of PART, which is "1/1" for all and "2/5" for the second fifth of them, a Ctrl-C comes once.
+Whenever it comes, the call ends, in order or by KeyboardInterrupt, and the queue can be stopped for
+good. Prints how many times the call was interrupted.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
+from zlib import crc32
 
 from sprag.queue import QueueService, interrupts, pool
 
@@ -53,12 +55,25 @@ class Now:
 now = Now()
 
 
-class Profile:
-    """Sends Ctrl-C at the first moment that none of `seen` is, or once the call waits for ever."""
+class Part:
+    """A part of all moments: the same ones in every process."""
 
-    def __init__(self, seen: set[tuple[object, ...]]) -> None:
+    def __init__(self, part: str) -> None:
+        self._number, self._parts = map(int, part.split("/"))
+
+    def has(self, event: str, *places: tuple[CodeType, int] | None) -> bool:
+        names = [(place[0].co_qualname, place[1]) for place in places if place]
+        return (crc32(repr((event, names)).encode()) - self._number) % self._parts == 0
+
+
+class Profile:
+    """Sends Ctrl-C at the first moment of the part that none of `seen` is, or once the call waits
+    for ever."""
+
+    def __init__(self, seen: set[tuple[object, ...]], part: Part) -> None:
         self.found = False
         self._seen = seen
+        self._part = part
         self._times = Counter[tuple[object, ...]]()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -66,11 +81,13 @@ class Profile:
         if not code.co_filename.startswith(FILES):
             return
         caller = frame.f_back
-        moment = (event, code, frame.f_lasti, caller and (caller.f_code, caller.f_lasti))
-        self.found = moment not in self._seen
+        place, of_caller = (code, frame.f_lasti), caller and (caller.f_code, caller.f_lasti)
+        moment = (event, place, of_caller)
+        is_new = moment not in self._seen
+        self._seen.add(moment)
+        self.found = is_new and self._part.has(event, place, of_caller)
         self._times[moment] += 1
         if self.found or self._times[moment] > ROUND_AND_ROUND:
-            self._seen.add(moment)
             sys.setprofile(None)
             -now  # noqa: B018 - see there
 
@@ -89,7 +106,7 @@ CALLS: dict[str, Callable[[Work, str], object]] = {
 }
 
 
-def main(path: str, call: str) -> None:
+def main(path: str, call: str, part: str) -> None:
     # So that a Ctrl-C which is slept through is noticed soon.
     vars(interrupts)["PIECE_SECONDS"] = vars(pool)["PIECE_SECONDS"] = 0.01
     gc.disable()  # Python drops what is raised in its callbacks
@@ -107,7 +124,7 @@ def main(path: str, call: str) -> None:
             begun.wait()
         if call == "block":
             queue.grace_seconds = 0.0
-        profile = Profile(seen)
+        profile = Profile(seen, Part(part))
         faulthandler.dump_traceback_later(HANGS_SECONDS, exit=True)
         try:
             sys.setprofile(profile)

@@ -17,8 +17,7 @@ from ..subjects import expect
 from .http import Connection
 from .server import served
 
-# People have windows: without them is the second best to measure.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--disable-gpu",
     "--disable-background-networking",
