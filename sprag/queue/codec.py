@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ from .encoding import MAX_DEPTH, TOO_DEEP, TooDeep, tagged
 from .errors import PayloadError, PayloadTooLarge, shown
 
 __all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "same"]
+
+_Step = tuple[str, str]
 
 _from_json: Final = json.JSONDecoder().decode
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
@@ -137,7 +139,8 @@ def _surrogate_path(value: object, path: str) -> str:
         text = str(text) if isinstance(text, PurePath) else text
         return isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text)
 
-    for where, entry in _parts(value, path):
+    for (before, after), entry in _parts(value):
+        where = f"{before}{path}{after}"
         if bad(entry):
             return where
         deeper = _surrogate_path(entry, where)
@@ -147,39 +150,50 @@ def _surrogate_path(value: object, path: str) -> str:
 
 
 def _of_circle(value: object, root: str) -> PayloadError | None:
-    """The error of a value that contains itself, somewhere."""
-    above: dict[int, str] = {id(value): root}
-    looked_at: list[object] = []  # kept, so that no other value gets its id
-    done: set[int] = set()
-    stack: list[tuple[object, Iterator[tuple[str, object]]]] = [(value, _parts(value, root))]
+    """The error of a value that contains itself, somewhere. Its paths are made only then: it may
+    be nested without end."""
+    steps: list[_Step] = []
+    stack = [(value, _parts(value))]
+    place: dict[int, int] = {id(value): 0}
+    """Where in the stack a value is, by its id."""
+    done: dict[int, object] = {}  # the values, too, so that no other gets an id of theirs
     while stack:
         outer, parts = stack[-1]
-        where, inner = next(parts, ("", None))
-        if not where:
+        for step, inner in parts:
+            if id(inner) in place:
+                path = _path(root, steps[: place[id(inner)]])
+                again = _path(root, [*steps, step])
+                return PayloadError(
+                    f"{path} contains itself, as {again}, and so cannot be stored", path
+                )
+            if id(inner) not in done:
+                place[id(inner)] = len(stack)
+                stack.append((inner, _parts(inner)))
+                steps.append(step)
+                break
+        else:
             stack.pop()
-            done.add(id(outer))
-            looked_at.append(outer)
-            del above[id(outer)]
-        elif id(inner) in above:
-            path = above[id(inner)]
-            return PayloadError(
-                f"{path} contains itself, as {where}, and so cannot be stored", path
-            )
-        elif id(inner) not in done:
-            above[id(inner)] = where
-            stack.append((inner, _parts(inner, where)))
+            del place[id(outer)]
+            done[id(outer)] = outer
+            if steps:
+                steps.pop()
     return None
 
 
-def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """What a value holds, each with its path."""
+def _path(root: str, steps: Sequence[_Step]) -> str:
+    before = (text for text, _ in reversed(steps))
+    return "".join([*before, root, *(text for _, text in steps)])
+
+
+def _parts(value: object) -> Iterator[tuple[_Step, object]]:
+    """What a value holds, each with what its path has before and after that of the value."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            yield f"key {shown(key)} of {path}", key
-            yield f"{path}[{shown(key)}]", entry
+            yield (f"key {shown(key)} of ", ""), key
+            yield ("", f"[{shown(key)}]"), entry
     elif isinstance(value, list | tuple | set | frozenset):
         for number, entry in enumerate(value):
-            yield f"{path}[{number}]", entry
+            yield ("", f"[{number}]"), entry
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            yield f"{path}.{field.name}", getattr(value, field.name, None)
+            yield ("", f".{field.name}"), getattr(value, field.name, None)

@@ -250,7 +250,15 @@ def test_what_is_deep_and_shared_is_not_taken_for_a_circle() -> None:
     shared: list[Any] = []
     for _ in range(200):
         shared = [shared, shared]
-    assert str(refused(shared)) == "item has more than 100 levels of nesting"
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = {"k": deep}
+    try:
+        for value in (shared, deep):
+            assert str(refused(value)) == "item has more than 100 levels of nesting"
+    finally:
+        while isinstance(deep, dict):  # or taking it down would be as deep
+            deep = deep.pop("k")
 
 
 def test_the_middle_of_a_long_path_is_left_out_of_the_message() -> None:
