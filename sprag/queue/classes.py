@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import inspect
 import sys
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
@@ -111,32 +110,32 @@ def attributes_beside(value: object) -> dict[str, object]:
     """What a dataclass's object holds beside its fields, without what is computed when it is asked
     for, and Python's own."""
     kind: Any = type(value)
-    held = dict(getattr(value, "__dict__", None) or {})
-    for name in _slots(kind):
-        if hasattr(value, name):
-            held[name] = getattr(value, name)
-    if not held:
-        return held
-    for field in dataclasses.fields(kind):
-        held.pop(field.name, None)
+    names, slots = _names(kind)
+    held: dict[str, object] = getattr(value, "__dict__", None) or {}
+    if not slots and held.keys() <= names:
+        return {}  # as nearly all
+    held = held | {name: getattr(value, name) for name in slots if hasattr(value, name)}
     return {
         name: own
         for name, own in held.items()
-        if not (name.startswith("__") and name.endswith("__")) and not _is_cached(kind, name)
+        if name not in names
+        and not (name.startswith("__") and name.endswith("__"))
+        and not _is_cached(kind, name)
     }
 
 
 @functools.cache
-def _slots(kind: type) -> tuple[str, ...]:
-    """The names of all slots, as they are asked for."""
-    return tuple(_slot_names(kind))
-
-
-def _slot_names(kind: type) -> Iterator[str]:
-    for base in kind.__mro__:
-        yield from (
-            name for name, own in vars(base).items() if isinstance(own, MemberDescriptorType)
-        )
+def _names(kind: Any) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The names of the fields, and of the slots beside them."""
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    names = frozenset(field.name for field in fields)
+    slots = {
+        name
+        for base in kind.__mro__
+        for name, own in vars(base).items()
+        if isinstance(own, MemberDescriptorType)
+    }
+    return names, tuple(sorted(slots - names))
 
 
 def _is_cached(kind: type, name: str) -> bool:
