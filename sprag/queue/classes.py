@@ -1,4 +1,5 @@
-"""The names under which dataclasses are stored, and found again without importing anything.
+"""Dataclasses: the names under which they are stored, and found again without importing anything,
+and what their objects hold.
 
 A class of the script that Python was started with is stored under the name by which other
 processes import that script: `app:Point` after `python app.py`, never `__main__:Point`.
@@ -7,8 +8,12 @@ processes import that script: `app:Point` after `python app.py`, never `__main__
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import sys
+from enum import Enum
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType
 from typing import Any, Final
 
 # The second name is that of the script in a process that multiprocessing has spawned.
@@ -66,6 +71,79 @@ def found(name: str) -> Any:
     if not (isinstance(owner, type) and dataclasses.is_dataclass(owner)):
         raise LookupError(name)
     return owner
+
+
+@functools.cache
+def takes_its_fields(kind: Any) -> bool:
+    """True if a dataclass's constructor takes its fields, and nothing else, and only keeps them."""
+    fields = dataclasses.fields(kind)
+    if (
+        hasattr(kind, "__post_init__")
+        or type(kind) is not type
+        or any(_is_computed(inspect.getattr_static(kind, field.name, None)) for field in fields)
+    ):
+        return False
+    try:
+        taken = inspect.signature(kind).parameters.keys()
+    except (TypeError, ValueError):
+        return False
+    return taken == {field.name for field in fields if field.init}
+
+
+def _is_computed(attribute: object) -> bool:
+    """True for a property or its like, which keeps elsewhere what it is given."""
+    return hasattr(type(attribute), "__set__") and not isinstance(attribute, MemberDescriptorType)
+
+
+@functools.cache
+def has_content(kind: type) -> bool:
+    """True if objects of the class hold more than attributes, as numbers, text, enums, lists,
+    exceptions and their subclasses do."""
+    return issubclass(kind, Enum) or any(
+        isinstance(vars(base).get("__new__"), BuiltinFunctionType)
+        for base in kind.__mro__
+        if base is not object
+    )
+
+
+def attributes_beside(value: object) -> dict[str, object]:
+    """What a dataclass's object holds beside its fields, without what is computed when it is asked
+    for, and Python's own."""
+    kind: Any = type(value)
+    names, slots = _names(kind)
+    held: dict[str, object] = getattr(value, "__dict__", None) or {}
+    if not slots and held.keys() <= names:
+        return {}  # as nearly all
+    held = held | {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {
+        name: own
+        for name, own in held.items()
+        if name not in names
+        and not (name.startswith("__") and name.endswith("__"))
+        and not _is_cached(kind, name)
+    }
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The names of the fields, and of the slots beside them."""
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    names = frozenset(field.name for field in fields)
+    slots = {
+        name
+        for base in kind.__mro__
+        for name, own in vars(base).items()
+        if isinstance(own, MemberDescriptorType)
+    }
+    return names, tuple(sorted(slots - names))
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    """True if the class has something that computes the attribute, such as a cached_property."""
+    computes = inspect.getattr_static(kind, name, None)
+    return hasattr(type(computes), "__get__") and not isinstance(
+        computes, FunctionType | MemberDescriptorType
+    )
 
 
 def _script() -> str | None:

@@ -14,25 +14,20 @@ never makes Python import anything.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import functools
-import inspect
 import json
 import math
-from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import Any, Final
-from uuid import UUID
 
-from .classes import found, name_of
+from .decoding import restored
+from .encoding import MAX_DEPTH, TOO_DEEP, TooDeep, tagged
 from .errors import PayloadError, PayloadTooLarge, shown
-from .times import read_datetime, read_time, written
 
-MAX_DEPTH: Final = 100
+__all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "same"]
+
+_Step = tuple[str, str]
 
 _from_json: Final = json.JSONDecoder().decode
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
@@ -50,7 +45,11 @@ def encode(value: object, limit: int, root: str = "item") -> str:
     if value is None:
         return "null"  # what most handlers return
     try:
-        text = _to_json(value if _is_plain(value, MAX_DEPTH) else _tagged(value, root, MAX_DEPTH))
+        text = _to_json(value if _is_plain(value, MAX_DEPTH) else tagged(value, root))
+    except TooDeep as error:
+        raise _of_circle(value, root) or PayloadError(
+            f"{root} has {TOO_DEEP}", error.path
+        ) from None
     except ValueError as error:
         # An int of more digits than Python converts to text (sys.set_int_max_str_digits).
         raise PayloadError(f"{root} cannot be stored: {error}", root) from error
@@ -83,13 +82,15 @@ def decode(text: str | bytes) -> Any:
         if isinstance(text, bytes):
             text = text.decode()
         value = _from_json(text) if text != "null" else None
-    except (ValueError, RecursionError) as error:
-        raise PayloadError(f"the stored payload is not JSON: {error}", "") from error
+    except ValueError as error:
+        raise PayloadError(f"the stored payload is not valid JSON: {error}", "") from error
+    except RecursionError as error:
+        raise PayloadError(f"the stored payload has {TOO_DEEP}", "") from error
     try:
         # Only tagged objects need work, and they cannot hide: a tag is text with a "$".
-        return _restored(value, "payload") if '"$' in text else value
+        return restored(value, "payload") if '"$' in text else value
     except RecursionError as error:
-        raise PayloadError(f"the stored payload is nested too deeply: {error}", "") from error
+        raise PayloadError(f"the stored payload has {TOO_DEEP}", "") from error
 
 
 def same(one: str, other: str) -> bool:
@@ -131,116 +132,6 @@ def _is_plain(value: object, depth: int) -> bool:
     return False
 
 
-def _tagged(value: object, path: str, depth: int) -> object:
-    """`value` with every tagged type replaced by its object; refuses what has no form."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if kind is float and isinstance(value, float):
-        if not math.isfinite(value):
-            raise PayloadError(f"{path} is {shown(value)}, which JSON cannot express", path)
-        return value
-    if depth <= 0:
-        raise PayloadError(f"{path} is nested more than {MAX_DEPTH} deep", path)
-    if kind is dict and isinstance(value, dict):
-        return _tagged_dict(value, path, depth)
-    if kind is list and isinstance(value, list):
-        return [_tagged(entry, f"{path}[{n}]", depth - 1) for n, entry in enumerate(value)]
-    writer = _WRITERS.get(kind)
-    if writer is not None:
-        tag, write = writer
-        try:
-            content = write(value)
-        except ValueError as error:
-            raise PayloadError(f"{path} cannot be stored: {error}", path) from error
-        if isinstance(content, list):
-            content = [_tagged(x, f"{path}[{n}]", depth - 1) for n, x in enumerate(content)]
-            if writer is _WRITERS[set] or writer is _WRITERS[frozenset]:
-                # By what is stored: what a set inside of it looks like changes from run to run.
-                content.sort(key=json.dumps)
-        return {tag: content}
-    if dataclasses.is_dataclass(kind) and not issubclass(kind, _WHOLE):
-        return _tagged_dataclass(value, path, depth)
-    raise PayloadError(
-        f"{path} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored: "
-        "expected JSON types, tuple, set, bytes, datetime, date, time, timedelta, Decimal, UUID, "
-        f"Path or a dataclass{_remedy(kind)}",
-        path,
-    )
-
-
-def _remedy(kind: type) -> str:
-    # Of the class: to ask a value for its own may run code of its author.
-    if issubclass(kind, Enum):
-        return ". Store its .name or .value"
-    if issubclass(kind, bytearray | memoryview):
-        return ". Convert it to bytes first"
-    if hasattr(kind, "tolist"):  # numpy's scalars and arrays, pandas' columns
-        return ". Convert it first, for example with .tolist()"
-    base = next((base for base in _STORED if issubclass(kind, base)), None)
-    if base is None:
-        return ""
-    return f". It would come back as a plain {base.__name__}: convert it to one first"
-
-
-def _tagged_dict(value: dict[Any, Any], path: str, depth: int) -> object:
-    if all(type(key) is str and key[:1] != "$" for key in value):
-        return {k: _tagged(v, f"{path}[{shown(k)}]", depth - 1) for k, v in value.items()}
-    return {
-        "$dict": [
-            [
-                _tagged(k, f"key {shown(k)} of {path}", depth - 1),
-                _tagged(v, f"{path}[{shown(k)}]", depth - 1),
-            ]
-            for k, v in value.items()
-        ]
-    }
-
-
-def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
-    kind = type(value)
-    try:
-        name = name_of(kind)
-    except ValueError as error:
-        raise PayloadError(
-            f"{path} is of dataclass {kind.__module__}:{kind.__qualname__}, which cannot be found "
-            f"again: {error}",
-            path,
-        ) from error
-    fields = {}
-    for field in dataclasses.fields(value):
-        where = f"{path}.{field.name}"
-        try:
-            entry = getattr(value, field.name)
-        except AttributeError as error:
-            raise PayloadError(
-                f"{where} was never set, or cannot be read: {error}", where
-            ) from error
-        fields[field.name] = _tagged(entry, where, depth - 1)
-    tagged = {"$dataclass": name, "fields": fields}
-    if not _takes_its_fields(kind):  # type: ignore[arg-type]  # mypy doubts that classes have hashes
-        # Whether its constructor takes what it made of them itself is seen now, by making one.
-        _restored_dataclass(tagged, path)
-    return tagged
-
-
-@functools.cache
-def _takes_its_fields(kind: Any) -> bool:
-    """True if a dataclass's constructor takes its fields, and nothing else, and only keeps them."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    if (
-        hasattr(kind, "__post_init__")
-        or type(kind) is not type
-        or any(isinstance(inspect.getattr_static(kind, name, None), property) for name in names)
-    ):
-        return False
-    try:
-        taken = inspect.signature(kind).parameters.keys()
-    except (TypeError, ValueError):
-        return False
-    return taken == {field.name for field in dataclasses.fields(kind) if field.init}
-
-
 def _surrogate_path(value: object, path: str) -> str:
     """The path of the text with a lone surrogate, as far as it can be followed."""
 
@@ -248,20 +139,8 @@ def _surrogate_path(value: object, path: str) -> str:
         text = str(text) if isinstance(text, PurePath) else text
         return isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text)
 
-    entries: list[tuple[str, object]] = []
-    if isinstance(value, dict):
-        for key, entry in value.items():
-            if bad(key):
-                return f"key {shown(key)} of {path}"
-            entries.append((f"{path}[{shown(key)}]", entry))
-    elif isinstance(value, list | tuple):
-        entries = [(f"{path}[{n}]", entry) for n, entry in enumerate(value)]
-    elif dataclasses.is_dataclass(value):
-        entries = [
-            (f"{path}.{field.name}", getattr(value, field.name))
-            for field in dataclasses.fields(value)
-        ]
-    for where, entry in entries:
+    for (before, after), entry in _parts(value):
+        where = f"{before}{path}{after}"
         if bad(entry):
             return where
         deeper = _surrogate_path(entry, where)
@@ -270,108 +149,51 @@ def _surrogate_path(value: object, path: str) -> str:
     return path
 
 
-def _bytes_text(value: Any) -> str:
-    return base64.b64encode(value).decode("ascii")
+def _of_circle(value: object, root: str) -> PayloadError | None:
+    """The error of a value that contains itself, somewhere. Its paths are made only then: it may
+    be nested without end."""
+    steps: list[_Step] = []
+    stack = [(value, _parts(value))]
+    place: dict[int, int] = {id(value): 0}
+    """Where in the stack a value is, by its id."""
+    done: dict[int, object] = {}  # the values, too, so that no other gets an id of theirs
+    while stack:
+        outer, parts = stack[-1]
+        for step, inner in parts:
+            if id(inner) in place:
+                path = _path(root, steps[: place[id(inner)]])
+                again = _path(root, [*steps, step])
+                return PayloadError(
+                    f"{path} contains itself, as {again}, and so cannot be stored", path
+                )
+            if id(inner) not in done:
+                place[id(inner)] = len(stack)
+                stack.append((inner, _parts(inner)))
+                steps.append(step)
+                break
+        else:
+            stack.pop()
+            del place[id(outer)]
+            done[id(outer)] = outer
+            if steps:
+                steps.pop()
+    return None
 
 
-_WRITERS: Final[dict[type, tuple[str, Callable[[Any], object]]]] = {
-    tuple: ("$tuple", list),
-    set: ("$set", list),
-    frozenset: ("$frozenset", list),
-    bytes: ("$bytes", _bytes_text),
-    datetime: ("$datetime", written),
-    date: ("$date", date.isoformat),
-    time: ("$time", written),
-    timedelta: ("$timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
-    Decimal: ("$decimal", str),
-    UUID: ("$uuid", str),
-    PosixPath: ("$path", str),
-    WindowsPath: ("$path", str),
-    PurePosixPath: ("$posixpath", str),
-    PureWindowsPath: ("$windowspath", str),
-}
-
-# Types that are stored and that others may derive from.
-_STORED: Final = (
-    str, int, float, bytes, list, tuple, dict, set, frozenset, datetime, date, time, timedelta,
-    Decimal, UUID, PurePath,
-)  # fmt: skip
-# Types with content of their own, which the fields of a dataclass derived from one do not hold.
-_WHOLE: Final = (Enum, complex, bytearray, *_STORED)
+def _path(root: str, steps: Sequence[_Step]) -> str:
+    before = (text for text, _ in reversed(steps))
+    return "".join([*before, root, *(text for _, text in steps)])
 
 
-# ---------------------------------------------------------------- decoding
-
-
-_READERS: Final[dict[str, Callable[[Any], object]]] = {
-    "$tuple": tuple,
-    "$set": set,
-    "$frozenset": frozenset,
-    "$bytes": lambda text: base64.b64decode(text, validate=True),
-    "$datetime": read_datetime,
-    "$date": date.fromisoformat,
-    "$time": read_time,
-    "$timedelta": lambda parts: timedelta(*parts),
-    "$decimal": Decimal,
-    "$uuid": UUID,
-    "$path": Path,
-    "$posixpath": PurePosixPath,
-    "$windowspath": PureWindowsPath,
-    "$dict": dict,
-}
-
-
-def _restored(value: Any, path: str) -> Any:
-    if isinstance(value, list):
-        return [_restored(entry, f"{path}[{n}]") for n, entry in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    tag = next(iter(value), "")
-    if tag == "$dataclass":
-        return _restored_dataclass(value, path)
-    if not tag.startswith("$"):
-        return {key: _restored(entry, f"{path}[{shown(key)}]") for key, entry in value.items()}
-    reader = _READERS.get(tag)
-    if reader is None:
-        raise PayloadError(
-            f"{path} has the tag {shown(tag)}, which this version does not know", path
-        )
-    try:
-        return reader(_restored(value[tag], path))
-    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        raise PayloadError(f"{path} cannot be made a {tag[1:]} again: {error}", path) from error
-
-
-def _restored_dataclass(value: dict[str, Any], path: str) -> object:
-    name, fields = value["$dataclass"], value.get("fields", {})
-    if not (isinstance(name, str) and isinstance(fields, dict)):
-        raise PayloadError(f"{path} is not a valid dataclass", path)
-    try:
-        kind = found(name)
-    except LookupError as error:
-        raise PayloadError(
-            f"{path} is of dataclass {name}, which is not imported in this process: import its "
-            "module before the queue starts",
-            path,
-        ) from error
-    stored = {key: _restored(entry, f"{path}.{key}") for key, entry in fields.items()}
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(stored.keys() - known.keys())
-    if unknown:
-        raise PayloadError(
-            f"{path} was stored with fields that dataclass {name} no longer has: "
-            + ", ".join(unknown),
-            path,
-        )
-    # A constructor that is more than that may change what it is given, such as a list.
-    given = stored if _takes_its_fields(kind) else _restored(fields, path)
-    try:
-        made = kind(**{key: entry for key, entry in given.items() if known[key].init})
-        for key, entry in stored.items():
-            # Past a frozen class's guard: the value comes back as it went in.
-            object.__setattr__(made, key, entry)
-    except Exception as error:  # a constructor may raise anything
-        raise PayloadError(f"{path} cannot be made a {name} again: {shown(error)}", path) from error
-    if type(made) is not kind:
-        raise PayloadError(f"{path} cannot be made a {name} again: it became {type(made)}", path)
-    return made
+def _parts(value: object) -> Iterator[tuple[_Step, object]]:
+    """What a value holds, each with what its path has before and after that of the value."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield (f"key {shown(key)} of ", ""), key
+            yield ("", f"[{shown(key)}]"), entry
+    elif isinstance(value, list | tuple | set | frozenset):
+        for number, entry in enumerate(value):
+            yield ("", f"[{number}]"), entry
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield ("", f".{field.name}"), getattr(value, field.name, None)

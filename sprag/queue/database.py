@@ -123,7 +123,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
-        """A connection to read with, only for this block; `close` waits for the block's end."""
+        """A connection to read with, only for this block; `close` waits for the block's end.
+
+        The caller carries the mark of `inside`. It cannot be taken here: a generator that a Ctrl-C
+        cuts off may be ended by another thread, and the mark would stay with this one.
+        """
         with self._usage.one(self.check_open), self.translated():
             with self._usage.mutex:
                 reader = self._idle_readers.pop() if self._idle_readers else None

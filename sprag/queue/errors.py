@@ -8,6 +8,8 @@ handler does not swallow it.
 
 from __future__ import annotations
 
+_PATH_CHARS = 200
+
 
 def shown(value: object, most: int = 250) -> str:
     """What a caller gave, for a message: its repr, cut if it is long, or only its type if it
@@ -42,10 +44,14 @@ class ConfigurationError(QueueError):
 class PayloadError(QueueError):
     """An item or a result that cannot be stored.
 
-    `path` points at the offending value, as in `item["sizes"][2]`.
+    `path` points at the offending value, as in `item["sizes"][2]`. In the message, the middle of
+    a long one is left out.
     """
 
     def __init__(self, message: str, path: str) -> None:
+        half = _PATH_CHARS // 2
+        if len(path) > _PATH_CHARS:
+            message = message.replace(path, f"{path[:half]}…{path[-half:]}")
         super().__init__(message)
         self.path = path
 

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
-from ..queue.codec import MAX_DEPTH
+from ..queue.codec import MAX_DEPTH, TOO_DEEP
 from ..queue.logs import Log
 from .actions import Action
 from .answers import ok, refused
@@ -284,21 +284,24 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         # Decoded here: json would accept bytes in other encodings, and lone surrogates.
         found = json.loads(text.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ActionError(f"The body is not valid JSON: {said}", type="invalid_json") from None
+    except ValueError as error:
+        raise ActionError(f"The body is not valid JSON: {error}", type="invalid_json") from None
+    except RecursionError:
+        _too_deep()
     if not isinstance(found, dict):
         raise ActionError("The body is not a JSON object", type="invalid_json")
     # The bytes are searched for both first: that clears nearly all bodies, and is fast.
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper(found, MAX_DEPTH):
-        raise ActionError(
-            f"The body has more than {MAX_DEPTH} levels of nesting", type="invalid_json"
-        )
+        _too_deep()
     if b"\\u" in text and _has_surrogate(found):
         raise ActionError(
             "The body has a lone surrogate, which is not valid text", type="invalid_json"
         )
     return found
+
+
+def _too_deep() -> NoReturn:
+    raise ActionError(f"The body has {TOO_DEEP}", type="invalid_json")
 
 
 def _deeper(value: object, most: int) -> bool:

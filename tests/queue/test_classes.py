@@ -258,19 +258,21 @@ class Pairs(dict[str, int]):
     name: str = "x"
 
 
+@dataclass
+class Failed(Exception):
+    """Its args, notes and cause are beside its fields."""
+
+    code: int
+
+
 @pytest.mark.parametrize(
-    "value", [Shapes.SQUARE, Words("en"), Pairs()], ids=["enum", "str", "dict"]
+    "value",
+    [Shapes.SQUARE, Words("en"), Pairs(), Failed(3)],
+    ids=["enum", "str", "dict", "exception"],
 )
 def test_a_dataclass_with_content_beyond_its_fields_is_refused(value: Any) -> None:
     with pytest.raises(PayloadError, match="cannot be stored"):
         encode([value], LIMIT)
-
-
-@dataclass
-class Failed(Exception):
-    """An exception is what its fields say."""
-
-    code: int
 
 
 T = TypeVar("T")
@@ -294,7 +296,6 @@ class Undecorated(Given):
 @pytest.mark.parametrize(
     "value",
     [
-        Failed(3),
         Base(content={1: (2,)}),
         Derived(content=b"x", more=(1,), at=datetime(2026, 1, 1, fold=1)),  # noqa: DTZ001
         Undecorated(7),

@@ -39,14 +39,16 @@ UNDER_ANOTHER_MARK = {
 
 
 def taken() -> Iterator[tuple[str, str]]:
-    """(file, `with` statement) of each place where a lock is taken without the mark."""
-    for file in sorted(PACKAGE.glob("*.py")):
+    """(file, `with` statement) of each place where a lock is taken, or the file is read, without
+    the mark. Other packages have locks of their own."""
+    for file in sorted(PACKAGE.parent.rglob("*.py")):
+        watched = (*LOCKS, *READS) if file.parent == PACKAGE else READS
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.With):
                 continue
             items = [ast.unparse(item.context_expr) for item in node.items]
             last = [item.removesuffix("()").rpartition(".")[2] for item in items]
-            if any(name in (*LOCKS, *READS) for name in last) and items[0] != "here.inside":
+            if any(name in watched for name in last) and items[0] != "here.inside":
                 yield file.name, f"with {', '.join(items)}"
 
 

@@ -17,16 +17,17 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 ORDER = (
     "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
-    "times", "codec", "checks", "job", "glances", "statements", "mounts", "disk", "beside",
-    "place", "presence", "meaning", "readers", "checkpoints", "inherited", "identity", "usage",
-    "connections", "interrupts", "commit", "tickets", "database",
-    "reader", "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
+    "times", "decoding", "encoding", "codec", "checks", "job", "glances", "statements", "mounts",
+    "disk", "beside", "place", "presence", "meaning", "readers", "checkpoints", "inherited",
+    "identity", "usage", "connections", "interrupts", "commit", "tickets", "database", "reader",
+    "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
     "subscription", "observer", "running", "leaving", "execution", "coroutines", "engine",
     "attendance", "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle",
     "together", "waiting", "asynchronous", "enqueuing", "service", "__init__",
 )  # fmt: skip
 
-PURE = ("errors", "states", "durations", "backoff", "classes", "times", "codec", "job", "glances")
+PURE = ("errors", "states", "durations", "backoff", "classes", "times", "decoding", "encoding",
+        "codec", "job", "glances")  # fmt: skip
 
 PACKAGE = Path(statements.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}

@@ -290,7 +290,7 @@ def test_what_is_nested_deeper_than_it_could_be_stored_is_refused(client: TestCl
     assert sent(client, "anything", nested(90)).status_code == 200
     for depth in (150, 500, 900, 2_000, 4_000):
         error = refused(sent(client, "anything", nested(depth)), 400, "invalid_json")
-        assert "nest" in error["message"]
+        assert error["message"] == "The body has more than 100 levels of nesting"
     wide = json.dumps({"x": [[[]]] * 1000}).encode()
     assert sent(client, "anything", wide).status_code == 200
 
