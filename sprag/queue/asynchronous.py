@@ -1,6 +1,6 @@
 """The queue's calls for an event loop: none of them blocks it.
 
-Loaded when the first one is made, since asyncio is a third of what an import costs.
+Loaded at the first such call, because asyncio is a third of the time of an import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 _READERS: Final = 4
 _WRITERS: Final = 16
-"""So many writes at once: they share commits, and more of them wait for a thread."""
+"""How many writes may run at once: these share commits, and more of them wait for a thread."""
 
 
 def calls_of(life: Lifecycle) -> Calls:
@@ -47,18 +47,19 @@ class Calls:
         self._readers = ThreadPoolExecutor(_READERS, "sprag-reader")
 
     async def write(self, call: Callable[..., R], *args: object) -> R:
-        """The call's result. If the task is cancelled, a call that has begun goes on."""
+        """Make the call and return its result. If the task is cancelled, a call that has begun goes
+        on."""
         return await self._made(self._writers, call, args)
 
     async def read(self, call: Callable[..., R], *args: object) -> R:
-        """Like `write`, but of a call that only reads."""
+        """Like `write`, but for a call that only reads."""
         return await self._made(self._readers, call, args)
 
     async def _made(
         self, threads: ThreadPoolExecutor, call: Callable[..., R], args: tuple[object, ...]
     ) -> R:
         loop = asyncio.get_running_loop()
-        # As in asyncio.to_thread: a log handler there may want to know whose call it is.
+        # As in asyncio.to_thread, so that a log handler there can know whose call it is.
         context = contextvars.copy_context()
         refuse_reentry()
         with here.inside:
@@ -69,14 +70,14 @@ class Calls:
         return await made
 
     def close(self) -> None:
-        """Begin no more calls; those that have begun end by themselves."""
+        """Begin no more calls. Those that have begun end by themselves."""
         for threads in (self._writers, self._readers):
             threads.shutdown(wait=False)
 
 
 def _awaitable(call: Callable[..., R], *args: object) -> R:
-    """The call's result. A StopIteration, which no future takes, becomes a RuntimeError, as that of
-    a generator does: who awaits it would wait forever."""
+    """The call's result. A StopIteration becomes a RuntimeError, as in a generator: no future takes
+    one, so a task that awaits the call would wait forever."""
     try:
         return call(*args)
     except StopIteration as error:
@@ -91,7 +92,7 @@ class _LoopBell:
         self._rung = asyncio.Event()
 
     def set(self) -> None:
-        with suppress(RuntimeError):  # the loop was closed, and nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed, so nothing waits any more
             self._loop.call_soon_threadsafe(self._rung.set)
 
     @property
@@ -102,18 +103,18 @@ class _LoopBell:
         self._rung.clear()
 
     async def wait(self, seconds: float) -> None:
-        """Return when it is set, or after so many seconds."""
+        """Return when it is set, or after this many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._rung.wait()
 
 
 async def wait(life: Lifecycle, job_id: str, timeout: Duration | None) -> Job:
-    """Like `waiting.wait`, but it holds up neither the event loop nor a thread."""
+    """Like `waiting.wait`, but it blocks neither the event loop nor a thread."""
     if timeout is None:
         deadlock.refuse_itself(life.engine, job_id, asyncio.current_task())
     calls, bell = calls_of(life), _LoopBell()
-    # Not here: it may have to open the file.
+    # Not in this thread: it may have to open the file.
     begun = await calls.read(Waiting, life, job_id, timeout, bell)
     with begun as waiting:
         while True:

@@ -1,8 +1,9 @@
 """Handlers that wait for other jobs: their waits end with their own jobs, and never hang.
 
-A handler that waits keeps its worker. If every worker of a queue waits for jobs that only such
-workers could start, none goes on: the last wait that closes such a circle is refused. If it is not
-certain, since another process may start the jobs or a wait has a time-out, the circle is logged.
+A handler that waits keeps its worker. If every worker of a queue waits for jobs that only these
+workers could start, none of them goes on. So the wait that closes such a circle is refused. If that
+is not certain, because another process may start the jobs or a wait has a time-out, the circle is
+only logged.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LOOK_SECONDS: Final = 0.2
 _CHECK_SECONDS: Final = 5.0
 
 _waits: Final[dict[int, HandlerWait]] = {}
-"""By number: the order in which they began."""
+"""The waits by number, which is the order in which they began."""
 _numbers: Final = itertools.count()
 
 
@@ -50,11 +51,11 @@ class HandlerWait:
         self._logged = False
 
     def begin(self) -> None:
-        """The wait begins."""
+        """Take note that the wait begins."""
         _waits[self.number] = self
 
     def end(self) -> None:
-        """The wait is over."""
+        """Take note that the wait is over."""
         _waits.pop(self.number, None)
 
     def look(self) -> None:
@@ -82,8 +83,8 @@ class HandlerWait:
                         _told(circle))  # fmt: skip
 
     def _closed(self, *, sure: bool) -> list[HandlerWait]:
-        """The circle that this wait closes, if it does. The newest is told: if it gives way, all
-        others go on. What costs reads is asked last."""
+        """The circle that this wait closes, if it does. Only the newest wait is told: if it gives
+        way, all others go on. The questions that cost reads come last."""
         if _circle(_maybe, sure=sure)[-1:] != [self]:
             return []
         circle = _circle(_here, sure=sure)
@@ -115,12 +116,12 @@ def refuse_itself(engine: Engine | None, awaited: str, task: object) -> None:
 
 def of_handler(engine: Engine, queue: str, awaited: str, *, endless: bool) -> HandlerWait | None:
     """The wait that a handler is about to begin; None if the caller is not a handler. `endless`:
-    nothing but the job's end ends it."""
+    only the job's end ends it."""
     job = running.current()
     if job is None:
         return None
-    # Another thread that a handler has started, or a task of its event loop, may be one for which
-    # the handler does not wait.
+    # In another thread that the handler has started, or in another task of its event loop, the
+    # handler may not wait for this wait.
     sure = endless and job.thread == threading.get_ident()
     return HandlerWait(job, engine, queue, awaited, sure=sure)
 
@@ -139,7 +140,7 @@ queued, or if somebody else may start it."""
 
 def _circle(needs: Needs, *, sure: bool) -> list[HandlerWait]:
     """The waits that end only if another one of them does, in the order in which they began.
-    `sure`: among those that keep their handlers from going on for certain."""
+    `sure`: only among waits that certainly keep their handlers from going on."""
     waits = sorted(_waits.values(), key=lambda wait: wait.number)
     left = [wait for wait in waits if wait.sure or not sure]
     waits_of = Counter(wait.job for wait in left)
@@ -175,7 +176,7 @@ def _maybe(wait: HandlerWait) -> int:
 def _here(wait: HandlerWait) -> int:
     try:
         status = wait.engine.journal.job(wait.awaited, wait.queue).status
-    except JobNotFound:  # pruned, which the wait itself will see
+    except JobNotFound:  # it was pruned, as the wait itself will see
         return 0
     return _maybe(wait) if status == "queued" else 0
 

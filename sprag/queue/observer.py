@@ -1,4 +1,4 @@
-"""Who is told of what was committed: subscribers and those who wait for a job."""
+"""Who is told of commits: subscribers, and whatever waits for a job."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .subscription import Callback, Subscription, join_together, tell_together
 
 
 class Bell(Protocol):
-    """What wakes someone who waits: a Wakeup, or its like of an event loop."""
+    """What wakes a waiting thread or task: a Wakeup, or the same for an event loop."""
 
     def set(self) -> None:
         """Wake. Cheap, does not raise, and safe at any moment in any thread."""
 
     @property
     def is_left(self) -> bool:
-        """True if nobody can wait for it any more."""
+        """True if nothing can wait for it any more."""
 
 
 class Observers:
@@ -36,11 +36,11 @@ class Observers:
         self._ended: tuple[Subscription, ...] = ()
         self._waiters: dict[str, list[Bell]] = {}
         self._left: deque[tuple[str, Bell]] = deque()
-        """Who waits no more, and is to be taken out of `_waiters`."""
+        """Those that no longer wait, and are to be removed from `_waiters`."""
 
     @property
     def any(self) -> bool:
-        """True if anyone subscribes or waits."""
+        """True if there is a subscription or a waiter."""
         return bool(self._subscriptions or self._waiters)
 
     def subscribe(
@@ -55,7 +55,7 @@ class Observers:
             self._journal, callback, queue, after, self._forget, notices=notices
         )
         with here.inside, self._mutex:
-            # Under the mutex: what `close` does not find here would never be told of its end.
+            # Under the mutex: a subscription that `close` does not find here would never end.
             self.check_open()
             self._subscriptions.append(subscription)
         try:
@@ -66,7 +66,7 @@ class Observers:
         return subscription
 
     def committed(self, finished: Sequence[str]) -> None:
-        """A commit took place here, and these jobs came to an end in it."""
+        """Take note of a commit of this process, in which these jobs ended."""
         if self._subscriptions:
             for subscription in tuple(self._subscriptions):
                 subscription.wake()
@@ -78,41 +78,41 @@ class Observers:
                     bell.set()
 
     def changed(self) -> None:
-        """Something was committed, perhaps elsewhere: subscribers read on, and those are woken
-        whose job has come to an end."""
+        """Take note of a commit, perhaps of another process: subscribers read on, and those whose
+        job has ended are woken."""
         self.committed(())
         with here.inside, self._mutex:
             bells = [(id_, bell) for id_, bells in self._waiters.items() for bell in bells]
-        # Of tasks whose event loop was closed: they hold each other, so nobody collects them.
+        # Waiters of tasks whose event loop was closed: they refer to each other, so they stay.
         self._left.extend(waiter for waiter in bells if waiter[1].is_left)
         self._take_out()
         with here.inside, self._mutex:
             waited = list(self._waiters)
         if waited:
-            # One read for all: thousands may wait, and each would read for itself at every tick.
+            # One read for all: thousands may wait, and otherwise each would read at every tick.
             self.committed(self._journal.ended(waited))
 
     def wake_all(self) -> None:
-        """Whoever waits looks."""
+        """Wake all, so that each looks for itself."""
         with here.inside, self._mutex:
             waited = list(self._waiters)
         self.committed(waited)
 
     def expect(self, id_: str, bell: Bell) -> None:
-        """Set the bell whenever the job may have come to an end, until `unexpect`."""
+        """Set the bell whenever the job may have ended, until `unexpect`."""
         with here.inside, self._mutex:
             self._waiters.setdefault(id_, []).append(bell)
 
     def unexpect(self, id_: str, bell: Bell) -> None:
-        # Of a task that nobody awaits any more, the garbage collector calls this: in any thread,
-        # also in one that holds the mutex. Then the next one to come takes it out.
+        # If nobody awaits a task any more, the garbage collector calls this: in any thread, also
+        # in one that holds the mutex. Then the next call removes the waiter.
         self._left.append((id_, bell))
         if not here.is_inside():
             self._take_out()
 
     def _take_out(self) -> None:
         while self._left:
-            with here.inside, self._mutex, suppress(LookupError, ValueError):  # taken out by now
+            with here.inside, self._mutex, suppress(LookupError, ValueError):  # gone by now
                 id_, bell = self._left.popleft()
                 bells = self._waiters[id_]
                 bells.remove(bell)
@@ -120,13 +120,13 @@ class Observers:
                     del self._waiters[id_]
 
     def check_open(self) -> None:
-        """Raise QueueClosed if nobody is told of anything any more."""
+        """Raise QueueClosed if everything here has ended."""
         if self._closed:
             raise errors.QueueClosed("the queue was stopped")
 
     def close(self) -> None:
-        """End all subscriptions and wake all who wait. None begins from now on. `join` waits for
-        calls that are under way."""
+        """End all subscriptions and wake everything that waits. Nothing new begins. `join` waits
+        for calls that are under way."""
         with here.inside, self._mutex:
             self._closed = True
             self._ended = tuple(self._subscriptions)

@@ -30,7 +30,7 @@ class _Unset:
 
 
 UNSET: Final[Any] = _Unset()
-"""The default of an argument that was not given, where None is a value."""
+"""The default of an argument that was not given, if None is a valid value."""
 
 
 # ---------------------------------------------------------------- of a queue
@@ -61,11 +61,11 @@ class Settings:
     open_flags: int = _option(0, checks.between(0, 2**31 - 1))
 
     def changed(self, who: str, name: str, value: object) -> Settings:
-        """These with another value for one option, checked."""
+        """A copy with another value for one option, which is checked."""
         return dataclasses.replace(self, **{name: checked(who, name, value)})
 
     def of_jobs(self) -> Options:
-        """What a job gets whose `enqueue` has no options."""
+        """The options of a job if `enqueue` has none."""
         return Options(
             self.name,
             max_attempts=self.max_attempts,
@@ -86,13 +86,13 @@ def checked(who: str, name: str, value: object) -> Any:
 
 
 def settings_of(queue: object) -> Settings:
-    """The options as a queue's attributes say them. Raises ConfigurationError."""
+    """Read the options from a queue's attributes. Raises ConfigurationError."""
     who = type(queue).__name__
     found = {}
     for name in OPTIONS:
         try:
             value = getattr(queue, name)
-        except AttributeError as error:  # a slot or a property that nobody set
+        except AttributeError as error:  # a slot or a property that was never set
             raise ConfigurationError(
                 f"{who}.{name}: expected a value, got none ({error}); give it to the class or "
                 "before super().__init__()"
@@ -122,7 +122,7 @@ class JobOptions(TypedDict, total=False):
     priority: int
     """Higher ones start first; 0 if it is not given."""
     max_attempts: int | None
-    """In place of the queue's; so are the next two."""
+    """Replaces the queue's own value; so do the next two."""
     backoff: Backoff | Duration | None
     max_crashes: int | None
     label: str | None
@@ -135,7 +135,7 @@ _JOB_OPTIONS: Final = tuple(JobOptions.__annotations__)
 
 
 def options_of(settings: Settings, plain: Options, given: JobOptions, call: str) -> Options:
-    """The options of a job, checked. `plain` is what holds if none is given."""
+    """Check the options of a job. `plain` has the values for what is not given."""
     if not given:
         return plain
     for name in given:

@@ -18,7 +18,7 @@ SELECT count(*) FROM (
 
 -- name: claim
 -- Start up to :count jobs: the highest priority first, then in order of acceptance. Texts
--- come as bytes: one that is no UTF-8, from another program, must fail its job, not its worker.
+-- come as bytes: one that is not UTF-8, from another program, must fail its job, not its worker.
 UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
                owner = :owner, started_at = :now, moved_at = :now, error = NULL
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
@@ -26,7 +26,7 @@ WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND
 RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB);
 
 -- name: savepoint
--- What follows can be undone, or kept, by itself.
+-- What follows can be undone or kept separately.
 SAVEPOINT one;
 
 -- name: undo
@@ -95,7 +95,7 @@ WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND
               AND due_at <= :now ORDER BY due_at LIMIT 1000);
 
 -- name: run_now
--- Let a waiting job be claimed before it is due. No move: it stays queued.
+-- Let a waiting job be claimed before it is due. This is not a move: the job stays queued.
 UPDATE job SET waiting = 0, due_at = min(due_at, :now)
 WHERE id = :id AND queue = coalesce(:queue, queue) AND status = 'queued' AND waiting = 1
 RETURNING key;
@@ -148,7 +148,7 @@ ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
 WHERE job.owner = :owner;
 
 -- name: give_back
--- Release the jobs that this owner has, but for the runs in :kept, a JSON array of [key, starts].
+-- Release the jobs that this owner has, except the runs in :kept, a JSON array of [key, starts].
 UPDATE job SET
     status = iif(status = 'running', 'queued', 'cancelled'),
     event = iif(status = 'running', 'release', 'confirm'),
@@ -172,8 +172,8 @@ UPDATE counter SET tick = tick + :count;
 
 -- name: report
 -- Store the progress of runs. :reports is a JSON array of [key, starts, current, total, percent,
--- message]; a run that is over, or another owner's, is passed over. Each gets a tick of its own, of
--- those that were just taken, so that a reader can stop after any of them.
+-- message]; a run that is over or has another owner is skipped. Each report gets one of the ticks
+-- that were just taken, so that a reader can stop after any of them.
 INSERT INTO progress (job, starts, current, total, percent, message, seq, tick)
 SELECT job.key, job.starts, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
        (SELECT max(seq) FROM transition), (SELECT tick FROM counter) - report.key
@@ -193,7 +193,7 @@ ORDER BY key DESC LIMIT 1 OFFSET :keep;
 -- Delete some finished jobs of one status, from key :after on: those that ended before :before
 -- or whose key is at most :boundary. The job of the newest transition stays: its seq is the
 -- journal's head. So does the newest job: its key would be given again, and a handler that has
--- outlasted its run holds the key.
+-- outlasted its run still uses the key.
 DELETE FROM job WHERE key IN (
     SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after
        AND (moved_at < :before OR key <= :boundary)
@@ -211,7 +211,7 @@ FROM (SELECT key, moved_at FROM job WHERE queue = :queue AND status = :status AN
       ORDER BY key LIMIT :count);
 
 -- name: delete
--- Delete one finished job, but for those that `prune` keeps.
+-- Delete one finished job, unless it is one that `prune` keeps.
 DELETE FROM job WHERE id = :id AND status IN ('completed', 'failed', 'cancelled')
    AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
                    (SELECT max(key) FROM job))
@@ -291,9 +291,9 @@ WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
 ORDER BY transition.seq DESC LIMIT :count;
 
 -- name: glance
--- Of the jobs whose keys are in the JSON array :keys, those that match; what may be long is cut at
--- :cut characters. :pattern NULL matches all, :states (a JSON array) NULL as well, :ended_from
--- NULL also what has not ended. :lost has the owners that are dead. Texts come as bytes: one that
+-- The matching jobs among those whose keys are in the JSON array :keys. Long texts are cut at :cut
+-- characters. :pattern NULL matches all, as does :states (a JSON array) NULL; :ended_from NULL also
+-- matches what has not ended. :lost has the owners that are dead. Texts come as bytes: one that
 -- is not UTF-8, from another program, must not hide the others.
 SELECT * FROM (
     SELECT job.key, job.id, job.queue, job.status, CAST(substr(job.label, 1, :cut) AS BLOB),
@@ -331,7 +331,7 @@ FROM job JOIN transition ON transition.job = job.key
 WHERE job.id = :id ORDER BY transition.seq;
 
 -- name: transitions
--- The journal after :after, in order. Texts come as bytes: one that is no UTF-8, from another
+-- The journal after :after, in order. Texts come as bytes: one that is not UTF-8, from another
 -- program, must not keep subscribers from what follows.
 SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
@@ -343,7 +343,7 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 
 -- name: transitions_of_audiences
 -- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs to their
--- transitions, for a reader who was away for long.
+-- transitions, for a reader that was away for long.
 SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
        transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
@@ -367,7 +367,7 @@ ORDER BY progress.tick, progress.job;
 
 -- name: progress_of_audiences_since
 -- Like progress_since, for the jobs of some audiences (a carray of texts): from the jobs to their
--- progress, since a page may say any tick, and must not cost more for it the more others have.
+-- progress. A page may send any tick, and the cost must not grow with the jobs of others.
 SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
        progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
        CAST(job.audience AS BLOB)
@@ -390,7 +390,7 @@ INSERT INTO notice (audience, signal, data, at) VALUES (:audience, :signal, :dat
 DELETE FROM notice WHERE id < (SELECT min(id) FROM notice WHERE at >= :before);
 
 -- name: notices
--- What was told after notice :after, in order.
+-- The notices after notice :after, in order.
 SELECT id, audience, signal, data FROM notice WHERE id > :after ORDER BY id LIMIT :count;
 
 -- name: last_notice
@@ -441,7 +441,7 @@ SELECT name FROM queue_name;
 SELECT job.queue, transition.event, count(*)
 FROM transition CROSS JOIN job ON job.key = transition.job
 WHERE transition.seq > (
-    -- Times follow seq closely but are not its order: a binary search would need that they were.
+    -- Times are nearly in the order of seq, but not quite, as a binary search would need.
     SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
 
@@ -538,7 +538,7 @@ WHERE attempt <> tries + (event = 'start')
 LIMIT :count;
 
 -- name: untimely_progress
--- Progress of no job, of a run to come, or from after the job's end; at most :count.
+-- Progress of no job, of a future run, or from after the job's end; at most :count.
 SELECT job.id, progress.job FROM progress LEFT JOIN job ON job.key = progress.job
 WHERE job.key IS NULL OR progress.starts > job.starts
    OR progress.seq > (SELECT coalesce(max(seq), 0) FROM transition)

@@ -59,7 +59,7 @@ CREATE INDEX job_waiting ON job (queue, due_at) WHERE status = 'queued' AND wait
 CREATE INDEX job_by_status ON job (queue, status, key);
 CREATE INDEX job_by_audience ON job (audience, key) WHERE audience IS NOT NULL;
 
--- The journal: append-only, seq without a gap but for pruned jobs, whose rows are counted below.
+-- The journal: append-only. seq has no gaps, except for pruned jobs, whose rows are counted below.
 CREATE TABLE transition (
     seq          INTEGER PRIMARY KEY,
     job          INTEGER NOT NULL,                         -- job.key
@@ -75,7 +75,7 @@ CREATE TABLE transition (
 
 CREATE INDEX transition_by_job ON transition (job);
 
--- How far running jobs are; no transition. `tick` grows with every store, so that a reader
+-- How far running jobs are; not a transition. `tick` grows with every store, so that a reader
 -- finds what is new; `seq` says where in the journal's order it belongs.
 CREATE TABLE progress (
     job      INTEGER PRIMARY KEY,                          -- job.key
@@ -118,9 +118,9 @@ CREATE VIEW queue_name (name) AS
     )
     SELECT name FROM found WHERE name IS NOT NULL;
 
--- The table of moves; and a row of the journal goes on from the job's previous one, and says what
--- the job says. No CHECK: in INSERT OR IGNORE INTO job, it would leave out the row alone. IS NOT
--- TRUE: with no from_status, the comparisons are NULL.
+-- The table of moves. A row of the journal must also continue the job's previous one, and agree
+-- with the job. It is not a CHECK, because INSERT OR IGNORE INTO job would then only leave out the
+-- row. IS NOT TRUE, because the comparisons are NULL if there is no from_status.
 CREATE TRIGGER legal_move BEFORE INSERT ON transition
 WHEN (CASE NEW.event
     WHEN 'enqueue'  THEN NEW.from_status IS NULL                      AND NEW.to_status = 'queued'
@@ -144,7 +144,7 @@ BEGIN
     SELECT RAISE(ABORT, 'legal_move: not a move that this job can make');
 END;
 
--- Every move leaves its row, whoever writes.
+-- Every move leaves its row, whichever program writes.
 CREATE TRIGGER job_enqueued AFTER INSERT ON job
 BEGIN
     INSERT INTO transition (job, event, from_status, to_status, attempt, owner, at, due_at, error)

@@ -34,7 +34,7 @@ from .running import RunningJob, running_job
 from .states import STATUSES, Status
 from .subscription import Callback, Subscription
 
-# One attribute has all that a queue holds; its name is out of the way of its authors' names.
+# One attribute holds everything that a queue has. Authors will not use such a name.
 _LIFE: Final = "_QueueService__life"
 
 
@@ -54,7 +54,7 @@ class _Inside:
         placed = definition.says(queue, QueueService, "database")
         handles = type(queue).handle_item is not QueueService.handle_item
         life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
-        # One operation of a dict, so that two threads have the same.
+        # One operation of a dict, so that two threads get the same object.
         made: Lifecycle = vars(queue).setdefault(_LIFE, life)
         return made
 
@@ -135,13 +135,13 @@ class QueueService:
         for option, value in given.items():
             if value is not UNSET:
                 setattr(self, option, value)
-        _ = self.__life  # made now, so that what is wrong is said here
+        _ = self.__life  # made now, so that mistakes are reported here
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         definition.check(cls, QueueService)
 
-    if not TYPE_CHECKING:  # a type checker would take it for leave to assign anything
+    if not TYPE_CHECKING:  # with it, a type checker would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
             if name in OPTIONS or name in _RESERVED:
@@ -149,7 +149,7 @@ class QueueService:
             super().__setattr__(name, value)
 
     def __assign(self, name: str, value: object) -> None:
-        """Let an option that is assigned count, or refuse the attribute."""
+        """Use an option that was assigned, or refuse the attribute."""
         kind = _RESERVED.get(name)
         if kind is not None:
             if not callable(value):
@@ -339,8 +339,8 @@ class QueueService:
 
     # ------------------------------------------------------------ the same for event loops
 
-    # Each makes the plain call, also where a subclass overrides it, in a thread of the queue. If
-    # the task is cancelled meanwhile, a call that has begun goes on to its end.
+    # Each makes the plain call, also if a subclass overrides it, in a thread of the queue. If the
+    # task is cancelled meanwhile, a call that has begun goes on to its end.
 
     async def aenqueue(
         self, item: Any, *, job_id: str | None = None, **options: Unpack[JobOptions]
@@ -429,7 +429,7 @@ class QueueService:
             life.mind_sigterm()
         except BaseException:
             if life.pool is not None and not ran:
-                self.__exit__(None, None, None)  # Python does so for a block only
+                self.__exit__(None, None, None)  # Python does that only for a block
             raise
         return self
 
@@ -446,7 +446,7 @@ class QueueService:
 
 
 def _for_loops() -> Any:
-    """The module `asynchronous`: whoever awaits has loaded asyncio, which others do without."""
+    """The module `asynchronous`. Code that awaits has loaded asyncio; other code does without."""
     return importlib.import_module(".asynchronous", __package__)
 
 
