@@ -32,8 +32,10 @@ FINISHED = "sprag:action.finished"
 def served(app: Any, port: int = 0) -> Iterator[str]:
     """The application on a port of this machine, by default a free one: its address."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1
-    )
+        app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1,
+        # A visitor who is kept waiting may be about to ask when an idle connection is closed.
+        timeout_keep_alive=int(DEADLINE),
+    )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -135,10 +135,13 @@ def test_connections_beyond_the_open_files_hold_up_nobody_else(folder: Path) -> 
         address = ("127.0.0.1", int(url.split(":")[-1]))
         with socket.create_connection(address, DEADLINE) as kept:
             ask(kept)
+            # A connection that is idle for five seconds is closed; this one has begun to ask.
+            kept.sendall(REQUEST)
             limit = len([*Path(f"/proc/{process.pid}/fd").iterdir()]) + 5
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
             waiting = [socket.create_connection(address, DEADLINE) for _ in range(20)]
             line_with(process, "no further connection can be accepted")
+            answered(kept)
             for _ in range(20):
                 ask(kept)
             for one in waiting:
@@ -162,12 +165,23 @@ def test_it_may_open_more_files_than_the_shell_says(folder: Path) -> None:
     assert given == (16_384 if hard == resource.RLIM_INFINITY else min(16_384, hard), hard)
 
 
+REQUEST = b"GET /_sprag/nothing HTTP/1.1\r\n"
+
+
 def ask(connection: socket.socket) -> None:
     """A request over a connection that stays open, up to its answer."""
-    connection.sendall(b"GET /_sprag/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    connection.sendall(REQUEST)
+    answered(connection)
+
+
+def answered(connection: socket.socket) -> None:
+    """The end of a request, and its answer."""
+    connection.sendall(b"Host: localhost\r\n\r\n")
     answer = b""
     while b"Not found" not in answer:
-        answer += connection.recv(4096)
+        read = connection.recv(4096)
+        assert read, f"the connection was closed after {answer!r}"
+        answer += read
 
 
 def send_all(page: socket.socket, content: bytes, times: int) -> None:
