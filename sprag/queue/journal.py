@@ -433,7 +433,8 @@ class Journal(Reader):
                 self.adrift = True
             worker.claimed = None
         for waiting, runs in claims:
-            self._deal(waiting, runs)
+            # One that `give_back` has woken in this batch may have posted its outcome by now.
+            self._deal([w for w in waiting if w.parked or w in workers], runs)
         self._dealing = False
         self._commits.expect(sum(len(runs) for _waiting, runs in claims))
         for worker in workers:
