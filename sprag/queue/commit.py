@@ -114,7 +114,7 @@ class GroupCommit(Generic[T]):
         try:
             # From its posting on, others may wait for this thread: it is inside all the while.
             inside.acquire()
-            ticket.done = ticket.parked = False
+            ticket.parked = ticket.done = False  # in this order: see `Journal._deal_again`
             while ticket._wake.qsize():
                 ticket._wake.get()
             ticket._lingers = ticket.patient

@@ -49,4 +49,4 @@ def test_a_folder_that_fails_leaves_no_lock_file(tmp_path: Path, disk: Disk) -> 
     disk.sync = fail
     with pytest.raises(OSError, match="Input/output"):
         OwnerLock(tmp_path / "owners")
-    assert list((tmp_path / "owners").iterdir()) == []
+    assert list((tmp_path / "owners").glob("*.lock")) == []
