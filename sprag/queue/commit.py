@@ -14,11 +14,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
 
 from .inside import here
 from .interrupts import shielded
+from .wakeup import Wakeup
 
 
 class Ticket:
@@ -28,12 +28,11 @@ class Ticket:
     `parked`: then its poster sleeps on until `wake_parked`.
     """
 
-    __slots__ = ("_lingers", "_wake", "done", "error", "parked")
+    __slots__ = ("_lingers", "_wakeup", "done", "error", "parked")
     patient = False
 
     def __init__(self) -> None:
-        # As fast as a lock, and one call too many only means one look too many.
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wakeup = Wakeup()
         self._lingers = False
         self.done = False
         self.parked = False
@@ -47,14 +46,11 @@ class Ticket:
 
     def wake(self) -> None:
         """Let its poster look; once too often does no harm."""
-        self._wake.put(None)
+        self._wakeup.set()
 
     def sleep(self, seconds: float | None) -> None:
         """Return once somebody wakes its poster, or after so many seconds."""
-        try:
-            self._wake.get(timeout=seconds)
-        except Empty:
-            return
+        self._wakeup.wait(seconds)
 
 
 def _check_stack() -> None:
@@ -115,8 +111,7 @@ class GroupCommit(Generic[T]):
             # From its posting on, others may wait for this thread: it is inside all the while.
             inside.acquire()
             ticket.parked = ticket.done = False  # in this order: see `Journal._deal_again`
-            while ticket._wake.qsize():
-                ticket._wake.get()
+            ticket._wakeup.clear()
             ticket._lingers = ticket.patient
             self._posted[ticket] = None
             if ticket.patient:

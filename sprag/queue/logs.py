@@ -18,8 +18,8 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -114,15 +114,17 @@ class _Writer:
 
     def forked(self) -> None:
         """Begin anew: the parent writes what it has."""
-        self._lines: SimpleQueue[_Line | Wakeup] = SimpleQueue()
+        self._lines: deque[_Line | Wakeup] = deque()
+        self._news = Wakeup()
         self._thread: threading.Thread | None = None
         self._left_out = 0
 
     def take(self, line: _Line | Wakeup) -> None:
-        if self._lines.qsize() >= _MOST_WAITING:
+        if len(self._lines) >= _MOST_WAITING:
             self._left_out += 1
             return
-        self._lines.put(line)
+        self._lines.append(line)
+        self._news.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="sprag-log", daemon=True)
             try:
@@ -139,7 +141,7 @@ class _Writer:
         thread = self._thread
         if thread is threading.current_thread():
             return  # a handler that stops a queue
-        if thread is not None or self._lines.qsize():
+        if thread is not None or self._lines:
             written = Wakeup()
             self.take(written)
             if self._thread is not None:
@@ -149,18 +151,20 @@ class _Writer:
         """At the exit, in whichever thread that is."""
         self.settle(SETTLE_SECONDS)
         if self._thread is None:
-            with suppress(Empty):
+            with suppress(IndexError):
                 while True:
-                    _do(self._lines.get_nowait())
+                    _do(self._lines.popleft())
 
     def _run(self) -> None:
         while True:
             try:
-                line = self._lines.get(timeout=_IDLE_SECONDS)
-            except Empty:
+                line = self._lines.popleft()
+            except IndexError:
+                if self._news.wait(_IDLE_SECONDS):
+                    continue
                 # The next line that is handed over starts another thread.
                 self._thread = None
-                if not self._lines.qsize():
+                if not self._lines:
                     return
                 continue
             _do(line)

@@ -137,16 +137,16 @@ def test_an_heir_that_was_interrupted_passes_the_lead_on(monkeypatch: pytest.Mon
     class Interrupted(Ticket):
         def __init__(self) -> None:
             super().__init__()
-            self._wake = self  # type: ignore[assignment]  # sleeps and is woken as below
+            self._wakeup = self  # type: ignore[assignment]  # sleeps and is woken as below
             self.heir = threading.Event()
 
-        def qsize(self) -> int:
-            return 0
+        def clear(self) -> None:
+            pass
 
-        def put(self, _: None) -> None:
+        def set(self) -> None:
             self.heir.set()
 
-        def get(self, timeout: float | None = None) -> None:
+        def wait(self, timeout: float | None = None) -> bool:
             wait(self.heir)
             raise KeyboardInterrupt
 

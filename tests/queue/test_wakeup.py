@@ -7,6 +7,7 @@ import threading
 import time
 
 from sprag.queue.wakeup import Latch, Wakeup
+from tests.support import DEADLINE
 
 
 def test_what_was_set_before_the_wait_ends_it_at_once() -> None:
@@ -47,6 +48,30 @@ def test_a_signal_handler_ends_the_wait_that_it_interrupts() -> None:
         assert time.monotonic() - begun < 30
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_signals_to_the_thread_that_waits_do_not_make_it_wait_longer() -> None:
+    """Python's own SimpleQueue waits forever where one comes as the time is up."""
+    wakeup, waited, over = Wakeup(), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        for _ in range(300):
+            wakeup.wait(0.002)
+        waited.set()
+        over.wait()  # a thread that has ended must not be sent a signal
+
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    assert thread.ident is not None
+    end = time.monotonic() + DEADLINE
+    try:
+        while not waited.wait(0.0005):
+            assert time.monotonic() < end, "it waits forever"
+            signal.pthread_kill(thread.ident, signal.SIGALRM)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        over.set()
 
 
 def test_a_latch_lets_everybody_go_on_and_stays_set() -> None:

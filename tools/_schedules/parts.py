@@ -158,7 +158,7 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
         (
             commit,
             {
-                "threading": threading, "SimpleQueue": primitives.SimpleQueue,
+                "threading": threading, "Wakeup": primitives.Wakeup,
                 "LOOK_SECONDS": None,  # so that who is never woken is found
             },
         ),

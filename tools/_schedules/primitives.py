@@ -7,9 +7,7 @@ played. Outside of an actor, on the stage, nothing waits: what would is a mistak
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
-from queue import Empty
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,36 +86,35 @@ class RLock(Lock):
     reentrant = True
 
 
-class SimpleQueue:
-    """Like queue.SimpleQueue. To wait for some time may end either way."""
+class Wakeup:
+    """Like the queue's own. To wait for some time may end either way."""
 
     def __init__(self) -> None:
         self._name = run().name("letters")
-        self._items: deque[Any] = deque()
+        self._set = False
 
-    def qsize(self) -> int:
-        run().touch(("letters", self._name), READ)
-        return len(self._items)
+    def clear(self) -> None:
+        run().touch(("letters", self._name), WRITE)
+        self._set = False
 
-    def put(self, item: Any) -> None:
+    def set(self) -> None:
         run().pause("wake")
         run().touch(("letters", self._name), WRITE)
-        self._items.append(item)
+        self._set = True
 
-    def get(self, timeout: float | None = None) -> Any:
+    def wait(self, timeout: float | None = None) -> bool:
         if timeout is None:
-            run().pause("sleep", self._any, ("letters", self._name))
+            run().pause("sleep", self._is_set, ("letters", self._name))
         else:
             run().pause("sleep for a while")
         run().touch(("letters", self._name), WRITE)
-        if not self._items:
-            if run().actor() is None:
-                raise Stuck("whoever sets the stage is kept waiting")
-            raise Empty
-        return self._items.popleft()
+        if not self._set and run().actor() is None:
+            raise Stuck("whoever sets the stage is kept waiting")
+        was_set, self._set = self._set, False
+        return was_set
 
-    def _any(self) -> bool:
-        return bool(self._items)
+    def _is_set(self) -> bool:
+        return self._set
 
 
 class Event:

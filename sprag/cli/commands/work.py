@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +15,7 @@ import click
 from ...queue import QueueService, Signal
 from ...queue.interrupts import PIECE_SECONDS
 from ...queue.together import stop_together
+from ...queue.wakeup import Wakeup
 from .. import options
 from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load
@@ -112,8 +111,8 @@ class _StopRequests:
     """Turns SIGTERM, SIGINT and SIGHUP into requests. A Ctrl-C after the first one ends at once."""
 
     def __init__(self) -> None:
-        # Safe in signal handlers: put() may interrupt get().
-        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._asked: list[str] = []
+        self._wakeup = Wakeup()  # which a signal handler may set at any moment
         self._stopping = False
         signal.signal(signal.SIGTERM, self._ask)
         for number in (signal.SIGINT, signal.SIGHUP):
@@ -123,16 +122,17 @@ class _StopRequests:
 
     def wait(self) -> str:
         """Return the name of the first signal, once there is one."""
-        while True:
-            with suppress(queue.Empty):
-                return self._asked.get(timeout=PIECE_SECONDS)
+        while not self._asked:
+            self._wakeup.wait(PIECE_SECONDS)
+        return self._asked.pop(0)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._stopping:
             # The kernel unlocks the lock file, and recovery sees that the process died.
             os._exit(INTERRUPTED)
         self._stopping = True
-        self._asked.put(signal.Signals(number).name)
+        self._asked.append(signal.Signals(number).name)
+        self._wakeup.set()
 
 
 def _log_move(signal_: Signal) -> None:
