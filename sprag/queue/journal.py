@@ -41,8 +41,6 @@ _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).
 # A page that was away for longer has been loaded anew.
 _NOTICE_SECONDS: Final = 3600.0
 
-_LOOKS: Final = 20
-
 _Any = Enqueue | Call | Exchange
 
 
@@ -75,7 +73,6 @@ class Journal(Reader):
         self.claiming = True
         """False while nothing may be started, because the disk has no room for its outcome."""
         self._spoilt = False
-        self._looks = 0
         self._dealing = False
         """True while runs are started and handed out; and after it where that was torn."""
         self.adrift = False
@@ -288,11 +285,8 @@ class Journal(Reader):
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
         """If starts are `adrift`, release the jobs of the owner that none of its workers has;
         their ids."""
-        if self.adrift or (self._dealing and not self.database.turn.locked()):
-            self._looks = _LOOKS
-        if not self._looks:
+        if not self.adrift and not (self._dealing and not self.database.turn.locked()):
             return []
-        self._looks -= 1  # more than once: what is torn may show only after the next outcome
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             # Inside the turn to write: no claim is under way whose worker does not have it yet.
