@@ -154,11 +154,13 @@ class Scene:
 
 
 def _free(engine: Any) -> None:
-    """Close the file of an owner's lock, and nothing else, as the kernel does it."""
+    """Close what an owner's lock has open, and nothing else, as the kernel does it."""
     lock = getattr(engine, "_lock", None)
     if lock is not None and lock._fd is not None:
         os.close(lock._fd)
         lock._fd = None
+    if lock is not None:
+        lock._folder.close()
 
 
 def quick(_job: RunningJob) -> None:
