@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -36,7 +36,6 @@ def dashboard(
     *,
     token: str | None,
     secret: str,
-    live: Callable[[], AsyncIterator[str]] | None = None,
 ) -> Starlette:
     """Return an ASGI application that shows the jobs of `engine()`. Mount it at any path.
 
@@ -45,16 +44,14 @@ def dashboard(
     `Authorization: Bearer TOKEN`. With None, it answers only requests from this
     machine that are made to one of its names and that did not come through a proxy.
 
-    `engine` is called for each request and returns an open engine. `live` yields
-    the text of job signals (JSON) as they come, for an application that already
-    reads the journal. Without it, the dashboard subscribes while a page is open.
-    It needs no lifespan.
+    `engine` is called for each request and returns an open engine. The dashboard
+    subscribes to the journal while a page is open, and needs no lifespan.
 
     Raises ConfigurationError for a token or a secret that is too short.
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(engine), Moves(engine)
-    signing, streams, pruning = Signing(door, pages), Streams(engine, live), Pruning(engine)
+    signing, streams, pruning = Signing(door, pages), Streams(engine), Pruning(engine)
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),

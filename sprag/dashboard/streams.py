@@ -82,16 +82,12 @@ class Streams:
     The subscription begins with the first page and ends with the last one.
     """
 
-    def __init__(
-        self, engine: Callable[[], Engine], live: Callable[[], AsyncIterator[str]] | None = None
-    ) -> None:
+    def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
-        self._live = live
         self._mutex = threading.Lock()
         self._streams: set[Stream] = set()
         self._source: Subscription | None = None
         self._source_of: Engine | None = None
-        self._reading: asyncio.Task[None] | None = None
 
     async def open(self, request: Request) -> Response:
         """`?job=ID` reports only this job."""
@@ -119,7 +115,9 @@ class Streams:
         stream = Stream(job)
         end = asyncio.create_task(stream.end_with(ending))
         try:
-            await self._join(stream)
+            with self._mutex:
+                self._streams.add(stream)
+            await run_in_threadpool(self._subscribe)
             # Whatever the page showed before may be old: it listens from here on.
             yield {"data": json.dumps({"moved": True, "signal": None})}
             while (news := await stream.next()) is not None:
@@ -128,15 +126,6 @@ class Streams:
         finally:
             end.cancel()
             self._leave(stream)
-
-    async def _join(self, stream: Stream) -> None:
-        with self._mutex:
-            self._streams.add(stream)
-        if self._live is not None:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read(self._live))
-        else:
-            await run_in_threadpool(self._subscribe)
 
     def _subscribe(self) -> None:
         engine = self._engine()
@@ -155,16 +144,7 @@ class Streams:
             source, self._source = self._source, None
         if source is not None:
             source.close(0.0)
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
 
     def _tell(self, signal: Signal) -> None:
         for stream in tuple(self._streams):
             stream.take(signal)
-
-    async def _read(self, live: Callable[[], AsyncIterator[str]]) -> None:
-        async for text in live():
-            signal = json.loads(text)
-            if "job_id" in signal:  # an application also sends other signals
-                self._tell(signal)

@@ -38,11 +38,6 @@ class Observers:
         self._left: deque[tuple[str, Bell]] = deque()
         """Those that no longer wait, and are to be removed from `_waiters`."""
 
-    @property
-    def any(self) -> bool:
-        """True if there is a subscription or a waiter."""
-        return bool(self._subscriptions or self._waiters)
-
     def subscribe(
         self,
         callback: Callback,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -145,25 +145,6 @@ def test_no_more_pages_listen_than_may(engine: Engine, monkeypatch: pytest.Monke
         assert await third.begun() == 200
         await third.said.get()
         await third.leave()
-
-    run(test)
-
-
-def test_an_application_may_bring_the_signals_itself(engine: Engine) -> None:
-    async def test() -> None:
-        signals: asyncio.Queue[str] = asyncio.Queue()
-
-        async def live() -> AsyncIterator[str]:
-            while True:
-                yield await signals.get()
-
-        page = Listener(Streams(lambda: engine, live))
-        await page.said.get()
-        assert engine.observers._subscriptions == []
-        signals.put_nowait(json.dumps({"signal": "sprag:action.finished"}))
-        signals.put_nowait(json.dumps(signal()))
-        assert await page.said.get() == {"moved": True, "signal": None}
-        await page.leave()
 
     run(test)
 

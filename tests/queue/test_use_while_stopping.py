@@ -132,7 +132,8 @@ def test_a_subscription_that_begins_while_its_queue_stops_ends_with_it(
     gate.open()
     assert ended(thread)
     assert isinstance(told.all[0], QueueClosed)
-    assert not observers.any
+    assert observers._subscriptions == []
+    assert observers._waiters == {}
 
 
 def test_nobody_subscribes_to_a_file_that_was_closed(make_queue: MakeQueue) -> None:
