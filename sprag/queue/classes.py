@@ -111,17 +111,23 @@ def attributes_beside(value: object) -> dict[str, object]:
     for, and Python's own."""
     kind: Any = type(value)
     names, slots = _names(kind)
-    held: dict[str, object] = getattr(value, "__dict__", None) or {}
-    if not slots and held.keys() <= names:
+    if not slots and getattr(value, "__dict__", {}).keys() <= names:
         return {}  # as nearly all
-    held = held | {name: getattr(value, name) for name in slots if hasattr(value, name)}
     return {
         name: own
-        for name, own in held.items()
+        for name, own in attributes(value).items()
         if name not in names
         and not (name.startswith("__") and name.endswith("__"))
         and not _is_cached(kind, name)
     }
+
+
+def attributes(value: object) -> dict[str, object]:
+    """What an object of a dataclass holds, but for fields that are slots."""
+    kind: Any = type(value)
+    _, slots = _names(kind)
+    held: dict[str, object] = getattr(value, "__dict__", None) or {}
+    return held | {name: getattr(value, name) for name in slots if hasattr(value, name)}
 
 
 @functools.cache
@@ -142,7 +148,7 @@ def _is_cached(kind: type, name: str) -> bool:
     """True if the class has something that computes the attribute, such as a cached_property."""
     computes = inspect.getattr_static(kind, name, None)
     return hasattr(type(computes), "__get__") and not isinstance(
-        computes, FunctionType | MemberDescriptorType
+        computes, FunctionType | MemberDescriptorType | staticmethod | classmethod
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 from uuid import UUID
 
-from .classes import found, takes_its_fields
+from .classes import attributes, found, takes_its_fields
 from .errors import PayloadError, shown
 from .times import read_datetime, read_time
 
@@ -78,7 +78,7 @@ def restored_dataclass(value: dict[str, Any], path: str) -> object:
             path,
         )
     # A constructor that is more than that may change what it is given, such as a list.
-    given = stored if takes_its_fields(kind) else restored(fields, path)
+    given = stored if takes_its_fields(kind) else {key: _twin(own) for key, own in stored.items()}
     try:
         made = kind(**{key: entry for key, entry in given.items() if known[key].init})
         for key, entry in stored.items():
@@ -89,3 +89,23 @@ def restored_dataclass(value: dict[str, Any], path: str) -> object:
     if type(made) is not kind:
         raise PayloadError(f"{path} cannot be made a {name} again: it became {type(made)}", path)
     return made
+
+
+def _twin(value: Any) -> Any:
+    """Another one of what `restored` has made, without a call of any constructor of a user's."""
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind(map(_twin, value))
+    if kind is dict:
+        return {key: _twin(entry) for key, entry in value.items()}
+    if kind is set:
+        return set(value)
+    if not dataclasses.is_dataclass(kind):
+        return value
+    twin: object = object.__new__(kind)
+    for name, own in attributes(value).items():
+        object.__setattr__(twin, name, own)
+    for field in dataclasses.fields(kind):
+        if hasattr(value, field.name):
+            object.__setattr__(twin, field.name, _twin(getattr(value, field.name)))
+    return twin

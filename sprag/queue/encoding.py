@@ -135,7 +135,7 @@ def _check_beside(value: object, made: object, path: str) -> None:
     """Refuse a dataclass with something beside its fields that its constructor does not make."""
     for name, own in attributes_beside(value).items():
         again = attributes_beside(made).get(name, _MISSING)
-        if again is _MISSING or not _is_like(own, again):
+        if again is _MISSING or not _is_like(own, again, set()):
             end = "be lost" if again is _MISSING else f"come back as {shown(again)}"
             raise PayloadError(
                 f"{path}.{name} is not a field of dataclass {type(value).__qualname__}, and would "
@@ -144,13 +144,35 @@ def _check_beside(value: object, made: object, path: str) -> None:
             )
 
 
-def _is_like(one: object, other: object) -> bool:
-    """True if two attributes are stored alike; of what cannot be stored, such as a lock, if both
+def _is_like(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:
+    """True if two attributes hold the same; of what cannot be compared, such as a lock, if both
     are of one type."""
+    kind: Any = type(one)
+    if one is other or (id(one), id(other)) in seen:
+        return True
+    if type(other) is not kind:
+        return False
+    seen.add((id(one), id(other)))
+    if kind in (list, tuple):
+        return len(one) == len(other) and all(
+            _is_like(*pair, seen) for pair in zip(one, other, strict=True)
+        )
+    if kind is dict:
+        return one.keys() == other.keys() and all(
+            _is_like(entry, other[key], seen) for key, entry in one.items()
+        )
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+        return all(
+            _is_like(getattr(one, n, _MISSING), getattr(other, n, _MISSING), seen) for n in names
+        )
+    equal: Any = kind.__eq__
+    if equal is object.__eq__:
+        return not issubclass(kind, Enum)
     try:
-        return json.dumps(tagged(one, "")) == json.dumps(tagged(other, ""))
-    except PayloadError:
-        return type(one) is type(other)
+        return bool(one == other) or repr(one) == repr(other) == "nan"
+    except Exception:  # noqa: BLE001  # a comparison may raise anything: then they may differ
+        return False
 
 
 def _bytes_text(value: Any) -> str:

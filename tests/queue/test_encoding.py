@@ -67,6 +67,65 @@ class NeedsInitVar:
     factor: InitVar[int]
 
 
+class Level(IntEnum):
+    LOW = 1
+
+
+class Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@dataclass
+class WithStatic:
+    x: int = 0
+
+    @staticmethod
+    def helper() -> int:
+        return 1
+
+
+@dataclass
+class KnowsItself:
+    x: int
+
+    def __post_init__(self) -> None:
+        self.me = self
+
+
+@dataclass
+class Nested:
+    x: int
+    kid: object = None
+    made: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        Nested.made += 1
+
+
+makes: list[Callable[[], Any]] = []
+
+
+@dataclass
+class Made:
+    x: int = 0
+
+    def __post_init__(self) -> None:
+        self.beside = makes[-1]()
+
+
+class Making:
+    """A dataclass whose constructor calls this to have something beside its fields."""
+
+    def __init__(self, made: Callable[[], Any]) -> None:
+        makes[:] = [made]
+        self.content = Made()
+
+
 class Slots:
     __slots__ = ("note",)
 
@@ -135,6 +194,54 @@ def test_what_an_init_var_has_left_behind_is_kept_or_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("made", "changed"),
+    [
+        (lambda: Colour.RED, Colour.BLUE),
+        (lambda: Level.LOW, 1),
+        (lambda: deque([1]), deque([2])),
+        (lambda: bytearray(b"a"), bytearray(b"b")),
+        (lambda: Text("a"), Text("b")),
+        (lambda: float("nan"), float("inf")),
+        (lambda: [threading.Lock(), 1], [threading.Lock(), 2]),
+        (lambda: {"a": [1]}, {"a": [2]}),
+        (lambda: Point(1), Point(2)),
+        (lambda: None, "a"),
+    ],
+    ids=lambda value: "" if callable(value) else type(value).__name__,
+)
+def test_what_a_constructor_makes_beside_the_fields_is_kept_until_it_is_changed(
+    made: Callable[[], Any], changed: Any
+) -> None:
+    value = Making(made)
+    assert type(decode(encode(value.content, LIMIT)).beside) is type(made())
+    value.content.beside = changed
+    refusal = refused(value.content)
+    assert refusal.path == "item.beside"
+    assert "would come back as" in str(refusal)
+
+
+def test_an_attribute_that_hides_a_method_is_refused() -> None:
+    value = WithStatic()
+    vars(value)["helper"] = "x"
+    assert refused(value).path == "item.helper"
+
+
+def test_a_dataclass_may_know_itself() -> None:
+    again = decode(encode(KnowsItself(1), LIMIT))
+    assert again.me is again
+
+
+def test_each_of_many_nested_constructors_runs_a_few_times_only() -> None:
+    value = None
+    for n in range(60):
+        value = Nested(n, value)
+    Nested.made = 0
+    text = encode(value, LIMIT)
+    assert decode(text) == value
+    assert Nested.made < 60 * 60
+
+
 def test_what_is_computed_or_python_s_own_may_be_beside_the_fields() -> None:
     point, box = Point(2), Box[int](1)
     assert point.double == 4
@@ -153,18 +260,6 @@ class Pair(NamedTuple):
 
 class Named(Pair):
     """A namedtuple with attributes."""
-
-
-class Level(IntEnum):
-    LOW = 1
-
-
-class Colour(Enum):
-    RED = 1
-
-
-class Text(str):
-    __slots__ = ()
 
 
 class Number(int):
