@@ -313,6 +313,10 @@ class Lifecycle:
         try:
             if self.pool is not None:
                 self.pool.stop(grace_seconds)
+        except BaseException:
+            if self.pool is not None:
+                self.pool.let_go()
+            raise
         finally:
             try:
                 if self.loop is not None:

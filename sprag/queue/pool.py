@@ -90,17 +90,13 @@ class WorkerPool:
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
-        self.hurry(grace_seconds, self)
         begun = time.monotonic()
         try:
+            self.hurry(grace_seconds, self)
             self._engine.dismiss(self._tickets)
             self._spend_grace()
         finally:
-            # Also where an application's signal handler ends it: an async handler ends with its
-            # loop, and one that was not told before would have failed.
-            self._engine.dismiss(self._tickets)
-            for job in tuple(self._jobs.values()):
-                job.interrupt(JobReleased)
+            self.let_go()
         spent = time.monotonic() - begun
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
         left = {t: run for t in self._tickets if (run := t.claimed) is not None}
@@ -119,6 +115,14 @@ class WorkerPool:
                 log.exception("they could not be released; that happens when this process ends")
         self._engine.discharge(self._tickets)
         return [run.id for run in left.values()]
+
+    def let_go(self) -> None:
+        """Start no more jobs, and tell those that run to give way. Also where an application's
+        signal handler ends a stop: an async handler ends with its loop, and one that was not told
+        before would have failed."""
+        self._engine.dismiss(self._tickets)
+        for job in tuple(self._jobs.values()):
+            job.interrupt(JobReleased)
 
     def _spend_grace(self) -> None:
         for thread in self._threads:
