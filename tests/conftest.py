@@ -28,6 +28,8 @@ if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE
 # In a script's background it is ignored, and the processes that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class MakeQueue(Protocol):
