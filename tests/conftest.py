@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import sprag
 from sprag.queue import QueueService
+from sprag.queue.logs import settle
 from tests.support import DEADLINE, Handler, queue_class
 
 # A tree that works says nothing of a wheel that lacks a file.
@@ -67,6 +69,31 @@ def _no_thread_left() -> Iterator[None]:
     frames = sys._current_frames()
     told = ["".join(traceback.format_stack(frames.get(t.ident or 0))) for t in stuck]
     assert stuck == [], "\n".join(told)
+
+
+class SettledLog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final, for types only
+    """What was logged, with the lines that a thread of the queue's has yet to write."""
+
+    @property
+    def records(self) -> list[logging.LogRecord]:
+        settle(DEADLINE)
+        return super().records
+
+    @property
+    def text(self) -> str:
+        settle(DEADLINE)
+        return super().text
+
+    def clear(self) -> None:
+        settle(DEADLINE)
+        super().clear()
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """As pytest's own. A test that looks too early would find nothing, or less than there is."""
+    caplog.__class__ = SettledLog
+    return caplog
 
 
 @pytest.fixture

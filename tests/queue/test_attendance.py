@@ -12,7 +12,6 @@ import pytest
 
 from sprag.queue import QueueService, WaitTimeout
 from sprag.queue.attendance import MOST, is_unattended, unattended, words
-from sprag.queue.logs import settle
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, queue_class, unmeasured, wait_until
@@ -21,7 +20,6 @@ PROGRAM = Path(__file__).with_name("programs") / "enqueues.py"
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    settle(DEADLINE)
     return [
         (record.levelname, record.getMessage())
         for record in caplog.records
