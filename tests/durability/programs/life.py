@@ -23,7 +23,9 @@ from types import CodeType, FrameType
 from typing import Any
 from zlib import crc32
 
-from sprag.queue import QueueService, interrupts, pool
+from sprag.queue import QueueService
+from sprag.queue.threads import interrupts
+from sprag.queue.work import pool
 
 HANGS_SECONDS = 60
 FILES = str(Path(interrupts.__file__).parent), threading.__file__
