@@ -30,7 +30,7 @@ __all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "same"]
 _Step = tuple[str, str]
 
 _SEARCHED: Final = 10_000
-"""How many parts of a value that is nested too deeply are searched for a circle: the caller waits."""
+"""How many parts of a value that is nested too deeply are searched for a circle."""
 
 _from_json: Final = json.JSONDecoder().decode
 _ATOMS: Final = frozenset({str, int, bool, type(None)})

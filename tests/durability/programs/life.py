@@ -113,6 +113,7 @@ def main(path: str, call: str, part: str) -> None:
     # So that a Ctrl-C which is slept through is noticed soon.
     vars(interrupts)["PIECE_SECONDS"] = vars(pool)["PIECE_SECONDS"] = 0.01
     gc.disable()  # Python drops what is raised in its callbacks
+    gc.freeze()  # what was imported need not be looked through for each moment
     queue = Work(database=path, durability="normal", grace_seconds=600)
     job = queue.enqueue(1)
     queue.stop()
