@@ -1,7 +1,7 @@
 """Child: one measurement in a process of its own.
 
 Run as `python -m _bench.child` with the measurement as JSON; prints its figures as one JSON line.
-Without it, measurements come as lines of standard input, and each is made in a fork of this process.
+Without it, measurements come as lines of standard input, and each is made in a fork.
 """
 
 from __future__ import annotations
