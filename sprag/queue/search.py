@@ -17,7 +17,7 @@ from .database import Database
 from .glances import STATES, WAITING, Glance, State, statuses_of
 from .inside import here
 from .job import Progress
-from .reader import Row, queue_names, row_of, rows_of, shown
+from .rows import Row, queue_names, row_of, rows_of, shown
 from .states import Status
 
 Order = Literal["newest", "oldest", "due", "longest"]

@@ -10,9 +10,9 @@ import apsw
 import pytest
 
 from sprag.queue.database import Database
-from sprag.queue.journal import Journal
 from sprag.queue.owners import OwnerLock, forget
 from sprag.queue.recovery import Recovery
+from sprag.queue.store import Store
 from tests.conftest import MakeQueue
 from tests.support import finished
 
@@ -86,17 +86,17 @@ def test_recovery_is_on_the_disk_before_the_dead_owners_lock_file_goes(
     monkeypatch.setattr("sprag.queue.recovery.forget", noted)
     file = Database(str(database), "normal", vfs=vfs.name)
     try:
-        journal = Journal(file)
+        store = Store(file)
         lock = OwnerLock(Path(f"{database}-sprag"))
-        journal.add_owner(lock.token, 1, "host")
+        store.owners.add(lock.token, 1, "host")
         lock.abandon()
         assert vfs.unsynced
-        looked = Recovery(journal, Path(f"{database}-sprag"))
+        looked = Recovery(store, Path(f"{database}-sprag"))
         looked.refresh()
         looked.sweep()
         assert unsynced == [False]
         # What comes next is fast again.
-        journal.notify("someone", "signal", "{}")
+        store.notify("someone", "signal", "{}")
         assert vfs.unsynced
     finally:
         file.close()

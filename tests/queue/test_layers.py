@@ -19,8 +19,10 @@ ORDER = (
     "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
     "times", "decoding", "encoding", "codec", "checks", "job", "glances", "statements", "mounts",
     "disk", "beside", "place", "presence", "meaning", "readers", "checkpoints", "inherited",
-    "identity", "usage", "connections", "interrupts", "commit", "tickets", "database", "reader",
-    "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
+    "identity", "usage", "connections", "interrupts", "commit", "tickets", "database", "rows",
+    "records", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
+    "ownership", "claims", "dealing", "batch", "store", "owners", "processes",
+    "recovery", "reserve",
     "subscription", "observer", "running", "leaving", "execution", "coroutines", "engine",
     "attendance", "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle",
     "together", "waiting", "asynchronous", "enqueuing", "service", "__init__",
@@ -89,14 +91,15 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_database(module: str) -> 
 
 def test_only_these_modules_know_sqlite() -> None:
     using = {module for module in TREES if ("apsw", False) in imports(module)}
-    # `tickets`, `search` and `statistics` only name the type of a connection.
+    # Most of these only name the type of a connection, or make arrays for one.
     assert using == {
-        "meaning", "checkpoints", "connections", "identity", "inherited", "database", "reader",
-        "journal", "tickets", "search", "statistics",
+        "meaning", "checkpoints", "connections", "identity", "inherited", "database", "rows",
+        "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
+        "ownership", "claims", "batch", "store",
     }  # fmt: skip
 
 
-def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> None:
+def test_only_rows_runs_statements_and_only_identity_the_schema() -> None:
     def importing(name: str) -> set[str]:
         return {
             module
@@ -107,7 +110,7 @@ def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> 
             and any(alias.name == name for alias in node.names)
         }
 
-    assert importing("STATEMENTS") == {"journal", "reader"}
+    assert importing("STATEMENTS") == {"rows"}
     assert importing("SCHEMA") == {"identity"}
     executing = {
         module
@@ -115,20 +118,19 @@ def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> 
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany")
     }
-    assert executing == {"connections", "database", "identity", "journal", "reader"}
+    assert executing == {"connections", "database", "identity", "rows"}
 
 
-def test_the_journal_runs_nothing_but_named_statements() -> None:
-    for module in ("journal", "reader"):
-        for node in ast.walk(TREES[module]):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "execute"
-            ):
-                first = node.args[0]
-                assert isinstance(first, ast.Subscript), ast.unparse(node)
-                assert ast.unparse(first.value) == "STATEMENTS"
+def test_rows_runs_nothing_but_named_statements() -> None:
+    for node in ast.walk(TREES["rows"]):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "execute"
+        ):
+            first = node.args[0]
+            assert isinstance(first, ast.Subscript), ast.unparse(node)
+            assert ast.unparse(first.value) == "STATEMENTS"
 
 
 def test_the_database_knows_no_table() -> None:

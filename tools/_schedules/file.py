@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import apsw
 
-from sprag.queue import journal
+from sprag.queue import moves
 from sprag.queue.database import Database
 from sprag.queue.owners import OwnerLock
 
@@ -112,11 +112,11 @@ def step(label: str, how: int, function: Callable[..., Any]) -> Callable[..., An
 
 
 def insert(connection: apsw.Connection, *args: Any) -> None:
-    """The journal's own; by itself it is a transaction."""
+    """The store's own; by itself it is a transaction."""
     if not connection.in_transaction:
         run().pause("INSERT", lambda: Stepped.writing is None, FILE)
         run().touch(FILE, WRITE)
     _plainly(connection, *args)
 
 
-_plainly: Final = journal._insert
+_plainly: Final = moves.insert
