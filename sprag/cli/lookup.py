@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..queue import Job, JobNotFound
-from ..queue.store import Store
+from ..queue.store.store import Store
 from .exits import Refusal
 from .text import moment
 

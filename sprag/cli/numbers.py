@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import STATUSES
-from ..queue.processes import Process, lost_of
+from ..queue.liveness.processes import Process, lost_of
 from ..queue.states import OWNED, Event, Status
-from ..queue.store import Store
+from ..queue.store.store import Store
 from .render import LOST_STYLE, STATUS_STYLES, table
 from .text import duration, one_line, rate
 

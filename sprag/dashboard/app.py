@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..queue import DatabaseError, JobNotFound, QueueClosed
-from ..queue.engine import Engine
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
+from ..queue.work.engine import Engine
 from .access import Access, Door
 from .answers import ProtectedAnswers, refusal
 from .facts import Facts

@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from ..queue import errors as queue_errors
-from ..queue.codec import MAX_DEPTH, TOO_DEEP
-from ..queue.logs import Log
+from ..queue.payload.codec import MAX_DEPTH, TOO_DEEP
+from ..queue.threads.logs import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller

@@ -24,14 +24,17 @@ from _schedules.scenarios import SCENARIOS, SMALL, STEPS, Scenario
 from _schedules.search import Nondeterministic, Search
 from _schedules.stage import Scene, Stage
 from _schedules.verdict import Verdict
-from sprag.queue import engine, moves, pool, recovery, statements
-from sprag.queue.batch import Batches
-from sprag.queue.commit import GroupCommit
-from sprag.queue.dealing import Dealer, Seekers
-from sprag.queue.ownership import Owners
-from sprag.queue.rows import rows_of
-from sprag.queue.store import Store
-from sprag.queue.tickets import Exchange, Run
+from sprag.queue.liveness import recovery
+from sprag.queue.sql import statements
+from sprag.queue.store import moves
+from sprag.queue.store.batch import Batches
+from sprag.queue.store.commit import GroupCommit
+from sprag.queue.store.dealing import Dealer, Seekers
+from sprag.queue.store.ownership import Owners
+from sprag.queue.store.rows import rows_of
+from sprag.queue.store.store import Store
+from sprag.queue.store.tickets import Exchange, Run
+from sprag.queue.work import engine, pool
 from tests.support import PATIENCE, for_tool, some, unmeasured
 
 SCHEDULES = Path(__file__).parents[2] / "tools" / "schedules.py"

@@ -11,11 +11,11 @@ import apsw
 import pytest
 
 from sprag.queue import Job, JobError, QueueFull, errors
-from sprag.queue.database import Database
-from sprag.queue.dealing import Seekers
+from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
-from sprag.queue.store import Store
-from sprag.queue.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
+from sprag.queue.store.dealing import Seekers
+from sprag.queue.store.store import Store
+from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
 from tests.support import DEADLINE, wait_until
 
 

@@ -11,8 +11,8 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.attendance import unattended, words
-from ...queue.store import Store
+from ...queue.store.store import Store
+from ...queue.work.attendance import unattended, words
 from .. import options
 from ..exits import FAILED, OK
 from ..owners import Owner, owners_of

@@ -15,8 +15,8 @@ from _power.log import Durability
 from sprag.queue import JobError, QueueService
 from sprag.queue.service import life_of
 from sprag.queue.states import OWNED, STATUSES, Event
-from sprag.queue.store import Store
-from sprag.queue.tickets import Exchange, Options, Outcome, Run
+from sprag.queue.store.store import Store
+from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
 from tests.durability.machine.model import Model, Past, Row
 
