@@ -53,7 +53,7 @@ class Board:
         self._waits: dict[str, float | None] = {}
         self._rates = Rates(1.0, {})
         self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
-        self._seq = max(engine.journal.head()[0] - _LOOK_BACK, 0)
+        self._seq = max(engine.store.journal.head()[0] - _LOOK_BACK, 0)
         self._owners: list[Owner] = []
         self._counting = _Sparing(self._count)
         self._rating = _Sparing(self._rate)
@@ -62,16 +62,16 @@ class Board:
     def look(self, rows: int) -> None:
         """Read the current state, with at most `rows` running jobs. Expensive sums are read less
         often."""
-        journal = self._engine.journal
+        store = self._engine.store
         if self._ids:
-            self.jobs = [journal.job(id_) for id_ in self._ids]
+            self.jobs = [store.jobs.get(id_) for id_ in self._ids]
         else:
-            self.jobs = list(journal.page(self._queues, ("running", "cancelling"), rows))
+            self.jobs = list(store.jobs.page(self._queues, ("running", "cancelling"), rows))
         self._asking()
         self._lost = lost_among(self._engine, self.jobs, self._owners)
-        self._names = list(self._queues) or journal.queues()
+        self._names = list(self._queues) or store.jobs.queues()
         now = time.time()
-        ready = {name: journal.next_ready(name) for name in self._names[:_QUEUES]}
+        ready = {name: store.jobs.next_ready(name) for name in self._names[:_QUEUES]}
         self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
         self._counting()
         self._rating()
@@ -156,24 +156,24 @@ class Board:
         return progress_bar(job.progress)
 
     def _count(self) -> None:
-        self._counts = count(self._engine.journal, self._owners, self._names[:_QUEUES])
+        self._counts = count(self._engine.store, self._owners, self._names[:_QUEUES])
 
     def _ask_owners(self) -> None:
         self._owners = owners_of(self._engine)
 
     def _rate(self) -> None:
-        self._rates = measure(self._engine.journal, time.time(), _RATE_SECONDS)
+        self._rates = measure(self._engine.store, time.time(), _RATE_SECONDS)
 
     def _read_latest(self) -> None:
-        journal = self._engine.journal
-        head, _tick = journal.head()
+        store = self._engine.store
+        head, _tick = store.journal.head()
         self._seq = max(self._seq, head - _LOOK_BACK)
-        moves, _reports = journal.news(self._seq, _NO_TICK, _LOOK_BACK)
+        moves, _reports = store.journal.news(self._seq, _NO_TICK, _LOOK_BACK)
         ended = [move for move in moves if self._tells(move)]
         self._seq = moves[-1].seq if moves else self._seq
         for move in ended[-_LATEST:]:
             try:
-                self._latest.appendleft((move, journal.job(move.job_id)))
+                self._latest.appendleft((move, store.jobs.get(move.job_id)))
             except JobNotFound:
                 self._latest.appendleft((move, None))  # pruned meanwhile
 

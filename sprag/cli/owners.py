@@ -54,7 +54,7 @@ class Owner(Process):
 
 def owners_of(engine: Engine) -> list[Owner]:
     """Return every process that the file knows, or that a job names."""
-    return [Owner(**asdict(process)) for process in processes_of(engine.journal, engine.folder)]
+    return [Owner(**asdict(process)) for process in processes_of(engine.store, engine.folder)]
 
 
 def lost_among(
@@ -66,4 +66,4 @@ def lost_among(
     if not held:
         return frozenset()
     gone = lost_of(owners_of(engine) if owners is None else owners)
-    return frozenset(held & engine.journal.search.held_by(gone))
+    return frozenset(held & engine.store.search.held_by(gone))

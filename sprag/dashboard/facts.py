@@ -54,9 +54,9 @@ class Facts:
         except (Mistake, ConfigurationError) as error:
             return refusal(request, 400, "invalid_query", str(error))
         engine = self._engine()
-        now = engine.journal.clock()
+        now = engine.store.clock()
         wanted = wish.wanted(now, lost_of(owners_of(engine).values()))
-        found = engine.journal.search.find(wanted, _PAGE, place, order)
+        found = engine.store.search.find(wanted, _PAGE, place, order)
         return Json(
             {
                 "jobs": [glance_shape(job) for job in found.jobs],
@@ -75,10 +75,10 @@ class Facts:
             raise JobNotFound(id_, None)
         engine = self._engine()
         owners = owners_of(engine)
-        job = engine.journal.job(id_)
-        now = engine.journal.clock()
-        glance = engine.journal.search.glance(id_, lost_of(owners.values()), now)
-        moves = engine.journal.history(id_)
+        job = engine.store.jobs.get(id_)
+        now = engine.store.clock()
+        glance = engine.store.search.glance(id_, lost_of(owners.values()), now)
+        moves = engine.store.journal.history(id_)
         shown: list[dict[str, Any]] = [move_shape(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {

@@ -89,8 +89,8 @@ def _fulfil(engine: Engine, verb: Verb, wish: Wish) -> dict[str, Any]:
     ids, more = wish.ids, False
     if wish.match is not None:
         lost = lost_of(owners_of(engine).values())
-        wanted = wish.match.wanted(engine.journal.clock(), lost)
-        found = engine.journal.search.find(wanted, MOST, seconds=2.0, most=100_000)
+        wanted = wish.match.wanted(engine.store.clock(), lost)
+        found = engine.store.search.find(wanted, MOST, seconds=2.0, most=100_000)
         ids, more = [job.id for job in found.jobs], found.next is not None
     done = {id_ for batch in _batches(ids) for id_ in _moved(engine, verb, batch)}
     refused = [id_ for id_ in ids if id_ not in done]
@@ -111,11 +111,11 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def _moved(engine: Engine, verb: Verb, ids: Sequence[str]) -> list[str]:
     match verb:
         case "requeue":
-            return engine.journal.requeue_many(ids)
+            return engine.store.requeue_many(ids)
         case "run-now":
-            return engine.journal.run_now_many(ids)
+            return engine.store.run_now_many(ids)
         case "delete":
-            return engine.journal.delete_many(ids)
+            return engine.store.pruning.delete(ids)
         case "cancel":
             return _cancelled(engine, ids)
 
@@ -127,7 +127,7 @@ def _cancelled(engine: Engine, ids: Sequence[str]) -> list[str]:
         with suppress(JobNotFound):
             engine.cancel(ids[0])
         return list(ids) if before in sources("cancel") else []
-    return [id_ for id_, _status in engine.journal.cancel_many(ids)]
+    return [id_ for id_, _status in engine.store.cancel_many(ids)]
 
 
 def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
@@ -144,6 +144,6 @@ def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
 
 def _status(engine: Engine, id_: str) -> Status | None:
     try:
-        return engine.journal.job(id_).status
+        return engine.store.jobs.get(id_).status
     except JobNotFound:
         return None

@@ -36,22 +36,22 @@ class Overview:
         return {
             **self._now(),
             "pace": self._pace.shape(span),
-            "now": self._engine().journal.clock(),
+            "now": self._engine().store.clock(),
         }
 
     def _state(self) -> dict[str, Any]:
         engine = self._engine()
-        journal = engine.journal
+        store = engine.store
         standing, times = self._standing(), self._times()
-        now = journal.clock()
+        now = store.clock()
         queues = [
             {
                 "name": name,
                 **of_queue,
                 "wait": None
-                if (ready := journal.next_ready(name)) is None
+                if (ready := store.jobs.next_ready(name)) is None
                 else max(now - ready, 0.0),
-                "next_due": journal.next_due(name),
+                "next_due": store.jobs.next_due(name),
                 "times": times.get(name),
             }
             for name, of_queue in standing.items()
@@ -60,14 +60,14 @@ class Overview:
             "queues": queues,
             "counts": {s: sum(of["counts"][s] for of in standing.values()) for s in STATES},
             "at_least": sorted({state for of in standing.values() for state in of["at_least"]}),
-            "failures": _kinds(journal.search.failures(_FAILURES)),
+            "failures": _kinds(store.search.failures(_FAILURES)),
             "processes": [process_shape(process) for process in owners_of(engine).values()],
         }
 
     def _times_of(self) -> dict[str, dict[str, Any]]:
         """Return by queue how long the last jobs ran, and how long they had been ready before."""
         found = {}
-        for queue, runs in self._engine().journal.statistics.runs().items():
+        for queue, runs in self._engine().store.statistics.runs().items():
             ran, waited = [run.ran for run in runs], [run.waited for run in runs]
             found[queue] = {
                 "runs": len(runs),

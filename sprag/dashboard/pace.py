@@ -47,7 +47,7 @@ class Pace:
         self._look()
         width = span // _SLOTS
         # Whole slots, so that a bar does not change its height only because time has passed.
-        since = (self._engine().journal.clock() // width + 1 - _SLOTS) * width
+        since = (self._engine().store.clock() // width + 1 - _SLOTS) * width
         queues: dict[str, dict[str, list[int]]] = {}
         with self._mutex:
             for slot, moves in self._moves.items():
@@ -64,9 +64,9 @@ class Pace:
         }  # fmt: skip
 
     def _read(self) -> None:
-        journal = self._engine().journal
-        head = journal.head()[0]
-        oldest = journal.clock() - max(SPANS)
+        store = self._engine().store
+        head = store.journal.head()[0]
+        oldest = store.clock() - max(SPANS)
         with self._mutex:
             if not 0 <= head - self._last <= _AHEAD:
                 # Nobody has looked for a long time, or the file was replaced: begin anew.
@@ -79,14 +79,14 @@ class Pace:
                 after = max(self._first - _CHUNK, 0)
                 self._count(after, self._first)
                 self._first = after
-                at = journal.statistics.moved_at(after + 1)
+                at = store.statistics.moved_at(after + 1)
                 self._known_since = oldest if at is None else at
                 self._whole = after == 0 or self._known_since < oldest - _SLACK
             for slot in [slot for slot in self._moves if (slot + 1) * _WIDTH < oldest]:
                 del self._moves[slot]
 
     def _count(self, after: int, until: int) -> None:
-        statistics = self._engine().journal.statistics
+        statistics = self._engine().store.statistics
         for slot, queue, event, count in statistics.moves(after, until, tuple(_SERIES), _WIDTH):
             of_slot = self._moves.setdefault(slot, {})
             key = queue, _SERIES[event]

@@ -87,8 +87,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _limits(engine: Engine, wish: Wish) -> tuple[list[str], float | None]:
-    queues = engine.journal.queues() if wish.queue is None else [wish.queue]
-    before = None if wish.older_than is None else engine.journal.clock() - wish.older_than
+    queues = engine.store.jobs.queues() if wish.queue is None else [wish.queue]
+    before = None if wish.older_than is None else engine.store.clock() - wish.older_than
     return queues, before
 
 
@@ -96,7 +96,7 @@ def _count(engine: Engine, wish: Wish) -> dict[str, Any]:
     queues, before = _limits(engine, wish)
     deadline = time.monotonic() + 1.0
     counted = [
-        engine.journal.statistics.prunable(q, before, wish.keep, deadline - time.monotonic())
+        engine.store.pruning.prunable(q, before, wish.keep, deadline - time.monotonic())
         for q in queues
     ]
     number = sum(count for count, _whole in counted)
@@ -108,7 +108,7 @@ def _prune(engine: Engine, wish: Wish) -> dict[str, Any]:
     deadline = time.monotonic() + _SECONDS
     done = 0
     for queue in queues:
-        while some := engine.journal.prune(queue, before, wish.keep, _MOST):
+        while some := engine.store.pruning.prune(queue, before, wish.keep, _MOST):
             done += some
             if time.monotonic() > deadline:
                 return {"ok": True, "done": done, "more": True}

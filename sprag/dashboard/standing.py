@@ -13,9 +13,9 @@ from .owners import owners_of
 def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:
     """Return by queue: "counts", by state; "at_least", the states that may have more jobs than were
     counted; "workers", how many all processes have for it."""
-    now = engine.journal.clock()
+    now = engine.store.clock()
     owners = owners_of(engine).values()
-    tallies = engine.journal.statistics.tallies(lost_of(owners), now)
+    tallies = engine.store.statistics.tallies(lost_of(owners), now)
     workers: Counter[str] = Counter()
     for process in owners:
         # A process that cannot be judged is taken for one that works.

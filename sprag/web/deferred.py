@@ -79,7 +79,7 @@ class Deferred:
             text = _failed(said, "internal", "Something went wrong on the server")
         try:
             await anyio.to_thread.run_sync(
-                self._engine().journal.notify, audience, FINISHED, text.decode()
+                self._engine().store.notify, audience, FINISHED, text.decode()
             )
         except (DatabaseError, QueueClosed):
             log.exception("could not report how the deferred action %r ended", action)

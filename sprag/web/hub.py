@@ -259,8 +259,8 @@ class Connection:
 
 def head(engine: Engine) -> Position:
     """Where the journal ends now."""
-    notice = engine.journal.last_notice()
-    seq, tick = engine.journal.head()
+    notice = engine.store.journal.last_notice()
+    seq, tick = engine.store.journal.head()
     return Position(seq, tick, notice)
 
 
@@ -285,7 +285,7 @@ def _read(
     engine: Engine, audiences: frozenset[str], position: Position
 ) -> tuple[list[Message], bool]:
     wanted = tuple(audiences)
-    moves, reports = engine.journal.news_of(wanted, position.seq, position.tick, _PAGE)
+    moves, reports = engine.store.journal.news_of(wanted, position.seq, position.tick, _PAGE)
     full = len(moves) == _PAGE
     found = [
         message_of(signal_of(entry))
@@ -300,7 +300,7 @@ def _read(
 
 def _notices(engine: Engine, audiences: Sequence[str], position: Position) -> Iterator[Notice]:
     after = position.notice
-    while page := engine.journal.notices(after, _PAGE):
+    while page := engine.store.journal.notices(after, _PAGE):
         yield from (notice for notice in page if notice.audience in audiences)
         after = page[-1].id
 

@@ -40,11 +40,11 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
         )
     now = time.time()
     with settings.opened() as engine:
-        journal = engine.journal
-        rates = measure(journal, now, within)
-        names = list(dict.fromkeys(queues)) or journal.queues()
-        counts = count(journal, owners_of(engine), names)
-        ready = {name: journal.next_ready(name) for name in names}
+        store = engine.store
+        rates = measure(store, now, within)
+        names = list(dict.fromkeys(queues)) or store.jobs.queues()
+        counts = count(store, owners_of(engine), names)
+        ready = {name: store.jobs.next_ready(name) for name in names}
     waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
     if settings.as_json:
         settings.emit(

@@ -54,11 +54,11 @@ def command(
     """
     before = cursor(after)
     with settings.opened() as engine:
-        page = engine.journal.page(queues, statuses or STATUSES, limit, before)
-        known = [] if page.jobs else engine.journal.queues()
+        page = engine.store.jobs.page(queues, statuses or STATUSES, limit, before)
+        known = [] if page.jobs else engine.store.jobs.queues()
         lost = lost_among(engine, page)
         waiting = {job.queue for job in page if job.status == "queued"}
-        idle = unattended(engine.journal, engine.folder, waiting) if waiting else {}
+        idle = unattended(engine.store, engine.folder, waiting) if waiting else {}
     if settings.as_json:
         settings.emit(
             {"jobs": [job_shape(job, lost=job.id in lost) for job in page], "next": page.next}

@@ -108,17 +108,17 @@ def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes:
 
 def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
     """The ids of the jobs of these queues that wait, newest first: each once."""
-    wanted = Wanted(engine.journal.clock(), queues, WAITING)
+    wanted = Wanted(engine.store.clock(), queues, WAITING)
     place: str | None = ""
     while place is not None:
-        found = engine.journal.search.find(wanted, _BATCH, cursor(place or None))
+        found = engine.store.search.find(wanted, _BATCH, cursor(place or None))
         if found.jobs:
             yield [job.id for job in found.jobs]
         place = found.next
 
 
 def _run_now(engine: Engine, id_: str) -> Moved:
-    engine.journal.run_now(id_)
+    engine.store.run_now(id_)
     return id_, "queued"
 
 
@@ -130,7 +130,7 @@ def _cancel(engine: Engine, id_: str) -> Moved:
 
 
 def _requeue(engine: Engine, id_: str) -> Moved:
-    return id_, engine.journal.requeue(id_).status
+    return id_, engine.store.requeue(id_).status
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +142,13 @@ class _Move:
 
 
 _CANCEL: Final = _Move(
-    "cancel", "queued", _cancel, lambda engine, ids: engine.journal.cancel_many(ids)
+    "cancel", "queued", _cancel, lambda engine, ids: engine.store.cancel_many(ids)
 )
 _REQUEUE: Final = _Move(
     "requeue",
     "failed",
     _requeue,
-    lambda engine, ids: [(id_, "queued") for id_ in engine.journal.requeue_many(ids)],
+    lambda engine, ids: [(id_, "queued") for id_ in engine.store.requeue_many(ids)],
 )
 
 
@@ -156,7 +156,7 @@ _RUN_NOW: Final = _Move(
     "run now",
     "queued",
     _run_now,
-    lambda engine, ids: [(id_, "queued") for id_ in engine.journal.run_now_many(ids)],
+    lambda engine, ids: [(id_, "queued") for id_ in engine.store.run_now_many(ids)],
 )
 
 
@@ -174,7 +174,7 @@ def _move_named(
     with settings.opened() as engine:
         for reference in references:
             try:
-                moved.append(move.one(engine, find(engine.journal, reference).id))
+                moved.append(move.one(engine, find(engine.store, reference).id))
             except (QueueError, Refusal) as error:
                 refusal = error if isinstance(error, Refusal) else refusal_of(error)
                 if refusal.code != FAILED:
@@ -195,8 +195,8 @@ def _move_all(
         raise click.UsageError("expected JOBs, --queue or --status")
     chosen = statuses or (move.by_default,)
     with settings.opened() as engine:
-        names = queues or engine.journal.queues()
-        by_name = {name: engine.journal.counts(name)[name] for name in names}
+        names = queues or engine.store.jobs.queues()
+        by_name = {name: engine.store.jobs.counts(name)[name] for name in names}
         count = sum(counts[status] for counts in by_name.values() for status in chosen)
         where = ", ".join(map(one_line, queues)) or "all queues"
         if count:
@@ -220,7 +220,7 @@ def _batches(
     """Yield the ids of all that match now, newest first, each once."""
     before: str | None = None
     while queues:
-        page = engine.journal.page(queues, statuses, _BATCH, cursor(before))
+        page = engine.store.jobs.page(queues, statuses, _BATCH, cursor(before))
         yield [job.id for job in page]
         before = page.next
         if before is None:

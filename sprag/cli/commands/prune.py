@@ -48,8 +48,8 @@ def command(
         kept = None if keep is None else min(keep, _MANY)
         before = None if older_than is None else time.time() - older_than
         deleted = {
-            name: engine.journal.prune(name, before, kept)
-            for name in queues or engine.journal.queues()
+            name: engine.store.pruning.prune(name, before, kept)
+            for name in queues or engine.store.jobs.queues()
         }
     total = sum(deleted.values())
     if settings.as_json:

@@ -97,7 +97,7 @@ def _chosen(
 
 
 def _recover(engine: Engine, owner: Owner) -> list[dict[str, Any]]:
-    moved = engine.journal.recover(owner.id)
+    moved = engine.store.owners.recover(owner.id)
     if owner.token is not None:
         forget(engine.folder, owner.token)
     return [

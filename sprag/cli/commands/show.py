@@ -41,8 +41,8 @@ def command(settings: Settings, job: str, full: bool) -> None:
     "attempt", "owner", "at", "due_at", "error"}, …]}.
     """
     with settings.opened() as engine:
-        found = find(engine.journal, job)
-        history = engine.journal.history(found.id)
+        found = find(engine.store, job)
+        history = engine.store.journal.history(found.id)
         lost = found.id in lost_among(engine, [found])
     if settings.as_json:
         settings.emit(

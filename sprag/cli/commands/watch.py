@@ -63,13 +63,13 @@ def command(
     after a restart, pass the last `seq` to --after.
     """
     with settings.opened() as engine, _ending_by_sigterm():
-        ids = [find(engine.journal, job).id for job in jobs]
+        ids = [find(engine.store, job).id for job in jobs]
         dumb = settings.as_json or lines or after is not None or settings.out.is_dumb_terminal
         if dumb or not settings.for_eyes:
             _print_signals(settings, engine, queues, ids, after)
         else:
             _show_live(settings, engine, queues, ids)
-        done = all(engine.journal.job(id_).status == "completed" for id_ in ids)
+        done = all(engine.store.jobs.get(id_).status == "completed" for id_ in ids)
     return OK if done else FAILED
 
 
@@ -135,9 +135,9 @@ def _print_signals(
     start = None if after is None else min(after, _NEWEST)
     with engine.observers.subscribe(post, None, start) as subscription:
         engine.keep_watch()
-        head, _tick = engine.journal.head()
+        head, _tick = engine.store.journal.head()
         unfinished = set()
-        jobs = [engine.journal.job(id_) for id_ in ids]
+        jobs = [engine.store.jobs.get(id_) for id_ in ids]
         lost = lost_among(engine, jobs)
         for job in jobs:
             if job.id in lost:
@@ -201,7 +201,7 @@ class _Printer:
 
     def _error(self, told: Signal) -> str:
         try:
-            history = self._engine.journal.history(told["job_id"])
+            history = self._engine.store.journal.history(told["job_id"])
         except JobNotFound:
             return ""
         error = next((move.error for move in history if move.seq == told["seq"]), None)
