@@ -56,6 +56,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+LONGEST = [
+    "test_commands", "test_run", "test_demo_page", "test_interrupts", "test_power_bugs",
+    "test_machine", "test_processes", "test_torture", "test_in_browser", "test_reentry",
+    "test_browser", "test_browser_operating", "test_frameworks", "test_schedules",
+    "test_interruptions", "test_demo", "test_every_call", "test_documents", "test_early",
+    "test_work", "test_file", "test_power", "test_pictures", "test_payloads", "test_spec",
+    "test_guide", "test_visitors", "test_connection", "test_markup_in_browser",
+    "test_spec_page", "test_shutdown",
+]  # fmt: skip
+"""The files of tests that take longest, from the longest on. A wrong order costs time only."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no run waits at its end for one of its processes."""
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+        )
+    )
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_left() -> Iterator[None]:
     """A thread that goes on after its queue was stopped is a bug, and would be taken for one of

@@ -139,9 +139,11 @@ COVERAGE = ("--cov", "--cov-report=term-missing:skip-covered")
 
 
 def _beside() -> Sequence[str]:
-    """Some processes run tests, two for each core: most tests wait more than they compute. A
-    process that has no more takes half of what another one has."""
-    return (f"--numprocesses={min(8, 2 * (os.cpu_count() or 1))}", "--dist=worksteal")
+    """Some processes run tests, three for each core: most tests wait more than they compute. One
+    of them runs all tests of a file, so that what these share is made once. The files that take
+    longest come first (tests/conftest.py), so that none is left to be waited for at the end."""
+    count = min(8, 3 * (os.cpu_count() or 1))
+    return (f"--numprocesses={count}", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def _place() -> str:
