@@ -10,23 +10,26 @@ from pathlib import Path
 import pytest
 
 import _oracle as oracle
-from tests.support import PATIENCE, raw, unmeasured
+from tests.support import PATIENCE, part, raw, unmeasured
 
 PROGRAMS = Path(__file__).parent / "programs"
 
-# Which call is interrupted, and at how many of its events: every one would take a minute each.
+# Which call is interrupted, and in how many parts its events are tried, of which a run of the tests
+# has one: all of them would take a minute each.
 OUTER = {
-    "enqueue": 13,
-    "enqueue_many": 17,
-    "get": 11,
-    "cancel": 17,
-    "wait": 13,
-    "wait for one": 199,
-    "subscribe": 23,
-    "start": 301,
-    "stop": 97,
-    "block": 211,
+    "enqueue": 26,
+    "enqueue_many": 34,
+    "get": 22,
+    "cancel": 34,
+    "wait": 26,
+    "wait for one": 250,
+    "subscribe": 46,
+    "start": 450,
+    "stop": 150,
+    "block": 320,
 }
+# What these serve, a part may have nothing of.
+RARELY_SERVED = {"wait for one", "start", "stop", "block"}
 INNER = ("enqueue", "get", "cancel", "wait", "subscribe", "start", "stop")
 
 
@@ -36,7 +39,7 @@ def ran(program: str, *arguments: object) -> str:
         command, env=unmeasured(), capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+    assert done.returncode == 0, f"{arguments}: {done.stderr[-6000:]}"
     return done.stdout
 
 
@@ -60,11 +63,11 @@ def test_a_call_that_interrupts_another_at_any_event_is_served_or_refused(
     database = tmp_path / "jobs.db"
     # In the main thread, a start or a stop is only waited for.
     waits = way == "signal" and outer in ("start", "stop", "block")
-    stride = 11 if waits else OUTER[outer]
-    said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, stride)
+    tried = part(11 if waits else OUTER[outer])
+    said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, tried)
     served, refused = map(int, said.split()[:2])
-    assert served > 0
-    assert (refused == 0) if waits else (refused > 5)
+    assert served > 0 or outer in RARELY_SERVED, tried
+    assert (refused == 0) if waits else (refused > 5), tried
     with raw(database) as connection:
         file = oracle.read(connection)
         assert oracle.audit(connection) == []

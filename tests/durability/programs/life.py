@@ -99,6 +99,7 @@ def main(path: str, call: str) -> None:
     for module in (elsewhere, interrupts, pool):
         vars(module)["PIECE_SECONDS"] = 0.01
     gc.disable()  # Python drops what is raised in its callbacks
+    gc.freeze()  # what was imported need not be looked through for each moment
     queue = Work(database=path, durability="normal", grace_seconds=600)
     job = queue.enqueue(1)
     queue.stop()
