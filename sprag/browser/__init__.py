@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from .check import ModuleFile, ModuleRefused, check, check_markup
-from .files import Asset, PythonNames, core_assets, early_name, page_module, python_assets
+from .files import PythonNames, core_assets, early_name, page_module, python_assets
 from .files import python_names as python_names
 from .files import script_name as script_name
 from .files import stylesheet as stylesheet
 from .module import Module
 
 __all__ = [
-    "Asset",
     "Module",
     "ModuleFile",
     "ModuleRefused",

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..http.headers import ProtectedAnswers
 from ..queue import DatabaseError, JobNotFound, QueueClosed
 from ..queue.engine import Engine
 from ..queue.logs import Log
 from .access import Access, Door
-from .answers import ProtectedAnswers, refusal
+from .answers import HEADERS, refusal
 from .facts import Facts
 from .files import asset
 from .moves import Moves
@@ -69,7 +70,7 @@ def dashboard(
     return Starlette(
         routes=routes,
         middleware=[
-            Middleware(ProtectedAnswers),
+            Middleware(ProtectedAnswers, headers=HEADERS),
             Middleware(Access, door=door, pages=pages),
         ],
         exception_handlers={

@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ..dashboard import dashboard
+from ..http.headers import ProtectedAnswers
 from ..queue import QueueService
 from ..queue import errors as queue_errors
 from ..queue.engine import Engine
@@ -39,16 +40,17 @@ from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
 from ..queue.together import stop_together
 from .assets import Assets
-from .calls import Calls, Endpoint, Limits
+from .calls import Calls, Endpoint
 from .deferred import Deferred
 from .discovery import Found, actions_by_name, check_load, discover
 from .errors import ActionError, StartupError
-from .guards import Headers, Origins
+from .guards import Origins
 from .hosts import Hosts, refuse_host
 from .hub import Hub, head
 from .mentions import check_actions, check_providers
 from .options import BASE, VISIT, is_dotted, mount, mount_path, one_file, providers_of, static_files
 from .pages import Frame, PageView
+from .payloads import Limits
 from .secret import check_secret, cookie_name, secret_of
 from .session import Cookie, Sessions
 from .templates import make_environment
@@ -450,7 +452,7 @@ class App:
         return Starlette(
             routes=routes,
             middleware=[
-                Middleware(Headers, headers=self._headers),
+                Middleware(ProtectedAnswers, headers=self._headers),
                 Middleware(Sessions, cookie=self._cookie, changed=self._changed),
             ],
             exception_handlers={

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from ..dashboard.access import host_name, is_loopback
+from ..http.addresses import host_name, is_loopback
 from ..queue.logs import Log
 from .errors import StartupError
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from sprag.browser import files
+from sprag.http.files import File
 
 KIB = 1024
 
 
-def weight(assets: tuple[files.Asset, ...]) -> int:
+def weight(assets: tuple[File, ...]) -> int:
     return sum(len(asset.gzipped) for asset in assets)
 
 

@@ -43,7 +43,7 @@ def test_no_script_makes_html_of_text() -> None:
         if name.endswith(".js"):
             words = re.findall(
                 rb"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function"
-                rb"|DOMParser|setHTML|srcdoc", file.plain,
+                rb"|DOMParser|setHTML|srcdoc", file.content,
             )  # fmt: skip
             assert words == [], name
 
@@ -116,8 +116,8 @@ def test_no_other_file_is_sent(client: TestClient, path: str) -> None:
 
 def test_a_page_is_light() -> None:
     scripts = [f for name, f in ASSETS._files.items() if name.endswith((".js", ".css"))]
-    assert sum(len(file.packed) for file in scripts) < 32_000
-    assert all(gzip.decompress(file.packed) == file.plain for file in scripts)
+    assert sum(len(file.gzipped) for file in scripts) < 32_000
+    assert all(gzip.decompress(file.gzipped) == file.content for file in scripts)
 
 
 @pytest.mark.parametrize("root", ["", "/ops", "/a b/ü"])

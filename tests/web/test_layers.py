@@ -17,10 +17,10 @@ from tests.support import said
 ORDER = (
     "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
     "hosts", "trouble", "options", "controller", "discovery", "mentions", "templates", "assets",
-    "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
+    "hub", "pages", "transports", "deferred", "payloads", "calls", "app", "__init__",
 )  # fmt: skip
 
-BELOW = {"queue", "browser", "dashboard"}
+BELOW = {"queue", "http", "browser", "dashboard"}
 
 PACKAGE = Path(app.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
