@@ -17,7 +17,7 @@ import pytest
 
 import sprag
 from sprag.queue import QueueService
-from sprag.queue.logs import settle
+from sprag.queue.threads.logs import settle
 from tests.support import DEADLINE, Handler, queue_class
 
 # A tree that works says nothing of a wheel that lacks a file.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from sprag.queue import MOVES
 from tests.documents import ROOT
+from tests.queue.test_layers import ROOMS
 
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
@@ -22,9 +24,14 @@ def test_the_table_of_moves_is_that_of_the_code() -> None:
     assert told == [(str(move.source or "(none)"), *move[1:]) for move in MOVES]
 
 
-def test_the_layers_name_every_module_of_the_queue_once() -> None:
-    rows = "".join(re.findall(r"^\| ([^|]+) \|", section("Layers"), re.MULTILINE))
-    named = re.findall(r"`(\w+)(?:\.sql)?`", rows)
-    folder = ROOT / "sprag" / "queue"
-    there = {path.stem for path in folder.iterdir() if path.suffix in (".py", ".sql")}
-    assert sorted(named) == sorted(there - {"__init__"})
+def test_the_layers_name_every_module_of_the_queue_in_its_room_and_in_order() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", section("Layers"), re.MULTILINE)
+    told: dict[str, list[str]] = defaultdict(list)
+    there: dict[str, list[str]] = defaultdict(list)
+    for room, names in rows:
+        told[room].extend(re.findall(r"`(\w+)`", names))
+    for room, names in ROOMS:
+        there[f"`{room}/`" if room else "(in front)"].extend(names.split())
+    assert {room: names for room, names in told.items() if names} == there
+    scripts = {path.name for path in (ROOT / "sprag" / "queue" / "sql").glob("*.sql")}
+    assert set(re.findall(r"`(\w+\.sql)`", section("Layers"))) == scripts

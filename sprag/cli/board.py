@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import Job, JobNotFound, Transition
-from ..queue.engine import Engine
 from ..queue.states import OWNED, TERMINAL
+from ..queue.work.engine import Engine
 from .numbers import Counts, Rates, count, counts_table, measure, rates_table
 from .owners import Owner, lost_among, owners_of
 from .render import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..queue import Job, JobNotFound
-from ..queue.journal import Journal
+from ..queue.store.journal import Journal
 from .exits import Refusal
 from .text import moment
 

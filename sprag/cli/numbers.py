@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import STATUSES
-from ..queue.journal import Journal
-from ..queue.processes import Process, lost_of
+from ..queue.liveness.processes import Process, lost_of
 from ..queue.states import OWNED, Event, Status
+from ..queue.store.journal import Journal
 from .render import LOST_STYLE, STATUS_STYLES, table
 from .text import duration, one_line, rate
 

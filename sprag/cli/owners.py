@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..queue import Job
-from ..queue.engine import Engine
-from ..queue.processes import Process, lost_of, processes_of
+from ..queue.liveness.processes import Process, lost_of, processes_of
 from ..queue.states import OWNED
+from ..queue.work.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

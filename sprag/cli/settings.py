@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 from rich.console import Console, RenderableType
 
-from ..queue.engine import Engine
+from ..queue.work.engine import Engine
 from .exits import DATABASE, USAGE, Refusal
 from .text import lines
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from ..http.headers import ProtectedAnswers
 from ..queue import DatabaseError, JobNotFound, QueueClosed
-from ..queue.engine import Engine
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
+from ..queue.work.engine import Engine
 from .access import Access, Door
 from .answers import HEADERS, refusal
 from .facts import Facts

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from ..queue import ConfigurationError, JobNotFound
 from ..queue.checks import cursor
-from ..queue.engine import Engine
 from ..queue.ids import is_job_id
-from ..queue.processes import lost_of
+from ..queue.liveness.processes import lost_of
+from ..queue.work.engine import Engine
 from .answers import Json, refusal
 from .filters import Filter, Mistake, order_of
 from .overview import Overview

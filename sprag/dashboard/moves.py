@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..queue import JobNotFound
-from ..queue.engine import Engine
 from ..queue.ids import is_job_id
-from ..queue.processes import lost_of
+from ..queue.liveness.processes import lost_of
 from ..queue.states import Status, sources
+from ..queue.work.engine import Engine
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Filter, Mistake

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..queue.engine import Engine
-from ..queue.glances import STATES, Glance
-from ..queue.statistics import percentile
+from ..queue.store.glances import STATES, Glance
+from ..queue.store.statistics import percentile
+from ..queue.work.engine import Engine
 from .owners import owners_of
 from .pace import Pace
 from .shapes import glance_shape, process_shape

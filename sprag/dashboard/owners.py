@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..queue.engine import Engine
-from ..queue.processes import Process, processes_of
+from ..queue.liveness.processes import Process, processes_of
+from ..queue.work.engine import Engine
 
 
 def owners_of(engine: Engine) -> dict[int, Process]:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..queue.engine import Engine
 from ..queue.states import Event
+from ..queue.work.engine import Engine
 from .sparing import Sparing
 
 SPANS: Final = (900, 3600, 86400)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..queue.engine import Engine
+from ..queue.work.engine import Engine
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Mistake

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ..queue import Job, Transition
-from ..queue.glances import Glance, State
-from ..queue.processes import Process
+from ..queue.liveness.processes import Process
 from ..queue.states import TERMINAL
+from ..queue.store.glances import Glance, State
 from .verbs import verbs_of
 
 _MOST: Final = 20_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ..queue.engine import Engine
-from ..queue.processes import lost_of
+from ..queue.liveness.processes import lost_of
+from ..queue.work.engine import Engine
 from .owners import owners_of
 
 

@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..queue.engine import Engine
 from ..queue.ids import is_job_id
-from ..queue.subscription import Signal, Subscription
+from ..queue.watch.subscription import Signal, Subscription
+from ..queue.work.engine import Engine
 from .answers import refusal
 
 MOST: Final = 64

@@ -29,10 +29,10 @@ from .errors import (
     WriteUnknown,
 )
 from .job import Job, JobError, Page, Progress, Transition
-from .running import RunningJob
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
-from .subscription import SIGNAL, Signal, Subscription
+from .watch.subscription import SIGNAL, Signal, Subscription
+from .work.running import RunningJob
 
 __all__ = [
     "MOVES",

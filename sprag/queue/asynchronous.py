@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from . import deadlock, errors
+from . import errors
 from .durations import Duration
-from .inside import here, refuse_reentry
 from .job import Job
 from .lifecycle import Lifecycle
+from .threads.inside import here, refuse_reentry
 from .waiting import Waiting
+from .work import deadlock
 
 R = TypeVar("R")
 

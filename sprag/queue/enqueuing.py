@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import checks, errors
-from .codec import encode, same
 from .ids import new_ids
 from .job import Job
 from .lifecycle import Lifecycle
 from .options import JobOptions, options_of
-from .tickets import Options
+from .payload.codec import encode, same
+from .store.tickets import Options
 
 Offer = tuple[Options, list[str], list[str]]
 """What jobs have in common, their ids, and their items as JSON."""

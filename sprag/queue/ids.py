@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 from .errors import ReentrantCall
-from .inside import here
+from .threads.inside import here
 
 _RANDOM_DIGITS: Final = 19
 _SHAPE: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)

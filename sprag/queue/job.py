@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .codec import decode
+from .payload.codec import decode
 from .states import TERMINAL, Event, Status
 
 

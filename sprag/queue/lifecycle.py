@@ -17,17 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from . import errors, interrupts, rivals
-from .attendance import MOST, is_unattended, words
-from .engine import Engine
-from .inside import here, refuse_reentry
-from .logs import Log, settle
+from . import errors, rivals
 from .options import Settings
-from .pool import WorkerPool
-from .subscription import CLOSE_SECONDS, Callback, Subscription, end_together
+from .threads import interrupts
+from .threads.inside import here, refuse_reentry
+from .threads.logs import Log, settle
+from .watch.subscription import CLOSE_SECONDS, Callback, Subscription, end_together
+from .work.attendance import MOST, is_unattended, words
+from .work.engine import Engine
+from .work.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from .coroutines import HandlerLoop
+    from .work.coroutines import HandlerLoop
 
 log: Final = Log("sprag.queue")
 
@@ -361,7 +362,7 @@ class Lifecycle:
 
 def _handler_loop() -> HandlerLoop:
     # Not before a queue has async handlers: asyncio is a third of what an import costs.
-    module = importlib.import_module(".coroutines", __package__)
+    module = importlib.import_module(".work.coroutines", __package__)
     loop: HandlerLoop = module.HandlerLoop()
     return loop
 

@@ -12,12 +12,12 @@ from typing import Any, Final, TypedDict
 
 from . import checks
 from .backoff import Backoff
-from .checkpoints import Durability
 from .checks import Check
 from .durations import Duration
 from .durations import seconds as duration
 from .errors import ConfigurationError
-from .tickets import Options
+from .file.checkpoints import Durability
+from .store.tickets import Options
 
 _MOST_WORKERS: Final = 1000
 _MOST_ATTEMPTS: Final = 10**6

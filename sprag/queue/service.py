@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack, overload
 
 from . import checks, definition, durations, enqueuing, errors, waiting
 from .backoff import Backoff
-from .backup import backup
-from .checkpoints import Durability
 from .durations import Duration
+from .file.checkpoints import Durability
 from .ids import new_ids
-from .inside import here
 from .job import Job, Page, Transition
 from .lifecycle import Lifecycle
 from .options import OPTIONS, UNSET, JobOptions, Settings, settings_of, unknown
-from .running import RunningJob, running_job
 from .states import STATUSES, Status
-from .subscription import Callback, Subscription
+from .store.backup import backup
+from .threads.inside import here
+from .watch.subscription import Callback, Subscription
+from .work.running import RunningJob, running_job
 
 # One attribute holds everything that a queue has. Authors will not use such a name.
 _LIFE: Final = "_QueueService__life"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable
 
-from . import interrupts
-from .inside import here, refuse_reentry
 from .lifecycle import Front, started, stop_or_say
+from .threads import interrupts
+from .threads.inside import here, refuse_reentry
 
 
 def stop_together(fronts: Iterable[Front]) -> None:

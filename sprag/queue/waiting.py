@@ -7,11 +7,13 @@ import time
 from types import TracebackType
 from typing import Self
 
-from . import attendance, checks, deadlock, durations, errors, interrupts
+from . import checks, durations, errors
 from .job import Job
 from .lifecycle import Lifecycle
-from .observer import Bell
-from .wakeup import Wakeup
+from .threads import interrupts
+from .threads.wakeup import Wakeup
+from .watch.observer import Bell
+from .work import attendance, deadlock
 
 
 class Waiting:

@@ -33,12 +33,12 @@ from ..dashboard import dashboard
 from ..http.headers import ProtectedAnswers
 from ..queue import QueueService
 from ..queue import errors as queue_errors
-from ..queue.engine import Engine
-from ..queue.inside import owned, refuse_reentry
-from ..queue.interrupts import shielded
-from ..queue.logs import Log, settle
 from ..queue.options import Settings, settings_of
+from ..queue.threads.inside import owned, refuse_reentry
+from ..queue.threads.interrupts import shielded
+from ..queue.threads.logs import Log, settle
 from ..queue.together import stop_together
+from ..queue.work.engine import Engine
 from .assets import Assets
 from .calls import Calls, Endpoint
 from .deferred import Deferred

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..queue import errors as queue_errors
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller

@@ -10,9 +10,9 @@ from typing import Any, Final
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
+from ..queue.work.engine import Engine
 from .answers import to_json
 from .errors import ActionError
 

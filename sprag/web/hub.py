@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
 from ..queue.job import Notice
-from ..queue.logs import Log
-from ..queue.subscription import Signal, merged, notice_signal, signal_of
+from ..queue.threads.logs import Log
+from ..queue.watch.subscription import Signal, merged, notice_signal, signal_of
+from ..queue.work.engine import Engine
 
 log: Final = Log("sprag.web", here_always=True)
 

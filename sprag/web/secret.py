@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..queue.beside import Folder, adapt, database_of
-from ..queue.disk import sync, sync_folder
-from ..queue.logs import Log
+from ..queue.file.beside import Folder, adapt, database_of
+from ..queue.file.disk import sync, sync_folder
+from ..queue.threads.logs import Log
 from .errors import StartupError
 
 log: Final = Log("sprag.web", here_always=True)

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..queue.engine import Engine
 from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
+from ..queue.work.engine import Engine
 from .answers import refused
 from .errors import ActionError
 from .guards import Origins

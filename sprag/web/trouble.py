@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..http.addresses import is_loopback
-from ..queue.logs import Log
+from ..queue.threads.logs import Log
 from .errors import ActionError
 from .guards import page_policy
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sprag.cli.numbers import measure
-from sprag.queue.database import Database
-from sprag.queue.journal import Journal
+from sprag.queue.file.database import Database
+from sprag.queue.store.journal import Journal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
 from tests.support import sql

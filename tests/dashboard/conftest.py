@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.chromium import browser as browser
 from tests.chromium import console as console
 from tests.chromium import new_context

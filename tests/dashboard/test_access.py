@@ -15,7 +15,7 @@ from sprag.dashboard import access, dashboard
 from sprag.dashboard.access import SIGNED_IN_SECONDS
 from sprag.dashboard.attempts import MOST, SECONDS, Attempts
 from sprag.queue import ConfigurationError
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.dashboard.conftest import SAME_ORIGIN, SECRET, TOKEN, TestClient
 
 DATA = "/data/overview"

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from sprag.dashboard import dashboard
 from sprag.dashboard.files import ASSETS
 from sprag.queue import DatabaseError
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.dashboard.conftest import SAME_ORIGIN, TestClient
 
 PATHS = ("/", "/jobs", "/data/overview", "/data/jobs", "/nonsense", f"/{ASSETS.css}")

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import SECRET, TOKEN, OpenPage, handle, served

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import OpenPage, handle, served

@@ -13,8 +13,8 @@ from sprag.dashboard import sparing
 from sprag.dashboard.pace import SPANS
 from sprag.dashboard.sparing import Sparing
 from sprag.queue import QueueService
-from sprag.queue.engine import Engine
 from sprag.queue.service import life_of
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient, handle
 from tests.support import Gate, finished, sql, wait_until

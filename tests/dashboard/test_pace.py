@@ -8,7 +8,7 @@ from sprag.dashboard import pace as module
 from sprag.dashboard import sparing
 from sprag.dashboard.pace import Pace
 from sprag.queue import QueueService
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import handle
 

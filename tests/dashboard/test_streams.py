@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from sprag.dashboard import streams
 from sprag.dashboard.streams import Stream, Streams
-from sprag.queue.engine import Engine
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient
 from tests.support import DEADLINE

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import sprag.queue.recovery
+import sprag.queue.liveness.recovery
 from sprag.queue import QueueService
 
 
@@ -39,7 +39,7 @@ def answer_early() -> None:
 
 def take_from_the_living() -> None:
     """Every other owner is held to be dead."""
-    vars(sprag.queue.recovery)["liveness"] = lambda folder, token: "dead"
+    vars(sprag.queue.liveness.recovery)["liveness"] = lambda folder, token: "dead"
 
 
 CHILD = Path(__file__).parents[2] / "tools" / "_torture" / "child.py"

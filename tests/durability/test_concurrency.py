@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 import _oracle as oracle
-import sprag.queue.pool
+import sprag.queue.work.pool
 from sprag.queue import DatabaseError, QueueClosed, QueueError, QueueService
-from sprag.queue.commit import GroupCommit, Ticket
 from sprag.queue.ids import new_ids
-from sprag.queue.running import RunningJob
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Options
+from sprag.queue.store.commit import GroupCommit, Ticket
+from sprag.queue.store.tickets import Options
+from sprag.queue.work.running import RunningJob
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -357,7 +357,7 @@ def test_a_cancellation_that_comes_as_the_job_begins_reaches_it(
             gate.hold()
             super().__init__(*arguments)
 
-    monkeypatch.setattr(sprag.queue.pool, "RunningJob", Slow)
+    monkeypatch.setattr(sprag.queue.work.pool, "RunningJob", Slow)
 
     def handler(queue: QueueService, item: object) -> None:
         end = time.monotonic() + DEADLINE

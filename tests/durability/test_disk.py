@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue.owners import OwnerLock
+from sprag.queue.liveness.owners import OwnerLock
 from tests.conftest import MakeQueue
 from tests.support import sql
 from tests.synced import Disk

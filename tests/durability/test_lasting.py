@@ -9,10 +9,10 @@ from typing import Any
 import apsw
 import pytest
 
-from sprag.queue.database import Database
-from sprag.queue.journal import Journal
-from sprag.queue.owners import OwnerLock, forget
-from sprag.queue.recovery import Recovery
+from sprag.queue.file.database import Database
+from sprag.queue.liveness.owners import OwnerLock, forget
+from sprag.queue.liveness.recovery import Recovery
+from sprag.queue.store.journal import Journal
 from tests.conftest import MakeQueue
 from tests.support import finished
 
@@ -83,7 +83,7 @@ def test_recovery_is_on_the_disk_before_the_dead_owners_lock_file_goes(
         unsynced.append(vfs.unsynced)
         forget(folder, token)
 
-    monkeypatch.setattr("sprag.queue.recovery.forget", noted)
+    monkeypatch.setattr("sprag.queue.liveness.recovery.forget", noted)
     file = Database(str(database), "normal", vfs=vfs.name)
     try:
         journal = Journal(file)

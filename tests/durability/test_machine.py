@@ -33,9 +33,9 @@ import _oracle as oracle
 from _power.disk import MODELS
 from _power.process import hurried
 from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
-from sprag.queue.connections import Connections
+from sprag.queue.file.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
-from sprag.queue.tickets import Exchange, Options, Outcome
+from sprag.queue.store.tickets import Exchange, Options, Outcome
 from tests.durability.machine.world import ERROR, QUEUE, World
 from tests.support import examples
 
@@ -414,7 +414,7 @@ def unsynced_commits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unsynced_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sprag.queue.owners.sync_folder", lambda folder: None)
+    monkeypatch.setattr("sprag.queue.liveness.owners.sync_folder", lambda folder: None)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from _power import workload
 from _power.log import Durability, Log
 from _power.search import Failure, Search
 from _power.workload import Scene, record
-from sprag.queue.checkpoints import Checkpoints
-from sprag.queue.connections import Connections
-from sprag.queue.database import Database
-from sprag.queue.journal import Journal
-from sprag.queue.observer import Observers
-from sprag.queue.statements import SCHEMA
-from sprag.queue.subscription import Subscription
+from sprag.queue.file.checkpoints import Checkpoints
+from sprag.queue.file.connections import Connections
+from sprag.queue.file.database import Database
+from sprag.queue.sql.statements import SCHEMA
+from sprag.queue.store.journal import Journal
+from sprag.queue.watch.observer import Observers
+from sprag.queue.watch.subscription import Subscription
 from tests.support import PATIENCE, for_tool, some
 
 POWER = Path(__file__).parents[2] / "tools" / "power.py"
@@ -204,7 +204,7 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
             "WHERE past.event <> job.event"
         )
 
-    monkeypatch.setattr("sprag.queue.identity.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
+    monkeypatch.setattr("sprag.queue.file.identity.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
     monkeypatch.setattr(Database, "commit", planted)
     assert found(burst, r"the row says .*, its transitions add up to")
 
@@ -212,14 +212,14 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
 def test_jobs_that_are_taken_from_a_process_that_lives(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprag.queue.recovery.liveness", lambda folder, token: "dead")
+    monkeypatch.setattr("sprag.queue.liveness.recovery.liveness", lambda folder, token: "dead")
     assert found(pair, r"was taken from owner 1, which lived")
 
 
 def test_lock_files_whose_names_are_not_synced(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprag.queue.owners.sync_folder", lambda folder: None)
+    monkeypatch.setattr("sprag.queue.liveness.owners.sync_folder", lambda folder: None)
     assert found(burst, r"is left with owner \d+, which is dead")
 
 
@@ -232,7 +232,7 @@ def test_lock_files_that_go_before_it_is_certain_that_their_rows_have_gone(
 
 
 def test_backups_whose_names_are_not_synced(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sprag.queue.backup.sync_folder", lambda folder: None)
+    monkeypatch.setattr("sprag.queue.store.backup.sync_folder", lambda folder: None)
     assert found(copied, r"backup-\d+.db was made at seq \d+ and has nothing")
 
 

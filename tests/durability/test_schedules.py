@@ -24,11 +24,14 @@ from _schedules.scenarios import SCENARIOS, SMALL, STEPS, Scenario
 from _schedules.search import Nondeterministic, Search
 from _schedules.stage import Scene, Stage
 from _schedules.verdict import Verdict
-from sprag.queue import engine, journal, pool, recovery, statements
-from sprag.queue.commit import GroupCommit
-from sprag.queue.journal import Journal
-from sprag.queue.reader import rows_of
-from sprag.queue.tickets import Exchange, Run
+from sprag.queue.liveness import recovery
+from sprag.queue.sql import statements
+from sprag.queue.store import journal
+from sprag.queue.store.commit import GroupCommit
+from sprag.queue.store.journal import Journal
+from sprag.queue.store.reader import rows_of
+from sprag.queue.store.tickets import Exchange, Run
+from sprag.queue.work import engine, pool
 from tests.support import PATIENCE, for_tool, some, unmeasured
 
 SCHEDULES = Path(__file__).parents[2] / "tools" / "schedules.py"

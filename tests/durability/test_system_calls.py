@@ -33,9 +33,9 @@ from sprag.queue import (
     QueueError,
     QueueService,
 )
-from sprag.queue.journal import Journal
-from sprag.queue.owners import OwnerLock
+from sprag.queue.liveness.owners import OwnerLock
 from sprag.queue.service import life_of
+from sprag.queue.store.journal import Journal
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, queue_class, said, some
 

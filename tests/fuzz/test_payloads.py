@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from _fuzz import hostile, raised
 from _fuzz.hostile import Spite, identical
 from sprag.queue import Job, PayloadError, QueueError, QueueService
-from sprag.queue.codec import decode, encode
 from sprag.queue.options import OPTIONS
+from sprag.queue.payload.codec import decode, encode
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, examples, finished, sql
 

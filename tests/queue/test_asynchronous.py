@@ -25,9 +25,9 @@ from sprag.queue import (
     WaitTimeout,
     new_job_id,
 )
-from sprag.queue.engine import Engine
-from sprag.queue.inside import here
 from sprag.queue.service import life_of
+from sprag.queue.threads.inside import here
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, raw, wait_until
 

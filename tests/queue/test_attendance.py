@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sprag.queue import QueueService, WaitTimeout
-from sprag.queue.attendance import MOST, is_unattended, unattended, words
 from sprag.queue.service import life_of
+from sprag.queue.work.attendance import MOST, is_unattended, unattended, words
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, queue_class, unmeasured, wait_until
 

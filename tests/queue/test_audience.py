@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sprag.queue import ConfigurationError, QueueService, Signal
-from sprag.queue.engine import Engine
-from sprag.queue.statements import STATEMENTS
+from sprag.queue.sql.statements import STATEMENTS
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, sql
 

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from sprag.queue import DatabaseCorrupt, DatabaseError, DatabaseRefused, QueueService
-from sprag.queue.checkpoints import PAGE_BYTES
+from sprag.queue.file.checkpoints import PAGE_BYTES
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, raw, sql
 

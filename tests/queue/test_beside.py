@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue import DatabaseReadOnly, beside
-from sprag.queue.beside import Folder, folder_of, tidy
+from sprag.queue import DatabaseReadOnly
+from sprag.queue.file import beside
+from sprag.queue.file.beside import Folder, folder_of, tidy
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished, unmeasured
 

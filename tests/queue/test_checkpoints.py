@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue import QueueService, checkpoints
-from sprag.queue.checkpoints import PAGE_BYTES
-from sprag.queue.readers import _reading, readers
+from sprag.queue import QueueService
+from sprag.queue.file import checkpoints
+from sprag.queue.file.checkpoints import PAGE_BYTES
+from sprag.queue.file.readers import _reading, readers
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, unmeasured, wait_until

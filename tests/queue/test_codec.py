@@ -19,7 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sprag.queue import PayloadError, PayloadTooLarge
-from sprag.queue.codec import MAX_DEPTH, decode, encode
+from sprag.queue.payload.codec import MAX_DEPTH, decode, encode
 from tests.support import named
 
 LIMIT = 1_000_000

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from sprag.queue import commit
-from sprag.queue.commit import GroupCommit, Ticket
+from sprag.queue.store import commit
+from sprag.queue.store.commit import GroupCommit, Ticket
 from tests.support import DEADLINE, wait, wait_until
 
 

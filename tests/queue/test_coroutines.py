@@ -21,11 +21,11 @@ from sprag.queue import (
     RunningJob,
     StopInsideHandler,
 )
-from sprag.queue import coroutines as coroutines_module
-from sprag.queue.coroutines import HandlerLoop
-from sprag.queue.execution import execute
-from sprag.queue.pool import WorkerPool
-from sprag.queue.tickets import Run
+from sprag.queue.store.tickets import Run
+from sprag.queue.work import coroutines as coroutines_module
+from sprag.queue.work.coroutines import HandlerLoop
+from sprag.queue.work.execution import execute
+from sprag.queue.work.pool import WorkerPool
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, until_stopping, wait, wait_until
 

@@ -29,12 +29,12 @@ from sprag.queue import (
     QueueService,
     WriteUnknown,
     new_job_id,
-    place,
 )
-from sprag.queue.database import Database
-from sprag.queue.identity import APPLICATION_ID, FORMAT
-from sprag.queue.journal import Journal
-from sprag.queue.mounts import Ground
+from sprag.queue.file import place
+from sprag.queue.file.database import Database
+from sprag.queue.file.identity import APPLICATION_ID, FORMAT
+from sprag.queue.file.mounts import Ground
+from sprag.queue.store.journal import Journal
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,

@@ -14,15 +14,8 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import (
-    Job,
-    QueueService,
-    WaitInsideHandler,
-    WaitTimeout,
-    deadlock,
-    new_job_id,
-    pool,
-)
+from sprag.queue import Job, QueueService, WaitInsideHandler, WaitTimeout, new_job_id
+from sprag.queue.work import deadlock, pool
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, sql, unmeasured, wait, wait_until
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import pytest
 
 from sprag.queue import PayloadError
-from sprag.queue.codec import decode, encode
+from sprag.queue.payload.codec import decode, encode
 
 LIMIT = 10**6
 

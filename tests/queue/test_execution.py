@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sprag.queue import Job, JobCancelled, PayloadError, QueueService, StopInsideHandler
-from sprag.queue.execution import describe
+from sprag.queue.work.execution import describe
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Handler, Seen, finished, sql, until_stopping
 

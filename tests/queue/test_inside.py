@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import QueueError, QueueService, ReentrantCall, inside, new_job_id
-from sprag.queue.inside import here
+from sprag import queue
+from sprag.queue import QueueError, QueueService, ReentrantCall, new_job_id
 from sprag.queue.service import life_of
+from sprag.queue.threads.inside import here
 from tests.conftest import MakeQueue
 from tests.support import finished
 
-PACKAGE = Path(inside.__file__).parent
+QUEUE = Path(queue.__file__).parent
 LOCKS = (
     "_lead_lock", "_lock", "_life", "_mutex", "_names", "_parking", "_registry", "mutex", "turn",
 )  # fmt: skip
@@ -41,8 +42,8 @@ UNDER_ANOTHER_MARK = {
 def taken() -> Iterator[tuple[str, str]]:
     """(file, `with` statement) of each place where a lock is taken, or the file is read, without
     the mark. Other packages have locks of their own."""
-    for file in sorted(PACKAGE.parent.rglob("*.py")):
-        watched = (*LOCKS, *READS) if file.parent == PACKAGE else READS
+    for file in sorted(QUEUE.parent.rglob("*.py")):
+        watched = (*LOCKS, *READS) if file.is_relative_to(QUEUE) else READS
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.With):
                 continue

@@ -11,10 +11,10 @@ import apsw
 import pytest
 
 from sprag.queue import Job, JobError, QueueFull, errors
-from sprag.queue.database import Database
+from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
-from sprag.queue.journal import Journal
-from sprag.queue.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
+from sprag.queue.store.journal import Journal
+from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
 from tests.support import DEADLINE, wait_until
 
 

@@ -10,48 +10,82 @@ import pytest
 
 import sprag
 from sprag import queue
-from sprag.queue import statements
 from tests.support import said
 
 PROGRAMS = Path(__file__).with_name("programs")
 
+ROOMS = (
+    ("", "errors"),
+    ("threads", "inside wakeup logs interrupts"),
+    ("", "states durations backoff ids"),
+    ("payload", "classes times decoding encoding codec"),
+    ("", "checks job"),
+    ("sql", "statements"),
+    ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
+             "usage connections database reserve"),
+    ("store", "glances commit tickets reader search statistics journal backup"),
+    ("liveness", "owners processes recovery"),
+    ("watch", "subscription observer"),
+    ("work", "running leaving execution coroutines engine attendance deadlock pool"),
+    ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
+)  # fmt: skip
+"""The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
+of queues meets lies in front, in no room: its words first, the class itself last."""
+
 ORDER = (
-    "errors", "inside", "wakeup", "logs", "states", "durations", "backoff", "ids", "classes",
-    "times", "decoding", "encoding", "codec", "checks", "job", "glances", "statements", "mounts",
-    "disk", "beside", "place", "presence", "meaning", "readers", "checkpoints", "inherited",
-    "identity", "usage", "connections", "interrupts", "commit", "tickets", "database", "reader",
-    "search", "statistics", "journal", "owners", "processes", "recovery", "reserve",
-    "subscription", "observer", "running", "leaving", "execution", "coroutines", "engine",
-    "attendance", "deadlock", "pool", "backup", "options", "definition", "rivals", "lifecycle",
-    "together", "waiting", "asynchronous", "enqueuing", "service", "__init__",
+    *(f"{room}.{name}".lstrip(".") for room, names in ROOMS for name in names.split()),
+    "__init__",
+)
+
+PURE = (
+    "errors", "states", "durations", "backoff", "payload.classes", "payload.times",
+    "payload.decoding", "payload.encoding", "payload.codec", "job", "store.glances",
 )  # fmt: skip
 
-PURE = ("errors", "states", "durations", "backoff", "classes", "times", "decoding", "encoding",
-        "codec", "job", "glances")  # fmt: skip
+PACKAGE = Path(queue.__file__).parent
 
-PACKAGE = Path(statements.__file__).parent
-TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}
+
+def dotted(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+
+
+TREES = {
+    dotted(file): ast.parse(file.read_text(encoding="utf-8"))
+    for file in PACKAGE.rglob("*.py")
+    if file.name != "__init__.py" or file.parent == PACKAGE
+}
 
 
 def imports(module: str) -> list[tuple[str, bool]]:
     """(what, whether it is this package's own) of every import, wherever it stands."""
+    room = module.split(".")[:-1]
     found = []
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             found += [(alias.name.partition(".")[0], False) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((str(node.module).partition(".")[0], False))
         elif isinstance(node, ast.ImportFrom):
-            assert node.level < 2, f"{module} reaches out of its package"
-            if node.level == 0:
-                found.append((str(node.module).partition(".")[0], False))
-            elif node.module is not None:
-                found.append((node.module, True))
+            assert node.level <= len(room) + 1, f"{module} reaches out of its package"
+            home = [*room[: len(room) + 1 - node.level], *(node.module or "").split(".")]
+            name = ".".join(filter(None, home))
+            if name in TREES:
+                found.append((name, True))
             else:
-                found += [(alias.name, True) for alias in node.names]
+                found += [(f"{name}.{alias.name}".lstrip("."), True) for alias in node.names]
     return found
 
 
 def test_the_order_names_every_module_once() -> None:
     assert sorted(ORDER) == sorted(TREES)
+
+
+def test_a_room_stands_on_the_rooms_before_it() -> None:
+    """Each room is one stretch of the order, so no two rooms need one another."""
+    rooms = [room for room, _ in ROOMS if room]
+    assert len(rooms) == len(set(rooms))
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(rooms)
 
 
 @pytest.mark.parametrize("module", ORDER)
@@ -91,8 +125,9 @@ def test_only_these_modules_know_sqlite() -> None:
     using = {module for module in TREES if ("apsw", False) in imports(module)}
     # `tickets`, `search` and `statistics` only name the type of a connection.
     assert using == {
-        "meaning", "checkpoints", "connections", "identity", "inherited", "database", "reader",
-        "journal", "tickets", "search", "statistics",
+        "file.meaning", "file.checkpoints", "file.connections", "file.identity", "file.inherited",
+        "file.database", "store.reader", "store.journal", "store.tickets", "store.search",
+        "store.statistics",
     }  # fmt: skip
 
 
@@ -103,23 +138,25 @@ def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> 
             for module, tree in TREES.items()
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom)
-            and node.module == "statements"
+            and node.module == "sql.statements"
             and any(alias.name == name for alias in node.names)
         }
 
-    assert importing("STATEMENTS") == {"journal", "reader"}
-    assert importing("SCHEMA") == {"identity"}
+    assert importing("STATEMENTS") == {"store.journal", "store.reader"}
+    assert importing("SCHEMA") == {"file.identity"}
     executing = {
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany")
     }
-    assert executing == {"connections", "database", "identity", "journal", "reader"}
+    assert executing == {
+        "file.connections", "file.database", "file.identity", "store.journal", "store.reader",
+    }  # fmt: skip
 
 
 def test_the_journal_runs_nothing_but_named_statements() -> None:
-    for module in ("journal", "reader"):
+    for module in ("store.journal", "store.reader"):
         for node in ast.walk(TREES[module]):
             if (
                 isinstance(node, ast.Call)
@@ -134,7 +171,7 @@ def test_the_journal_runs_nothing_but_named_statements() -> None:
 def test_the_database_knows_no_table() -> None:
     texts = [
         node.value
-        for module in ("connections", "database", "identity")
+        for module in ("file.connections", "file.database", "file.identity")
         for node in ast.walk(TREES[module])
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
@@ -186,5 +223,5 @@ def test_every_error_is_public() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (PACKAGE.parent / "py.typed").is_file()
-    assert (PACKAGE / "schema.sql").is_file()
-    assert (PACKAGE / "queries.sql").is_file()
+    assert (PACKAGE / "sql" / "schema.sql").is_file()
+    assert (PACKAGE / "sql" / "queries.sql").is_file()

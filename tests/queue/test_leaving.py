@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue.leaving import is_due_to_the_exit
+from sprag.queue.work.leaving import is_due_to_the_exit
 from tests.conftest import MakeQueue
 from tests.support import program
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import QueueError, QueueService, ReentrantCall, logs
-from sprag.queue.inside import here
-from sprag.queue.logs import Log, settle
+from sprag.queue import QueueError, QueueService, ReentrantCall
+from sprag.queue.threads import logs
+from sprag.queue.threads.inside import here
+from sprag.queue.threads.logs import Log, settle
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, unmeasured, wait, wait_until
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sprag.queue import DatabaseError
-from sprag.queue.database import Database
-from sprag.queue.identity import APPLICATION_ID, FORMAT
-from sprag.queue.statements import MIGRATIONS
+from sprag.queue.file.database import Database
+from sprag.queue.file.identity import APPLICATION_ID, FORMAT
+from sprag.queue.sql.statements import MIGRATIONS
 from tests.conftest import MakeQueue
 from tests.support import finished, raw, sql
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from sprag.queue import mounts
-from sprag.queue.mounts import ground
+from sprag.queue.file import mounts
+from sprag.queue.file.mounts import ground
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of its mounts")
 

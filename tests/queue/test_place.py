@@ -18,11 +18,11 @@ from sprag.queue import (
     DatabaseRefused,
     QueueService,
     ReadFailed,
-    place,
 )
-from sprag.queue.database import Database
-from sprag.queue.mounts import Ground
-from sprag.queue.place import check_place
+from sprag.queue.file import place
+from sprag.queue.file.database import Database
+from sprag.queue.file.mounts import Ground
+from sprag.queue.file.place import check_place
 from tests.conftest import MakeQueue
 from tests.support import finished
 

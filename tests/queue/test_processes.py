@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sprag.queue import QueueService
-from sprag.queue.processes import Process, processes_of
+from sprag.queue.liveness.processes import Process, processes_of
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import queue_class, wait_until

@@ -27,9 +27,9 @@ from sprag.queue import (
     QueueService,
     RunningJob,
 )
-from sprag.queue.coroutines import HandlerLoop
-from sprag.queue.execution import execute
-from sprag.queue.tickets import Run
+from sprag.queue.store.tickets import Run
+from sprag.queue.work.coroutines import HandlerLoop
+from sprag.queue.work.execution import execute
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import QueueService, search
-from sprag.queue.glances import State
-from sprag.queue.journal import Journal
-from sprag.queue.search import Found, Wanted
+from sprag.queue import QueueService
 from sprag.queue.service import life_of
+from sprag.queue.store import search
+from sprag.queue.store.glances import State
+from sprag.queue.store.journal import Journal
+from sprag.queue.store.search import Found, Wanted
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 

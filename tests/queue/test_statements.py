@@ -11,8 +11,8 @@ import apsw
 import pytest
 
 import sprag
-from sprag.queue import statements
-from sprag.queue.statements import SCHEMA, STATEMENTS
+from sprag.queue.sql import statements
+from sprag.queue.sql.statements import SCHEMA, STATEMENTS
 from tests.support import DEADLINE, unmeasured, zipped
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
@@ -117,7 +117,7 @@ def test_a_statement_has_neither_comment_nor_line_break() -> None:
 
 
 def test_every_name_stands_once_and_all_are_found() -> None:
-    text = resources.files("sprag.queue").joinpath("queries.sql").read_text(encoding="utf-8")
+    text = resources.files("sprag.queue.sql").joinpath("queries.sql").read_text(encoding="utf-8")
     names = re.findall(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     assert names == list(STATEMENTS)
     assert len(names) == len(set(names))

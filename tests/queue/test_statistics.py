@@ -10,7 +10,7 @@ import pytest
 from sprag.queue import QueueService
 from sprag.queue.service import life_of
 from sprag.queue.states import Event
-from sprag.queue.statistics import Statistics, percentile
+from sprag.queue.store.statistics import Statistics, percentile
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, sql
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sprag.queue import Signal
-from sprag.queue.engine import Engine
 from sprag.queue.service import life_of
-from sprag.queue.subscription import CLOSE_SECONDS, Callback
+from sprag.queue.watch.subscription import CLOSE_SECONDS, Callback
+from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, wait_until
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprag.queue import PayloadError
-from sprag.queue.codec import decode, encode
+from sprag.queue.payload.codec import decode, encode
 from tests.support import said
 
 LIMIT = 1_000_000

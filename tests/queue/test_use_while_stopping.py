@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sprag.queue import QueueClosed, QueueError, QueueService, Signal, StopInsideHandler
-from sprag.queue.logs import Log, settle
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Outcome
+from sprag.queue.store.tickets import Outcome
+from sprag.queue.threads.logs import Log, settle
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, Seen, finished, until_stopping, wait
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from sprag.queue.wakeup import Latch, Wakeup
+from sprag.queue.threads.wakeup import Latch, Wakeup
 from tests.support import DEADLINE
 
 

@@ -18,8 +18,8 @@ from typing import cast
 import apsw
 
 from sprag.queue import STATUSES
-from sprag.queue.checkpoints import Durability
-from sprag.queue.statements import STATEMENTS
+from sprag.queue.file.checkpoints import Durability
+from sprag.queue.sql.statements import STATEMENTS
 
 from . import raw
 from .measures import Result, spread, wait

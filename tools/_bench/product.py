@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sprag.queue import QueueService, Status
-from sprag.queue.checkpoints import Durability
+from sprag.queue.file.checkpoints import Durability
 from sprag.queue.service import life_of
 
 from .raw import QUEUE, settings

@@ -16,7 +16,7 @@ from typing import Any
 
 import apsw
 
-from sprag.queue.statements import SCHEMA, STATEMENTS
+from sprag.queue.sql.statements import SCHEMA, STATEMENTS
 
 from .busy import busy_threads
 from .measures import DEADLINE_SECONDS, Result, pauses, spread

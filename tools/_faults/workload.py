@@ -26,8 +26,8 @@ from sprag.queue import (
     Subscription,
     new_job_id,
 )
-from sprag.queue.running import RunningJob
 from sprag.queue.service import life_of
+from sprag.queue.work.running import RunningJob
 
 from .trigger import Trigger
 

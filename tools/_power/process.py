@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sprag.queue import Backoff, Job, QueueService, Signal, checkpoints
-from sprag.queue import engine as engine_module
+from sprag.queue import Backoff, Job, QueueService, Signal
+from sprag.queue.file import checkpoints
 from sprag.queue.service import life_of
+from sprag.queue.work import engine as engine_module
 
 from .log import Durability
 from .recorder import RecordingVFS

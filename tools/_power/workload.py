@@ -17,7 +17,7 @@ from typing import Any
 import apsw
 
 from sprag.queue import Job
-from sprag.queue.identity import APPLICATION_ID
+from sprag.queue.file.identity import APPLICATION_ID
 
 from .log import Durability, Log
 from .process import DATABASE, DEADLINE, Process, hurried, tell_end

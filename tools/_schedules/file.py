@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import apsw
 
-from sprag.queue import journal
-from sprag.queue.database import Database
-from sprag.queue.owners import OwnerLock
+from sprag.queue.file.database import Database
+from sprag.queue.liveness.owners import OwnerLock
+from sprag.queue.store import journal
 
 from .primitives import run
 from .scheduler import READ, WRITE

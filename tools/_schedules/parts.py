@@ -11,20 +11,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
-from sprag.queue import (
-    commit,
-    disk,
-    engine,
-    journal,
-    lifecycle,
-    owners,
-    pool,
-    recovery,
-    running,
-    service,
-    tickets,
-)
-from sprag.queue.database import Database
+from sprag.queue import lifecycle, service
+from sprag.queue.file import disk
+from sprag.queue.file.database import Database
+from sprag.queue.liveness import owners, recovery
+from sprag.queue.store import commit, journal, tickets
+from sprag.queue.work import engine, pool, running
 
 from . import primitives
 from .file import Lock, insert, step

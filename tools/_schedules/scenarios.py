@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sprag.queue import QueueService
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Outcome
+from sprag.queue.store.tickets import Outcome
 
 from .parts import JOURNAL_STEPS
 from .stage import QUEUE, Scene, fails, looks, quick, waits

@@ -14,13 +14,14 @@ from typing import Any, Final, Protocol, Self
 import apsw
 
 import _oracle as oracle
-from sprag.queue import engine as engine_module
-from sprag.queue import lifecycle, running
+from sprag.queue import lifecycle
 from sprag.queue.backoff import Backoff
-from sprag.queue.database import Database
-from sprag.queue.running import RunningJob
+from sprag.queue.file.database import Database
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Exchange, Options
+from sprag.queue.store.tickets import Exchange, Options
+from sprag.queue.work import engine as engine_module
+from sprag.queue.work import running
+from sprag.queue.work.running import RunningJob
 
 from . import primitives
 from .file import LOCKS, Stepped

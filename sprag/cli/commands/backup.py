@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...queue.backup import backup
+from ...queue.store.backup import backup
 from .. import options
 from ..exits import Refusal
 from ..settings import Settings

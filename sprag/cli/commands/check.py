@@ -11,8 +11,8 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.attendance import unattended, words
-from ...queue.journal import Journal
+from ...queue.store.journal import Journal
+from ...queue.work.attendance import unattended, words
 from .. import options
 from ..exits import FAILED, OK
 from ..owners import Owner, owners_of

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ...queue import PayloadError, QueueService
-from ...queue.codec import decode
+from ...queue.payload.codec import decode
 from ...queue.states import OWNED
 from .. import options
 from ..exits import USAGE, Refusal

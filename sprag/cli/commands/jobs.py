@@ -13,9 +13,9 @@ import click
 from rich.text import Text
 
 from ...queue import STATUSES, Job, Page
-from ...queue.attendance import unattended, words
 from ...queue.checks import cursor
 from ...queue.states import Status
+from ...queue.work.attendance import unattended, words
 from .. import options
 from ..owners import lost_among
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when

@@ -10,10 +10,10 @@ import click
 
 from ...queue import IllegalMove, QueueError
 from ...queue.checks import cursor
-from ...queue.engine import Engine
-from ...queue.glances import WAITING
-from ...queue.search import Wanted
 from ...queue.states import Status, sources
+from ...queue.store.glances import WAITING
+from ...queue.store.search import Wanted
+from ...queue.work.engine import Engine
 from .. import options
 from ..exits import FAILED, OK, Refusal, refusal_of
 from ..lookup import find

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ...queue.engine import Engine
-from ...queue.owners import forget
+from ...queue.liveness.owners import forget
 from ...queue.states import target
+from ...queue.work.engine import Engine
 from .. import options
 from ..exits import Refusal
 from ..owners import Owner, owners_of

@@ -16,8 +16,8 @@ import click
 from rich.live import Live
 
 from ...queue import JobNotFound, Progress, Signal
-from ...queue.engine import Engine
 from ...queue.states import TERMINAL
+from ...queue.work.engine import Engine
 from .. import options
 from ..board import Board
 from ..exits import FAILED, OK

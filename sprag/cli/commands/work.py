@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from ...queue import QueueService, Signal
-from ...queue.interrupts import PIECE_SECONDS
+from ...queue.threads.interrupts import PIECE_SECONDS
+from ...queue.threads.wakeup import Wakeup
 from ...queue.together import stop_together
-from ...queue.wakeup import Wakeup
 from .. import options
 from ..exits import INTERRUPTED, USAGE, Refusal
 from ..load import Found, load

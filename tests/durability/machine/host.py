@@ -14,11 +14,11 @@ from _power.disk import Disk, Files
 from _power.log import Durability, Log, Op
 from _power.process import DATABASE
 from _power.recorder import RecordingVFS, system_recorded
-from sprag.queue.database import Database
-from sprag.queue.journal import Journal
-from sprag.queue.owners import OwnerLock
-from sprag.queue.recovery import Recovery
-from sprag.queue.tickets import Run
+from sprag.queue.file.database import Database
+from sprag.queue.liveness.owners import OwnerLock
+from sprag.queue.liveness.recovery import Recovery
+from sprag.queue.store.journal import Journal
+from sprag.queue.store.tickets import Run
 
 
 class Clock:

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine
 import _oracle as oracle
 from _power.log import Durability
 from sprag.queue import JobError, QueueService
-from sprag.queue.journal import Journal
 from sprag.queue.service import life_of
 from sprag.queue.states import OWNED, STATUSES, Event
-from sprag.queue.tickets import Exchange, Options, Outcome, Run
+from sprag.queue.store.journal import Journal
+from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
 from tests.durability.machine.model import Model, Past, Row
 

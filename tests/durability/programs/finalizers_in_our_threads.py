@@ -14,8 +14,9 @@ import sys
 import threading
 from typing import Any
 
-from sprag.queue import QueueService, ReentrantCall, Signal, engine
-from sprag.queue.recovery import Recovery
+from sprag.queue import QueueService, ReentrantCall, Signal
+from sprag.queue.liveness.recovery import Recovery
+from sprag.queue.work import engine
 
 faulthandler.dump_traceback_later(150, exit=True)
 path, where = sys.argv[1:]

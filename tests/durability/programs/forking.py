@@ -17,7 +17,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from sprag.queue import QueueClosed, QueueService, Signal, interrupts
+from sprag.queue import QueueClosed, QueueService, Signal
+from sprag.queue.threads import interrupts
 
 # Newer Pythons warn of every fork beside threads; here it is on purpose.
 warnings.simplefilter("ignore", DeprecationWarning)

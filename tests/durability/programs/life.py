@@ -23,10 +23,13 @@ from types import CodeType, FrameType
 from typing import Any
 from zlib import crc32
 
-from sprag.queue import QueueService, interrupts, pool
+import sprag.queue
+from sprag.queue import QueueService
+from sprag.queue.threads import interrupts
+from sprag.queue.work import pool
 
 HANGS_SECONDS = 60
-FILES = str(Path(interrupts.__file__).parent), threading.__file__
+FILES = str(Path(sprag.queue.__file__).parent), threading.__file__
 # Threads do not repeat themselves: a moment that did not come in so many calls does not come.
 IN_VAIN = 5
 # A call that comes to one moment so often waits for ever; those that end do so half as often.

@@ -30,7 +30,7 @@ from typing import Any
 
 import sprag.queue
 from sprag.queue import Job, QueueError, QueueService, ReentrantCall
-from sprag.queue.inside import here
+from sprag.queue.threads.inside import here
 
 SECONDS = 40
 FILES = (

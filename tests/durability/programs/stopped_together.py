@@ -12,7 +12,7 @@ from typing import Any
 
 from sprag.queue import QueueService
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Exchange
+from sprag.queue.store.tickets import Exchange
 from sprag.queue.together import stop_together
 
 faulthandler.dump_traceback_later(300, exit=True)

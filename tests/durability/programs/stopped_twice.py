@@ -13,7 +13,7 @@ from typing import Any
 
 from sprag.queue import QueueService
 from sprag.queue.service import life_of
-from sprag.queue.tickets import Exchange
+from sprag.queue.store.tickets import Exchange
 
 
 def tickets_of(queue: QueueService) -> list[Exchange]:

@@ -20,7 +20,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from sprag.queue import QueueService, commit, database, interrupts
+from sprag.queue import QueueService
+from sprag.queue.file import database
+from sprag.queue.store import commit
+from sprag.queue.threads import interrupts
 
 HANGS_SECONDS = 60
 FILES = {module.__file__ for module in (commit, database, interrupts, contextlib)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 
-from sprag.queue.logs import Log
+from sprag.queue.threads.logs import Log
 
 
 class Interrupts(logging.Handler):

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 
-from sprag.queue.logs import Log, settle
+from sprag.queue.threads.logs import Log, settle
 
 begun, go = threading.Event(), threading.Event()
 

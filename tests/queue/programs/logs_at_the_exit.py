@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 
-from sprag.queue.inside import here
-from sprag.queue.logs import Log
+from sprag.queue.threads.inside import here
+from sprag.queue.threads.logs import Log
 
 log = Log("sprag.queue")
 

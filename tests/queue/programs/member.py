@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from sprag.queue import QueueService
-from sprag.queue.processes import processes_of
+from sprag.queue.liveness.processes import processes_of
 from sprag.queue.service import life_of
 
 

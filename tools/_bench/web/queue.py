@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sprag.queue import QueueService, Status
-from sprag.queue.checkpoints import Durability
+from sprag.queue.file.checkpoints import Durability
 from sprag.queue.service import life_of
 
 from ..measures import wait

@@ -1,0 +1,71 @@
+"""The processes that run jobs of a file, as far as that can be known."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from ..store.reader import Reader
+from .owners import Liveness, doubt, liveness
+
+_MOST: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One owner of jobs.
+
+    "unknown": nobody can tell whether it is alive; `reason` says why, `remedy` what to do.
+    "gone": even its row is gone, and `pid`, `host` and `started_at` with it.
+    """
+
+    id: int
+    state: Literal["alive", "dead", "unknown", "gone"]
+    jobs: int = 0
+    pid: int | None = None
+    host: str | None = None
+    started_at: float | None = None
+    token: str | None = None
+    workers: dict[str, int] = field(default_factory=dict)
+    """How many workers it has for each queue that it runs."""
+    reason: str = ""
+    remedy: str = ""
+
+
+def processes_of(journal: Reader, folder: Path) -> list[Process]:
+    """Every owner that has a row, or that a job names. `folder` has the lock files."""
+    rows = journal.owners()
+    states = {id_: _judged(folder, token, id_) for id_, token, *_ in rows}
+    # An owner that leaves removes its row first, and then its lock file. So an owner without a lock
+    # file is unknown only if it still has a row now. The same holds for jobs whose owner has no
+    # row: those are found in one statement.
+    present = {row[0] for row in journal.owners()}
+    held = journal.held()
+    gone = Counter(owner for _id, owner in journal.unowned(_MOST))
+    found = []
+    for id_, token, pid, host, at, workers in rows:
+        if id_ in present:
+            state, reason, remedy = states[id_]
+            found.append(
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, json.loads(workers),
+                        reason, remedy)
+            )  # fmt: skip
+    return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
+
+
+def lost_of(processes: Iterable[Process]) -> list[int]:
+    """The ids of the processes that run their jobs no longer: dead ones, and those whose row is
+    gone. Everything that shows jobs calls these jobs lost."""
+    return [process.id for process in processes if process.state in ("dead", "gone")]
+
+
+def _judged(folder: Path, token: str, owner: int) -> tuple[Liveness, str, str]:
+    state = liveness(folder, token)
+    why = doubt(folder, token, owner) if state == "unknown" else None
+    if state == "unknown" and why is None:
+        state = liveness(folder, token)  # meanwhile it can be judged after all
+    return (state, *(why or ("", "")))

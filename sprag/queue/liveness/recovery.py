@@ -1,0 +1,67 @@
+"""Take the jobs of dead processes, and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ..store.journal import Journal
+from ..threads.logs import Log
+from .owners import doubt, forget, liveness
+
+log: Final = Log("sprag.queue")
+
+
+class Recovery:
+    """Looks after the other owners of a file. `me` is this process's owner id."""
+
+    def __init__(self, journal: Journal, folder: Path, me: int | None = None) -> None:
+        self._journal = journal
+        self._folder = folder
+        self.me = me
+        self._others: list[tuple[int, str, int]] = []
+        self._named: set[tuple[int, str]] = set()
+
+    def refresh(self) -> None:
+        """Read anew who the owners are; for after a commit of another process."""
+        self._others = [
+            (owner, token, pid)
+            for owner, token, pid, *_ in self._journal.owners()
+            if owner != self.me
+        ]
+
+    def sweep(self) -> int:
+        """Recover the jobs of every owner that is dead now; how many jobs. Some microseconds
+        for each owner that lives."""
+        recovered = 0
+        for owner, token, pid in tuple(self._others):
+            state = liveness(self._folder, token)
+            if state == "dead":
+                moved = self._journal.recover(owner)
+                forget(self._folder, token)
+                self._others.remove((owner, token, pid))
+                recovered += len(moved)
+                log.warning("process %d died; jobs recovered from it: %s", pid, _summary(moved))
+            elif state == "unknown":
+                self._tell_doubt(owner, token, pid)
+        return recovered
+
+    def _tell_doubt(self, owner: int, token: str, pid: int) -> None:
+        """Say in the log, once for each reason, that nobody can tell whether the owner lives."""
+        why = doubt(self._folder, token, owner)
+        if why is None or (owner, why.reason) in self._named:
+            return
+        # It may have left this very moment: then its row is gone as well.
+        if any(row[0] == owner for row in self._journal.owners()):
+            self._named.add((owner, why.reason))
+            log.error(
+                "nobody can tell whether process %d of the file (pid %d) is alive, so its jobs are "
+                "left alone: %s. What to do: %s", owner, pid, why.reason, why.remedy,
+            )  # fmt: skip
+
+
+def _summary(moved: Sequence[tuple[str, str, str]]) -> str:
+    named = [f"{id_} of {queue} ({event})" for id_, queue, event in moved[:20]]
+    more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
+    return ", ".join(named + more) or "none"

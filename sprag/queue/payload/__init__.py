@@ -1,0 +1,1 @@
+"""What applications enqueue and return, as JSON in the file and back."""

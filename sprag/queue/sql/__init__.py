@@ -1,0 +1,1 @@
+"""All SQL, and what gives each statement its name."""

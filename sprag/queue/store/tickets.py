@@ -1,0 +1,109 @@
+"""What is posted to the journal: new jobs, a worker's exchange, any other change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import apsw
+
+from ..job import JobError
+from ..states import Event
+from .commit import Ticket
+
+
+# Tuples, here and below: made for every job, where a frozen dataclass takes four times as long.
+class Options(NamedTuple):
+    """What jobs of one call have in common. `due_at` None: at once."""
+
+    queue: str
+    priority: int = 0
+    max_attempts: int = 1
+    max_crashes: int = 3
+    backoff: str | None = None
+    label: str | None = None
+    audience: str | None = None
+    due_at: float | None = None
+    max_queued: int | None = None
+
+
+Report = tuple[int, int, float | None, float | None, float | None, str | None]
+"""key, starts, current, total, percent, message."""
+
+
+class Run(NamedTuple):
+    """A started job, as the claim returned it. `key` and `starts` fence its outcome."""
+
+    key: int
+    starts: int
+    id: str
+    attempt: int
+    max_attempts: int
+    backoff: bytes | None
+    item_json: bytes
+
+
+class Outcome(NamedTuple):
+    """What became of a run: "complete", "fail", "retry", "release" or "confirm"."""
+
+    run: Run
+    event: Event
+    result: str | None = None
+    error: JobError | None = None
+    due_at: float | None = None
+    # The last progress, stored before the outcome; as in Report.
+    report: Report | None = None
+
+
+class Enqueue(Ticket):
+    """New jobs: `rows` are ids with their items, as the statement takes them. `at` is when they
+    were accepted."""
+
+    __slots__ = ("at", "options", "rows")
+
+    def __init__(self, options: Options, rows: Sequence[str]) -> None:
+        super().__init__()
+        self.options = options
+        self.rows = rows
+        self.at = 0.0
+
+
+class Call(Ticket):
+    """Any other change: `run` is called inside the transaction. A `lasting` one survives power
+    loss whatever the file's durability, for what is done next outside of the file."""
+
+    __slots__ = ("lasting", "result", "run")
+
+    def __init__(
+        self, run: Callable[[apsw.Connection, float], Any], *, lasting: bool = False
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self.lasting = lasting
+        self.result: Any = None
+
+
+class Exchange(Ticket):
+    """A worker's standing ticket: it hands in an outcome and asks for the next run.
+
+    Made once a worker and used again and again. `stopping` withdraws the
+    request, and is set by `Journal.dismiss` alone. `claimed` is the run that the
+    worker has, from the commit of its start to that of its outcome.
+    """
+
+    __slots__ = ("claimed", "outcome", "owner", "queue", "refused", "stopping")
+    patient = True
+
+    def __init__(self, queue: str, owner: int) -> None:
+        super().__init__()
+        self.queue = queue
+        self.owner = owner
+        self.outcome: Outcome | None = None
+        self.claimed: Run | None = None
+        self.refused = False
+        self.stopping = False
+
+    def untold(self) -> bool:
+        """True if it has a run that its worker never got: the batch that dealt it was torn."""
+        had, outcome = self.claimed, self.outcome
+        return had is not None and (outcome is None or had is not outcome.run)

@@ -1,0 +1,1 @@
+"""What runs jobs: the workers of a process, each job from its item to its outcome."""

@@ -1,0 +1,163 @@
+"""The worker threads of one queue: how many, from when, until when.
+
+A worker hands in the outcome of one job and takes the next, in one commit. The
+pool knows threads; what becomes of a job is decided in `execution`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..backoff import Backoff
+from ..errors import DatabaseError, JobReleased, QueueClosed
+from ..store.tickets import Exchange, Outcome
+from ..threads.interrupts import PIECE_SECONDS, shielded
+from ..threads.logs import Log, write_here
+from . import running
+from .engine import Engine
+from .execution import execute
+from .running import RunningJob
+
+log: Final = Log("sprag.queue")
+
+# After the grace: how long a handler that looks has to give way before its job is taken from it.
+_YIELD_SECONDS: Final = 0.5
+
+
+class WorkerPool:
+    """`count` threads that run the jobs of `queue`. Made for one start and one stop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: str,
+        count: int,
+        handler: Callable[[Any], Any],
+        backoff: Backoff,
+        max_result_bytes: int,
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._handler = handler
+        self._backoff = backoff
+        self._max_result_bytes = max_result_bytes
+        owner = engine.own()
+        self._tickets = [Exchange(queue, owner) for _ in range(count)]
+        self._jobs: dict[Exchange, RunningJob] = {}
+        self._graces: dict[object, float] = {}
+        engine.admit(self._tickets, queue)
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(ticket,), name=f"sprag-{queue}-{n}", daemon=True
+            )
+            for n, ticket in enumerate(self._tickets)
+        ]
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            # The system has no more threads: nobody would ever stop those that it had.
+            self._threads = [thread for thread in self._threads if thread.ident is not None]
+            self.stop(0.0)
+            raise
+
+    def runs_here(self) -> bool:
+        """True if the caller is part of a handler, or of what else a worker has called."""
+        job = running.current()
+        if job is not None and job in tuple(self._jobs.values()):
+            return True
+        return threading.current_thread() in self._threads
+
+    def hurry(self, grace_seconds: float, who: object) -> None:
+        """End the grace of the stop that is under way, or of the next, after so many seconds, if
+        it would last longer. `who` is whatever tells apart those who ask, until they
+        `forget` it."""
+        self._graces[who] = time.monotonic() + grace_seconds
+
+    def forget(self, who: object) -> None:
+        """Take back what `who` asked for by `hurry`."""
+        self._graces.pop(who, None)
+
+    def stop(self, grace_seconds: float) -> list[str]:
+        """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
+        whose handlers did not give way and run on, their outcomes to be dropped.
+
+        Ctrl-C ends the grace, where it is put off so long.
+        """
+        # No claims first, so that nothing starts while we wait; then the wait; then the
+        # flags, which handlers that look turn into a release of their own; then, for those
+        # that never look, the release from here, so that another process may have the jobs.
+        begun = time.monotonic()
+        try:
+            self.hurry(grace_seconds, self)
+            self._engine.dismiss(self._tickets)
+            self._spend_grace()
+        finally:
+            self.let_go()
+        spent = time.monotonic() - begun
+        self._join(_YIELD_SECONDS)  # no time at all where no handler runs
+        left = {t: run for t in self._tickets if (run := t.claimed) is not None}
+        if left:
+            named = ", ".join(run.id for run in left.values())
+            log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
+                        "back to the queue: %s", self._queue, round(spent, 1), named)  # fmt: skip
+            jobs = [self._jobs.get(ticket) for ticket in left]
+            outcomes = [
+                Outcome(run, "release", report=None if job is None else job.report())
+                for run, job in zip(left.values(), jobs, strict=True)
+            ]
+            try:
+                self._engine.journal.finish(self._tickets[0].owner, outcomes)
+            except DatabaseError:
+                log.exception("they could not be released; that happens when this process ends")
+        self._engine.discharge(self._tickets)
+        return [run.id for run in left.values()]
+
+    def let_go(self) -> None:
+        """Start no more jobs, and tell those that run to give way. Also where an application's
+        signal handler ends a stop: an async handler ends with its loop, and one that was not told
+        before would have failed."""
+        self._engine.dismiss(self._tickets)
+        for job in tuple(self._jobs.values()):
+            job.interrupt(JobReleased)
+
+    def _spend_grace(self) -> None:
+        for thread in self._threads:
+            while thread.is_alive() and not shielded.interrupted:
+                left = min(tuple(self._graces.values())) - time.monotonic()
+                if left <= 0:
+                    return
+                thread.join(min(left, PIECE_SECONDS))
+
+    def _join(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _work(self, ticket: Exchange) -> None:
+        write_here()
+        engine = self._engine
+        outcome: Outcome | None = None
+        try:
+            while (run := engine.exchange(ticket, outcome)) is not None:
+                job = RunningJob(run, self._queue, engine.dirty.add)
+                # Not by job: one that was taken from its worker may have been given to another
+                # of this pool, and both are to be told to stop.
+                engine.running[run.key, run.starts] = self._jobs[ticket] = job
+                try:
+                    if ticket.stopping:
+                        # Dealt at the moment of dismissal: no handler begins any more.
+                        outcome = Outcome(run, "release")
+                    else:
+                        outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                        if outcome.event == "release":
+                            engine.dismiss(self._tickets)  # the process may be ending: no more
+                finally:
+                    del self._jobs[ticket]
+                    del engine.running[run.key, run.starts]
+        except QueueClosed:
+            # The file was closed under a job that would not end; it was released before.
+            log.debug("a worker of %s ends with its file", self._queue)
