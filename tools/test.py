@@ -1,9 +1,10 @@
 """Every check of the project in one command.
 
 Makes its own environment on the first run, with nothing but Python 3.11 or newer and pip.
-Checks format, lint and types of the tree, then builds its wheel, installs that, and runs the
-tests against it, some in a real Chromium: where there is none, it is installed if that can be
-done. Every check runs, even after one that fails; the exit code is 1 if any failed.
+Checks format, lint and types of the tree, and that it declares what it imports. Then builds its
+wheel, installs that, and runs the tests against it, some in a real Chromium: where there is none,
+it is installed if that can be done. Every check runs, even after one that fails; the exit code is
+1 if any failed.
 """
 
 import argparse
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         "format": lambda: module("ruff", "format", "--check"),
         "lint": lambda: module("ruff", "check"),
         "types": lambda: module("mypy", *typed),
+        "needs": lambda: module("deptry", "sprag"),
         "tests": lambda: _test_wheel(
             python, options.pytest, coverage=options.cov, long=options.long
         ),
@@ -59,7 +61,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["format", "lint", "types", "tests"],
+        choices=["format", "lint", "types", "needs", "tests"],
         help="run this check only (may be repeated)",
     )
     parser.add_argument("--fix", action="store_true", help="first repair format and lint")
