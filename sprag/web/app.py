@@ -31,14 +31,17 @@ from starlette.websockets import WebSocket
 
 from ..dashboard import dashboard
 from ..http.headers import ProtectedAnswers
-from ..queue import QueueService
-from ..queue import errors as queue_errors
-from ..queue.options import Settings, settings_of
-from ..queue.threads.inside import owned, refuse_reentry
-from ..queue.threads.interrupts import shielded
-from ..queue.threads.logs import Log, settle
-from ..queue.together import stop_together
-from ..queue.work.engine import Engine
+from ..queue import JobNotFound, QueueClosed, QueueError, QueueService, ReentrantCall
+from ..queue.operators import (
+    Log,
+    QueueFile,
+    open_beside,
+    owned,
+    refuse_reentry,
+    settle,
+    shielded,
+    stop_together,
+)
 from .assets import Assets
 from .calls import Calls, Endpoint
 from .deferred import Deferred
@@ -137,7 +140,7 @@ class App:
         self._origins = Origins(origins)
         self._headers = dict(headers or {})
         self._transports = Transports(
-            self._hub_here, lambda: self.engine, self.visitors, self._origins
+            self._hub_here, lambda: self.file, self.visitors, self._origins
         )
         self._limits = Limits(max_body_bytes, max_upload_bytes)
         self._most = (max_connections, max_session_connections)
@@ -149,7 +152,7 @@ class App:
         self._life = threading.RLock()
         self._is_starting_or_stopping = owned(self._life)
         self._users = 0
-        self._engine: Engine | None = None
+        self._file: QueueFile | None = None
         self._asgi: Starlette | None = None
         self._session_cookie: Cookie | None = None
         self._hub: Hub | None = None
@@ -208,7 +211,7 @@ class App:
         """Raise ReentrantCall if this thread was interrupted in a start or a stop."""
         refuse_reentry()
         if self._is_starting_or_stopping():
-            raise queue_errors.ReentrantCall
+            raise ReentrantCall
 
     def __enter__(self) -> Self:
         return self.start()
@@ -241,7 +244,7 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        if self._engine is None:
+        if self._file is None:
             # A server or framework that runs no lifespan: the first request starts the queues.
             await anyio.to_thread.run_sync(self._start_late)
         if self._hosts.refuses(scope):
@@ -280,12 +283,12 @@ class App:
         return self.visitors.owner(HTTPConnection({**scope, "session": scope[VISIT]}))
 
     @property
-    def engine(self) -> Engine:
+    def file(self) -> QueueFile:
         """The open file. Raises QueueClosed before the start and after the stop."""
-        engine = self._engine
-        if engine is None:
-            raise queue_errors.QueueClosed("the application is not started")
-        return engine
+        file = self._file
+        if file is None:
+            raise QueueClosed("the application is not started")
+        return file
 
     # ------------------------------------------------------------ helpers
 
@@ -302,7 +305,7 @@ class App:
                 await receive()
         except BaseException as error:
             # The messages of our own errors need no traceback.
-            says_all = isinstance(error, queue_errors.QueueError)
+            says_all = isinstance(error, QueueError)
             message = str(error) if says_all else traceback.format_exc()
             await send({"type": f"lifespan.{step}.failed", "message": message})
             raise
@@ -342,16 +345,7 @@ class App:
             raise
 
     def _open(self) -> None:
-        first = next(iter(self.queues.values()), None)
-        # The settings of the first queue hold for the whole file.
-        settings = Settings() if first is None else settings_of(first)
-        self._engine = Engine.open(
-            self.database,
-            settings.durability,
-            vfs=settings.vfs,
-            flags=settings.open_flags,
-            busy_seconds=settings.busy_seconds,
-        )
+        self._file = open_beside(self.queues.values(), self.database)
 
     def _drop_hub(self) -> None:
         hub, self._hub = self._hub, None
@@ -362,9 +356,9 @@ class App:
 
     def _close(self) -> None:
         self._drop_hub()
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _cookie_secret(self) -> str:
         if self._secret is None:
@@ -383,14 +377,14 @@ class App:
         if hub is None or hub.loop is not asyncio.get_running_loop():
             self._drop_hub()
             pages, of_session = self._most
-            hub = self._hub = Hub(self.engine, most=pages, most_per_session=of_session)
+            hub = self._hub = Hub(self.file, most=pages, most_per_session=of_session)
         return hub
 
     def _defer(
         self, action: str, audience: str, call: Callable[[CapacityLimiter], Awaitable[Any]]
     ) -> str:
         if self._deferred is None:
-            self._deferred = Deferred(lambda: self.engine)
+            self._deferred = Deferred(lambda: self.file)
         return self._deferred.start(action, audience, call)
 
     def _changed(self, session: str) -> None:
@@ -433,7 +427,7 @@ class App:
                 frame,
                 assets,
                 threads,
-                lambda: head(self.engine),
+                lambda: head(self.file),
                 debug=self.debug,
             )
             try:
@@ -456,7 +450,7 @@ class App:
                 Middleware(Sessions, cookie=self._cookie, changed=self._changed),
             ],
             exception_handlers={
-                queue_errors.JobNotFound: trouble.not_found,
+                JobNotFound: trouble.not_found,
                 HTTPException: trouble.http,
                 ActionError: trouble.refused,
                 Exception: trouble.internal,
@@ -474,7 +468,7 @@ class App:
                 TOKEN_VARIABLE,
             )
         secret = "" if token is None else self._cookie_secret()
-        return dashboard(lambda: self.engine, token=token, secret=secret)
+        return dashboard(lambda: self.file, token=token, secret=secret)
 
 
 class _Endpoint:

@@ -14,8 +14,8 @@ from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ..queue import errors as queue_errors
-from ..queue.threads.logs import Log
+from .. import queue
+from ..queue.operators import Log
 from .actions import Action
 from .answers import ok, refused
 from .controller import Controller
@@ -28,7 +28,7 @@ from .visitor import keep_session, session_audience
 
 log: Final = Log("sprag.web", here_always=True)
 
-_UNAVAILABLE: Final = (queue_errors.DatabaseError, queue_errors.QueueClosed)
+_UNAVAILABLE: Final = (queue.DatabaseError, queue.QueueClosed)
 _OPTION: Final = re.compile(r"([a-z_]+): (expected .*)", re.DOTALL)
 
 
@@ -78,7 +78,7 @@ class Calls:
             known = ActionError(said, status=500, type="internal")
         elif isinstance(error, _UNAVAILABLE):
             log.error("could not run an action: %s", request.url.path, exc_info=error)
-        elif isinstance(error, queue_errors.ConfigurationError):
+        elif isinstance(error, queue.ConfigurationError):
             log.warning("refused a call: %s: %s", request.url.path, error)
         headers = {405: {"Allow": "POST"}, 503: {"Retry-After": "5"}}.get(known.status)
         return refused(known, headers)
@@ -124,22 +124,22 @@ def _known(error: Exception) -> ActionError | None:
     match error:
         case ActionError():
             return error
-        case queue_errors.JobNotFound():
+        case queue.JobNotFound():
             return ActionError("There is no such job", status=404, type="unknown_job")
-        case queue_errors.JobExists():
+        case queue.JobExists():
             return ActionError("Another job has this id", status=409, type="job_exists")
-        case queue_errors.IllegalMove():
+        case queue.IllegalMove():
             message = f"This job is {error.status}, so it was not changed"
             return ActionError(message, status=409, type="illegal_move")
-        case queue_errors.PayloadTooLarge():
+        case queue.PayloadTooLarge():
             message = f"Too large: at most {error.limit:,} bytes can be stored"
             return ActionError(message, status=413, type="too_large")
-        case queue_errors.PayloadError():
+        case queue.PayloadError():
             return ActionError(str(error), type="invalid_payload")
-        case queue_errors.QueueFull():
+        case queue.QueueFull():
             message = "The queue is full: try again later"
             return ActionError(message, status=503, type="queue_full")
-        case queue_errors.DatabaseError() | queue_errors.QueueClosed():
+        case queue.DatabaseError() | queue.QueueClosed():
             return ActionError(
                 "Temporarily unavailable. Try again soon", status=503, type="unavailable"
             )
@@ -150,7 +150,7 @@ def _known(error: Exception) -> ActionError | None:
 def _wrong_option(error: Exception) -> ActionError | None:
     """The answer if an option of `enqueue` or the like was wrong, such as a priority, which the
     user has usually chosen; None for any other error."""
-    found = _OPTION.match(str(error)) if type(error) is queue_errors.ConfigurationError else None
+    found = _OPTION.match(str(error)) if type(error) is queue.ConfigurationError else None
     if found is None:
         return None
     field = {"field": found[1], "type": "invalid", "message": found[2]}

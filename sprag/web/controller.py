@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from starlette.requests import Request
 
-from ..queue import Job, QueueService
-from ..queue.errors import JobExists, JobNotFound, QueueFull
+from ..queue import Job, JobExists, JobNotFound, QueueFull, QueueService
 from .answers import Json, answer, job_json
 from .visitor import owner_audience, topic_audience
 

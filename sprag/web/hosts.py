@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from ..http.addresses import host_name, is_loopback
-from ..queue.threads.logs import Log
+from ..queue.operators import Log
 from .errors import StartupError
 
 log: Final = Log("sprag.web", here_always=True)

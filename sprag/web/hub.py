@@ -19,11 +19,8 @@ from typing import Final, NamedTuple
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.job import Notice
-from ..queue.threads.logs import Log
-from ..queue.watch.subscription import Signal, merged, notice_signal, signal_of
-from ..queue.work.engine import Engine
+from ..queue import DatabaseError, QueueClosed, Signal
+from ..queue.operators import Log, Notice, QueueFile, merged, notice_signal, signal_of
 
 log: Final = Log("sprag.web", here_always=True)
 
@@ -79,8 +76,8 @@ class Busy(Exception):
 class Hub:
     """The open pages of one event loop. Made and used there; the journal is read in threads."""
 
-    def __init__(self, engine: Engine, *, most: int, most_per_session: int) -> None:
-        self._engine = engine
+    def __init__(self, file: QueueFile, *, most: int, most_per_session: int) -> None:
+        self._file = file
         self._most = most
         self._most_per_session = most_per_session
         self._loop = asyncio.get_running_loop()
@@ -90,8 +87,7 @@ class Hub:
         self._count = 0
         self._heard: deque[tuple[str, Message]] = deque()
         self._called = False
-        engine.keep_watch()
-        self._subscription = engine.observers.subscribe(self._hear, notices=True)
+        self._subscription = file.subscribe(self._hear, notices=True)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -142,7 +138,7 @@ class Hub:
     ) -> tuple[list[Message], bool]:
         """What happened after `position`, and whether there may be more."""
         return await anyio.to_thread.run_sync(
-            functools.partial(_read, self._engine, audiences, position), limiter=self._readers
+            functools.partial(_read, self._file, audiences, position), limiter=self._readers
         )
 
     def _hear(self, signal: Signal) -> None:
@@ -257,17 +253,17 @@ class Connection:
         self._behind = True
 
 
-def head(engine: Engine) -> Position:
+def head(file: QueueFile) -> Position:
     """Where the journal ends now."""
-    notice = engine.journal.last_notice()
-    seq, tick = engine.journal.head()
+    notice = file.last_notice()
+    seq, tick = file.head()
     return Position(seq, tick, notice)
 
 
-def start_at(engine: Engine, cursor: str | None) -> Position:
+def start_at(file: QueueFile, cursor: str | None) -> Position:
     """Where a page that hands back `cursor` goes on; without a cursor, at the end of the journal.
     Never beyond that end: the file may have been replaced by an older one since."""
-    end = head(engine)
+    end = head(file)
     told = None if cursor is None else Position.parse(cursor)
     return end if told is None else Position(*map(min, told, end))
 
@@ -282,25 +278,23 @@ def message_of(signal: Signal) -> Message:
 
 
 def _read(
-    engine: Engine, audiences: frozenset[str], position: Position
+    file: QueueFile, audiences: frozenset[str], position: Position
 ) -> tuple[list[Message], bool]:
     wanted = tuple(audiences)
-    moves, reports = engine.journal.news_of(wanted, position.seq, position.tick, _PAGE)
+    moves, reports = file.news_of(wanted, position.seq, position.tick, _PAGE)
     full = len(moves) == _PAGE
     found = [
         message_of(signal_of(entry))
         for entry in merged(moves, reports, moves[-1].seq if full else None)
     ]
     if not full:
-        found += [
-            message_of(notice_signal(notice)) for notice in _notices(engine, wanted, position)
-        ]
+        found += [message_of(notice_signal(notice)) for notice in _notices(file, wanted, position)]
     return found, full
 
 
-def _notices(engine: Engine, audiences: Sequence[str], position: Position) -> Iterator[Notice]:
+def _notices(file: QueueFile, audiences: Sequence[str], position: Position) -> Iterator[Notice]:
     after = position.notice
-    while page := engine.journal.notices(after, _PAGE):
+    while page := file.notices(after, _PAGE):
         yield from (notice for notice in page if notice.audience in audiences)
         after = page[-1].id
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ..http.bodies import BodyTooLarge, bounded, media_type_of
-from ..queue.payload.codec import MAX_DEPTH, TOO_DEEP
+from ..queue.operators import MAX_DEPTH, TOO_DEEP
 from .errors import ActionError
 from .uploads import Upload
 

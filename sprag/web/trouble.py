@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..http.addresses import is_loopback
-from ..queue.threads.logs import Log
+from ..queue.operators import Log
 from .errors import ActionError
 from .guards import page_policy
 

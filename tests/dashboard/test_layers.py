@@ -11,7 +11,7 @@ import pytest
 from sprag.dashboard import app
 
 ORDER = (
-    "attempts", "sparing", "filters", "verbs", "owners", "standing", "shapes", "pace",
+    "attempts", "filters", "verbs", "standing", "shapes", "pace",
     "overview", "files", "answers", "bodies", "pages", "access", "signing", "facts", "moves",
     "pruning", "streams", "app", "__init__",
 )  # fmt: skip

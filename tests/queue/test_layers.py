@@ -28,6 +28,7 @@ ROOMS = (
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines engine attendance deadlock pool"),
     ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
+    ("", "shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""

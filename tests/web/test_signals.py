@@ -327,7 +327,7 @@ def test_a_page_that_comes_while_the_application_stops_is_to_come_back_later(
 ) -> None:
     app = make_app()
     with visiting(app) as visitor:
-        app.engine.database.close()
+        app.file.engine.database.close()
         assert visitor.http.get("/_sprag/events").status_code == 503
         with pytest.raises(InvalidStatus), visitor.socket():
             pass

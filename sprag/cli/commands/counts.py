@@ -39,12 +39,11 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
             "expected a duration longer than zero and not infinite", param_hint="--within"
         )
     now = time.time()
-    with settings.opened() as engine:
-        journal = engine.journal
-        rates = measure(journal, now, within)
-        names = list(dict.fromkeys(queues)) or journal.queues()
-        counts = count(journal, owners_of(engine), names)
-        ready = {name: journal.next_ready(name) for name in names}
+    with settings.opened() as file:
+        rates = measure(file, now, within)
+        names = list(dict.fromkeys(queues)) or file.queues()
+        counts = count(file, owners_of(file), names)
+        ready = {name: file.next_ready(name) for name in names}
     waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
     if settings.as_json:
         settings.emit(
