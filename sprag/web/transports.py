@@ -20,7 +20,8 @@ from ..queue.operators import Log, QueueFile
 from .answers import refused
 from .errors import ActionError
 from .guards import Origins
-from .hub import Busy, Connection, Hub, Position, start_at
+from .hub import Busy, Connection, Hub
+from .news import Position, start_at
 from .visitor import Visitors, session_id
 
 log: Final = Log("sprag.web", here_always=True)

@@ -637,7 +637,7 @@ def test_an_action_that_takes_long_holds_up_no_other(make_app: MakeApp, browse: 
     app = make_app(HELD, threads=3)
     client = browse(app)
     gate = Gate()
-    module: Any = importlib.import_module(f"{app._routes}.page")
+    module: Any = importlib.import_module(f"{app._parts.routes}.page")
     module.GATE = gate
     answers: list[str] = []
 

@@ -17,7 +17,8 @@ from tests.support import said
 ORDER = (
     "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
     "hosts", "trouble", "options", "controller", "discovery", "mentions", "templates", "assets",
-    "hub", "pages", "transports", "deferred", "payloads", "calls", "app", "__init__",
+    "news", "hub", "pages", "transports", "deferred", "payloads", "calls", "keys", "live", "life",
+    "lifespan", "assembly", "app", "__init__",
 )  # fmt: skip
 
 BELOW = {"queue", "http", "browser", "dashboard"}

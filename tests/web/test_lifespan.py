@@ -251,7 +251,7 @@ def test_a_stop_that_is_interrupted_closes_the_file(
         stop_together(queues)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sprag.web.app.stop_together", interrupted)
+    monkeypatch.setattr("sprag.web.life.stop_together", interrupted)
     app = make_app()
     with pytest.raises(KeyboardInterrupt), app:
         pass
@@ -363,7 +363,10 @@ def test_pages_of_both_processes_see_every_move_and_one_may_be_killed(
     # This one leaves its jobs to the other, so every move but the first is another process's.
     app = make_app(run_jobs=False)
     code = SECOND.format(
-        folder=str(tmp_path / "import"), routes=app._routes, database=str(database), secret=SECRET
+        folder=str(tmp_path / "import"),
+        routes=app._parts.routes,
+        database=str(database),
+        secret=SECRET,
     )
     with served(app) as url, Visitor(url) as visitor, child(code) as process:
         assert process.stdout is not None
@@ -397,7 +400,10 @@ def test_a_page_finds_everything_after_its_server_was_killed(
 ) -> None:
     app = make_app()
     code = SECOND.format(
-        folder=str(tmp_path / "import"), routes=app._routes, database=str(database), secret=SECRET
+        folder=str(tmp_path / "import"),
+        routes=app._parts.routes,
+        database=str(database),
+        secret=SECRET,
     )
     with child(code) as process:
         assert process.stdout is not None
