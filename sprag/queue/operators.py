@@ -21,6 +21,7 @@ from .ids import is_job_id
 from .job import Notice, attempts_of
 from .liveness.processes import Process, lost_of
 from .opened import QueueFile, open_beside, open_file
+from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .shapes import job_shape, move_shape
 from .sparing import Sparing
@@ -45,6 +46,7 @@ __all__ = [
     "TERMINAL",
     "TOO_DEEP",
     "WAITING",
+    "CommonOptions",
     "Folder",
     "Glance",
     "Log",
