@@ -15,6 +15,8 @@ _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
 
+_MODULES = ("line", "handlers", "elements", "events", "results", "module", "receivers")
+
 # Typed code imports these beside sprag, and a browser's Python has neither.
 _FUTURE = "annotations = True\n"
 _TYPING = "TYPE_CHECKING = False\nAny = object\n\n\ndef cast(kind, value):\n    return value\n"
@@ -57,12 +59,14 @@ def stylesheet() -> File:
 
 @cache
 def python_assets() -> tuple[File, ...]:
-    """What a page with modules in Python needs in addition: Brython, the bridge, and module.py.
+    """What a page with modules in Python needs in addition: Brython, the bridge, and our package.
 
     Raises RuntimeError if Brython is not installed.
     """
-    sources = {"sprag": _own("module.py"), "__future__": _FUTURE, "typing": _TYPING}
-    package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}
+    modules = {f"sprag.{name}": _own(f"python/{name}.py") for name in _MODULES}
+    plain = {"__future__": _FUTURE, "typing": _TYPING, **modules}
+    package = {"$timestamp": 0, "sprag": [".py", _own("python/__init__.py"), [], 1]}
+    package |= {name: [".py", text, []] for name, text in plain.items()}
     # The form in which Brython takes modules: see loadBrythonPackage in brython.js.
     runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
     return (

@@ -10,7 +10,7 @@ import pytest
 
 import sprag
 from sprag import queue, web
-from sprag.browser import module as browser_module
+from sprag.browser import python as browser_module
 from sprag.web import app
 from tests.support import said
 
