@@ -5,12 +5,12 @@
  * Everything goes as JSON text through two functions, one each way: `receive` is Python's, `call`
  * is the page's. Only the end of the file knows Brython; another Python would replace that part.
  *
- * @typedef {import("./sprag.js").Module} PageModule
- * @typedef {import("./sprag.js").ModuleFile} ModuleFile
- * @typedef {import("./sprag.js").PythonUrls} PythonUrls
- * @typedef {typeof import("./sprag.js") & Shared} Sprag
+ * @typedef {import("./page/module.js").Module} PageModule
+ * @typedef {import("./page/types.js").ModuleFile} ModuleFile
+ * @typedef {import("./page/types.js").PythonUrls} PythonUrls
+ * @typedef {typeof import("./page/start.js") & Shared} Sprag
  * @typedef {{startFailed: (what: string, error: unknown) => void,
- *   wasThen: (event: Event, element: Element) => import("./sprag.js").Was | undefined}} Shared
+ *   wasThen: (event: Event, element: Element) => import("./page/types.js").Was | undefined}} Shared
  * @typedef {Record<string, any>} Message
  */
 
@@ -139,7 +139,7 @@ const verbs = {
     for (const [field, list] of Object.entries(sent)) {
       payload[field] = list.map((/** @type {number} */ number) => files[number]);
     }
-    /** @param {import("./sprag.js").Result} value */
+    /** @param {import("./page/types.js").Result} value */
     const finish = (value) => {
       const taken = send({ do: "callback", callback, kind: "result", value, once: true });
       if (taken === false) sprag.reportFailure(name, value);

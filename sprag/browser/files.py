@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,6 +12,15 @@ from pathlib import Path
 
 from ..http.files import File, named_by_content, packed
 
+_PAGE = (
+    "console", "names", "values", "config", "ready", "connection", "actions", "attributes",
+    "markup", "module", "replay", "start",
+)  # fmt: skip
+"""The parts of sprag.js, in the folder `page`. Each imports only parts before it."""
+
+_IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(async|class|const|function|let)\b)", re.MULTILINE)
+_BLANK = re.compile(r"\n{2,}")
 _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
@@ -35,7 +45,7 @@ class PythonNames:
 def core_assets() -> tuple[File, ...]:
     """What every page with a module needs: sprag.js under its hashed name, `sprag.js`, which points
     there, and early.js, which runs before the content is there."""
-    script = _asset("sprag.js", _without_comments(_own("sprag.js")))
+    script = _asset("sprag.js", _joined(_own(f"page/{part}.js") for part in _PAGE))
     link = f'export * from "./{script.name}";\n'.encode()
     alias = packed("sprag.js", link, immutable=False)
     return script, alias, _asset("early.js", _without_comments(_own("early.js")))
@@ -106,6 +116,13 @@ def _brython() -> str:
             "a page has a module in Python, which needs Brython's runtime, and the package brython "
             f"is not installed or lacks it ({error}): install sprag-queue[web]"
         ) from error
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """Several modules as one, so that a page asks once: without what they import from each other
+    and without comments."""
+    text = "".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
+    return _BLANK.sub("\n", _without_comments(text)).lstrip()
 
 
 def _without_comments(source: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -48,16 +49,51 @@ def test_the_names_for_a_page_are_those_of_the_assets() -> None:
     assert names.brython.startswith("brython.")
 
 
-def test_what_is_served_has_lost_its_comments_but_no_line() -> None:
-    for place, name in {0: "sprag.js", 2: "early.js"}.items():
-        served = files.core_assets()[place].content.decode()
-        source = Path(files.__file__).with_name(name).read_text()
-        assert "/**" not in served
-        assert served.count("\n") == source.count("\n")
+def parts() -> dict[str, str]:
+    folder = Path(files.__file__).with_name("page")
+    return {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.js")}
+
+
+def test_every_part_of_the_script_is_served_but_the_types() -> None:
+    assert {*files._PAGE, "types"} == set(parts())
     script = files.core_assets()[0].content.decode()
-    source = Path(files.__file__).with_name("sprag.js").read_text()
-    here = "export class Module {"
-    assert script.splitlines().index(here) == source.splitlines().index(here)
+    for text in parts().values():
+        for name in re.findall(
+            r"^export (?:async )?(?:class|const|function) (\w+)", text, re.MULTILINE
+        ):
+            assert len(
+                re.findall(
+                    rf"^(?:class|const|function|async function) {name}\b", script, re.MULTILINE
+                )
+            )
+
+
+@pytest.mark.parametrize("part", files._PAGE)
+def test_a_part_of_the_script_imports_only_those_before_it(part: str) -> None:
+    imported = re.findall(r'^import [^;]* from "\./(\w+)\.js";$', parts()[part], re.MULTILINE)
+    assert set(imported) <= set(files._PAGE[: files._PAGE.index(part)])
+
+
+def test_no_name_of_the_script_is_taken_twice() -> None:
+    script = files.core_assets()[0].content.decode()
+    names = re.findall(r"^(?:async )?(?:class|const|function|let) (\w+)", script, re.MULTILINE)
+    assert len(names) > 50
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_what_is_served_has_lost_its_comments_and_what_its_parts_import() -> None:
+    script, _alias, early = (asset.content.decode() for asset in files.core_assets())
+    for served in (script, early):
+        assert "/**" not in served
+        assert not re.search(r"^\s*//", served, re.MULTILINE)
+    assert not re.search(r"^import\b|^export (?!\{)", script, re.MULTILINE)
+    assert script.count("export {") == 1
+
+
+def test_a_line_of_the_early_script_keeps_its_number() -> None:
+    served = files.core_assets()[2].content.decode()
+    source = Path(files.__file__).with_name("early.js").read_text()
+    assert served.count("\n") == source.count("\n")
 
 
 def test_a_pages_own_module_is_served_as_it_is(tmp_path: Path) -> None:
