@@ -111,7 +111,7 @@ def _moved(file: QueueFile, verb: Verb, ids: Sequence[str]) -> list[str]:
         case "run-now":
             return file.run_now_many(ids)
         case "delete":
-            return file.delete_many(ids)
+            return file.pruning.delete(ids)
         case "cancel":
             return _cancelled(file, ids)
 

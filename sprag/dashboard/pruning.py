@@ -96,7 +96,7 @@ def _count(file: QueueFile, wish: Wish) -> dict[str, Any]:
     queues, before = _limits(file, wish)
     deadline = time.monotonic() + 1.0
     counted = [
-        file.statistics.prunable(q, before, wish.keep, deadline - time.monotonic()) for q in queues
+        file.pruning.prunable(q, before, wish.keep, deadline - time.monotonic()) for q in queues
     ]
     number = sum(count for count, _whole in counted)
     return {"ok": True, "count": number, "all": all(whole for _count, whole in counted)}
@@ -107,7 +107,7 @@ def _prune(file: QueueFile, wish: Wish) -> dict[str, Any]:
     deadline = time.monotonic() + _SECONDS
     done = 0
     for queue in queues:
-        while some := file.prune(queue, before, wish.keep, _MOST):
+        while some := file.pruning.prune(queue, before, wish.keep, _MOST):
             done += some
             if time.monotonic() > deadline:
                 return {"ok": True, "done": done, "more": True}

@@ -39,7 +39,7 @@ def accept(life: Lifecycle, offered: Offer) -> list[Job]:
     options, ids, texts = offered
     engine = life.open()
     engine.accepts()
-    now = engine.journal.enqueue(options, ids, texts)
+    now = engine.store.enqueue(options, ids, texts)
     if now >= life.look_at:
         life.enqueued(now)
     due_at = now if options.due_at is None else max(options.due_at, now)
@@ -58,7 +58,7 @@ def accept_once(life: Lifecycle, offered: Offer) -> Job:
     options, (job_id,), (text,) = offered
     engine = life.open()
     engine.accepts()
-    job = engine.journal.enqueue_once(options, job_id, text)
+    job = engine.store.enqueue_once(options, job_id, text)
     if job.queue != options.queue or not same(job.item_json, text):
         raise errors.JobExists(job_id, job.queue)
     return job

@@ -180,7 +180,7 @@ class Lifecycle:
         try:
             if (engine.path, queue) in _told or not is_unattended(engine, queue):
                 return
-            waiting = engine.journal.waiting(queue, MOST + 1)
+            waiting = engine.store.jobs.queued(queue, MOST + 1)
         except errors.QueueError:
             return
         if waiting:

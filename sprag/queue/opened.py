@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .job import Job, Notice, Page, Reported, Transition
+from .job import Job, Notice, Page, Transition
 from .liveness.owners import forget
 from .liveness.processes import Process, processes_of
 from .options import Settings, settings_of
 from .service import QueueService
-from .states import Event, Status
+from .states import Status
+from .store.audit import Audit
 from .store.backup import backup
-from .store.reader import Reader
+from .store.journal import Head, News
+from .store.ownership import Recovered
+from .store.pruning import Pruning
 from .store.search import Search
 from .store.statistics import Statistics
 from .watch.subscription import Callback, Subscription
@@ -59,21 +61,21 @@ class QueueFile:
 
     def now(self) -> float:
         """The time, in unix seconds, by the clock that the journal is written by."""
-        return self.engine.journal.clock()
+        return self.engine.store.clock()
 
     # ------------------------------------------------------------ jobs
 
     def job(self, id_: str) -> Job:
         """One job of any queue. Raises JobNotFound."""
-        return self.engine.journal.job(id_)
+        return self.engine.store.jobs.get(id_)
 
     def history(self, id_: str) -> list[Transition]:
         """Every move of a job, in order. Raises JobNotFound."""
-        return self.engine.journal.history(id_)
+        return self.engine.store.journal.history(id_)
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
-        return self.engine.journal.ids(prefix, count)
+        return self.engine.store.jobs.ids(prefix, count)
 
     def page(
         self,
@@ -83,43 +85,43 @@ class QueueFile:
         before: int | None = None,
     ) -> Page:
         """The `count` newest jobs of these queues (none given: of all) and statuses."""
-        return self.engine.journal.page(queues, statuses, count, before)
+        return self.engine.store.jobs.page(queues, statuses, count, before)
 
     @property
     def search(self) -> Search:
         """Lists of jobs by state, text and time."""
-        return self.engine.journal.search
+        return self.engine.store.search
 
     # ------------------------------------------------------------ queues and processes
 
     def queues(self) -> list[str]:
         """The names of all queues that have a job."""
-        return self.engine.journal.queues()
+        return self.engine.store.jobs.queues()
 
     def counts(self, queue: str) -> dict[Status, int]:
         """The queue's jobs by status, all six of them."""
-        return self.engine.journal.counts(queue)[queue]
+        return self.engine.store.jobs.counts(queue)[queue]
 
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
-        return self.engine.journal.next_ready(queue)
+        return self.engine.store.jobs.next_ready(queue)
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due; None if none waits."""
-        return self.engine.journal.next_due(queue)
+        return self.engine.store.jobs.next_due(queue)
 
     @property
     def statistics(self) -> Statistics:
         """How many jobs there are, how fast they come and end, and how long they take."""
-        return self.engine.journal.statistics
+        return self.engine.store.statistics
 
     def processes(self) -> list[Process]:
         """Every process that runs jobs, or that a job names."""
-        return processes_of(self.engine.journal, self.engine.folder)
+        return processes_of(self.engine.store, self.engine.folder)
 
     def unattended(self, queues: Iterable[str] = ()) -> dict[str, int]:
         """Count the waiting jobs of each queue that no process runs, among these or all."""
-        return unattended(self.engine.journal, self.engine.folder, queues)
+        return unattended(self.engine.store, self.engine.folder, queues)
 
     # ------------------------------------------------------------ moves
 
@@ -129,38 +131,32 @@ class QueueFile:
 
     def cancel_many(self, ids: Sequence[str]) -> list[tuple[str, Status]]:
         """Cancel those of these jobs that can be, in one commit; their ids and new states."""
-        return self.engine.journal.cancel_many(ids)
+        return self.engine.store.cancel_many(ids)
 
     def requeue(self, id_: str) -> Job:
         """Run a failed or cancelled job again. Raises JobNotFound, IllegalMove."""
-        return self.engine.journal.requeue(id_)
+        return self.engine.store.requeue(id_)
 
     def requeue_many(self, ids: Sequence[str]) -> list[str]:
         """Requeue those of these jobs that can be, in one commit; their ids."""
-        return self.engine.journal.requeue_many(ids)
+        return self.engine.store.requeue_many(ids)
 
     def run_now(self, id_: str) -> None:
         """Let a waiting job start before it is due. Raises JobNotFound, IllegalMove."""
-        self.engine.journal.run_now(id_)
+        self.engine.store.run_now(id_)
 
     def run_now_many(self, ids: Sequence[str]) -> list[str]:
         """Like `run_now`, for those of these jobs that wait, in one commit; their ids."""
-        return self.engine.journal.run_now_many(ids)
+        return self.engine.store.run_now_many(ids)
 
-    def delete_many(self, ids: Sequence[str]) -> list[str]:
-        """Delete those of these jobs that have ended, in one commit; their ids."""
-        return self.engine.journal.delete_many(ids)
+    @property
+    def pruning(self) -> Pruning:
+        """Deletes finished jobs: by name, by age or by number."""
+        return self.engine.store.pruning
 
-    def prune(
-        self, queue: str, before: float | None, keep: int | None, most: float = math.inf
-    ) -> int:
-        """Delete finished jobs of a queue that ended before a time, or beyond the newest `keep`;
-        how many."""
-        return self.engine.journal.prune(queue, before, keep, most)
-
-    def recover(self, process: Process) -> list[tuple[str, str, Event]]:
-        """Take the jobs of a process that is gone back: (id, queue, event) of each."""
-        moved = self.engine.journal.recover(process.id)
+    def recover(self, process: Process) -> list[Recovered]:
+        """Take the jobs of a process that is gone back."""
+        moved = self.engine.store.owners.recover(process.id)
         if process.token is not None:
             forget(self.engine.folder, process.token)
         return moved
@@ -171,31 +167,29 @@ class QueueFile:
         """A number that changes with every commit, of whichever process."""
         return self.engine.database.version()
 
-    def head(self) -> tuple[int, int]:
+    def head(self) -> Head:
         """The newest seq and progress tick; 0 if there is none."""
-        return self.engine.journal.head()
+        return self.engine.store.journal.head()
 
-    def news(self, after: int, tick: int, count: int) -> tuple[list[Transition], list[Reported]]:
+    def news(self, after: int, tick: int, count: int) -> News:
         """The next `count` moves after `after`, and all progress stored since `tick`."""
-        return self.engine.journal.news(after, tick, count)
+        return self.engine.store.journal.news(after, tick, count)
 
-    def news_of(
-        self, audiences: Sequence[str], after: int, tick: int, count: int
-    ) -> tuple[list[Transition], list[Reported]]:
+    def news_of(self, audiences: Sequence[str], after: int, tick: int, count: int) -> News:
         """Like `news`, of only the jobs of these audiences."""
-        return self.engine.journal.news_of(audiences, after, tick, count)
+        return self.engine.store.journal.news_of(audiences, after, tick, count)
 
     def notify(self, audience: str, signal: str, data: str) -> None:
         """Store a notice: something that an audience gets to know and that is not a move."""
-        self.engine.journal.notify(audience, signal, data)
+        self.engine.store.notify(audience, signal, data)
 
     def notices(self, after: int, count: int) -> list[Notice]:
         """The next `count` notices after `after`."""
-        return self.engine.journal.notices(after, count)
+        return self.engine.store.journal.notices(after, count)
 
     def last_notice(self) -> int:
         """The id of the newest notice there ever was; 0 if there was none."""
-        return self.engine.journal.last_notice()
+        return self.engine.store.journal.last_notice()
 
     def subscribe(
         self, callback: Callback, *, after: int | None = None, notices: bool = False
@@ -207,9 +201,9 @@ class QueueFile:
     # ------------------------------------------------------------ the file
 
     @property
-    def audit(self) -> Reader:
+    def audit(self) -> Audit:
         """The questions whose answers say whether the file is intact."""
-        return self.engine.journal
+        return self.engine.store.audit
 
     def backup(self, target: str) -> None:
         """Copy the file, while it is in use, to the new file `target`."""

@@ -26,8 +26,8 @@ from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .shapes import job_shape, move_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
+from .store.audit import Audit
 from .store.glances import STATES, WAITING, Glance, State
-from .store.reader import Reader
 from .store.search import Order, Span, Wanted
 from .store.statistics import percentile
 from .threads.inside import owned, refuse_reentry
@@ -46,6 +46,7 @@ __all__ = [
     "TERMINAL",
     "TOO_DEEP",
     "WAITING",
+    "Audit",
     "CommonOptions",
     "Folder",
     "Glance",
@@ -54,7 +55,6 @@ __all__ = [
     "Order",
     "Process",
     "QueueFile",
-    "Reader",
     "Span",
     "Sparing",
     "State",

@@ -230,7 +230,7 @@ class QueueService:
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
         life = self.__life
-        return life.open().journal.job(checks.job_id(job_id), life.settings.name)
+        return life.open().store.jobs.get(checks.job_id(job_id), life.settings.name)
 
     def jobs(
         self,
@@ -253,13 +253,13 @@ class QueueService:
             if status is not None:
                 raise errors.ConfigurationError("jobs: expected status or audience=, got both")
             mine = checks.audience(audience) or ""
-            return life.open().journal.page_of(mine, name, limit, checks.cursor(after))
-        return life.open().journal.page([name], statuses, limit, checks.cursor(after))
+            return life.open().store.jobs.page_of(mine, name, limit, checks.cursor(after))
+        return life.open().store.jobs.page([name], statuses, limit, checks.cursor(after))
 
     def history(self, job_id: str) -> list[Transition]:
         """Every move of the job, in order, with each attempt's error. Raises JobNotFound."""
         life = self.__life
-        return life.open().journal.history(checks.job_id(job_id), life.settings.name)
+        return life.open().store.journal.history(checks.job_id(job_id), life.settings.name)
 
     def wait(self, job_id: str, timeout: Duration | None = None) -> Job:
         """Wait until the job is completed, failed or cancelled, in any process, and return it.
@@ -282,13 +282,13 @@ class QueueService:
         Raises JobNotFound, or IllegalMove for a job in another state.
         """
         life = self.__life
-        return life.open().journal.requeue(checks.job_id(job_id), life.settings.name)
+        return life.open().store.requeue(checks.job_id(job_id), life.settings.name)
 
     def counts(self) -> dict[Status, int]:
         """How many jobs the queue has in each of the six states."""
         life = self.__life
         name = life.settings.name
-        return life.open().journal.counts(name).get(name, dict.fromkeys(STATUSES, 0))
+        return life.open().store.jobs.counts(name).get(name, dict.fromkeys(STATUSES, 0))
 
     def subscribe(self, callback: Callback, after: int | None = None) -> Subscription:
         """Call `callback(signal)` for each move and for progress of this queue's jobs.
@@ -321,9 +321,9 @@ class QueueService:
         if keep is not None:
             checks.whole("keep", keep, 0, 2**62)
         life = self.__life
-        journal = life.open().journal
-        before = None if age is None else journal.clock() - age
-        return journal.prune(life.settings.name, before, keep)
+        store = life.open().store
+        before = None if age is None else store.clock() - age
+        return store.pruning.prune(life.settings.name, before, keep)
 
     def backup(self, path: str | Path) -> None:
         """Write a consistent copy of the whole file to the new file `path` while work goes on.

@@ -64,7 +64,7 @@ class Waiting:
         """
         engine, name = self._engine, self._life.settings.name
         engine.observers.check_open()
-        job = engine.journal.job(self._id, name)
+        job = engine.store.jobs.get(self._id, name)
         if job.finished:
             return job
         if self._life.engine is not engine:

@@ -229,7 +229,7 @@ def test_a_job_tells_its_error_its_moves_and_who_made_them(
     assert said["moves"][1]["owner"]["state"] == "alive"
     queue.stop()
     assert engine.owner is not None
-    engine.journal.leave(engine.owner)
+    engine.store.owners.leave(engine.owner)
     owner = get(client, f"jobs/{job.id}")["moves"][1]["owner"]
     assert (owner["state"], owner["pid"]) == ("gone", None)
 

@@ -398,7 +398,7 @@ def test_one_write_that_fails_does_not_hurt_those_beside_it(
 ) -> None:
     queue = make_queue()
     queue.counts()
-    journal = life_of(queue).open().journal
+    store = life_of(queue).open().store
     ids: list[str] = []
     refused: list[Exception] = []
 
@@ -408,7 +408,7 @@ def test_one_write_that_fails_does_not_hurt_those_beside_it(
     def bad() -> None:
         try:
             # A queue without a name is against the schema.
-            journal.enqueue(Options(queue=""), new_ids(1), ["1"])
+            store.enqueue(Options(queue=""), new_ids(1), ["1"])
         except DatabaseError as error:
             refused.append(error)
 
@@ -421,7 +421,7 @@ def test_one_write_that_fails_does_not_hurt_those_beside_it(
         ]
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(journal._commits._posted) >= 15)
+        wait_until(lambda: len(store._commits._posted) >= 15)
         connection.execute("COMMIT")
     for thread in threads:
         thread.join(DEADLINE)
@@ -473,14 +473,14 @@ class Patient(Counted):
 def test_nobody_sleeps_on_in_a_group_commit() -> None:
     noise = random.Random(1)
 
-    def write(batch: list[Counted]) -> None:
+    def write(batch: list[Counted]) -> int:
         if noise.random() < 0.01:
             # The tickets are posted again, but for the one whose thread is here.
             raise OutOfLuck
-        commits.expect(sum(ticket.patient for ticket in batch))
         for ticket in batch:
             ticket.writes += 1
             ticket.done = True
+        return sum(ticket.patient for ticket in batch)
 
     commits: GroupCommit[Counted] = GroupCommit(write)
     end = time.monotonic() + 1.5
@@ -577,7 +577,7 @@ def test_a_job_that_was_taken_from_a_living_process_harms_none_of_its_workers(
     engine = life_of(queue).engine
     assert engine is not None
     assert engine.owner is not None
-    engine.journal.recover(engine.owner)  # as someone might by force
+    engine.store.owners.recover(engine.owner)  # as someone might by force
     queue.enqueue(2)
     gates[1].wait_held()
     gates[0].open()
@@ -606,9 +606,9 @@ def test_a_lack_of_memory_ends_no_thread_of_a_queue(
 
     with make_queue(worker_count=1) as queue:
         queue.subscribe(seen)
-        journal = life_of(queue).open().journal
-        monkeypatch.setattr(journal, "clock", once(journal.clock))
-        monkeypatch.setattr(journal, "news", once(journal.news))
+        store = life_of(queue).open().store
+        monkeypatch.setattr(store, "clock", once(store.clock))
+        monkeypatch.setattr(store.journal, "news", once(store.journal.news))
         while lacking:
             # Another thread may write what the worker hands in.
             finished(queue, queue.enqueue(1))

@@ -279,7 +279,7 @@ def test_an_owner_whose_commit_said_that_it_failed_is_not_left_behind(
     with pytest.raises(WriteUnknown):
         queue.start()
     queue.start()
-    assert len(life_of(queue).open().journal.owners()) == 1
+    assert len(life_of(queue).open().store.owners.all()) == 1
     queue.stop()
     assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []

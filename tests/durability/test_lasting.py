@@ -12,7 +12,7 @@ import pytest
 from sprag.queue.file.database import Database
 from sprag.queue.liveness.owners import OwnerLock, forget
 from sprag.queue.liveness.recovery import Recovery
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from tests.conftest import MakeQueue
 from tests.support import finished
 
@@ -86,17 +86,17 @@ def test_recovery_is_on_the_disk_before_the_dead_owners_lock_file_goes(
     monkeypatch.setattr("sprag.queue.liveness.recovery.forget", noted)
     file = Database(str(database), "normal", vfs=vfs.name)
     try:
-        journal = Journal(file)
+        store = Store(file)
         lock = OwnerLock(Path(f"{database}-sprag"))
-        journal.add_owner(lock.token, 1, "host")
+        store.owners.add(lock.token, 1, "host")
         lock.abandon()
         assert vfs.unsynced
-        looked = Recovery(journal, Path(f"{database}-sprag"))
+        looked = Recovery(store, Path(f"{database}-sprag"))
         looked.refresh()
         looked.sweep()
         assert unsynced == [False]
         # What comes next is fast again.
-        journal.notify("someone", "signal", "{}")
+        store.notify("someone", "signal", "{}")
         assert vfs.unsynced
     finally:
         file.close()

@@ -54,7 +54,7 @@ class QueueMachine(World):
 
     @initialize()
     def some_jobs(self) -> None:
-        self._enqueue(self.owners[0].journal, self._new_ids(2), 0, 0.0, 2, 2)
+        self._enqueue(self.owners[0].store, self._new_ids(2), 0, 0.0, 2, 2)
 
     @rule(
         who=pick,
@@ -78,21 +78,21 @@ class QueueMachine(World):
         known: int | None,
         gone: int | None,
     ) -> None:
-        journal = self._any_journal(who)
+        store = self._any_store(who)
         ids = self._new_ids(count)
         free = sorted({f"{n:032x}" for n in range(self.accepted)} - self.jobs.keys())
         if gone is not None and free:
             ids[0] = free[gone % len(free)]  # of a job that was pruned, or lost before its time
         if known is not None and self.jobs:
             ids.insert(known % (count + 1), self._pick(known).id)
-        self._enqueue(journal, ids, priority, delay, max_attempts, max_crashes)
+        self._enqueue(store, ids, priority, delay, max_attempts, max_crashes)
 
     @rule(which=pick)
     @precondition(lambda self: self.jobs)
     def enqueue_again_under_the_same_id(self, which: int) -> None:
         job = self._pick(which)
         before = oracle.read(self.eye)
-        self._caller_journal().enqueue(Options(QUEUE), [job.id], ["{}"])
+        self._caller_store().enqueue(Options(QUEUE), [job.id], ["{}"])
         assert oracle.read(self.eye) == before
 
     @rule(which=pick, who=pick)
@@ -100,10 +100,10 @@ class QueueMachine(World):
     def cancel(self, which: int, who: int) -> None:
         job = self._pick(which)
         if who % 2:
-            self._caller_journal()
+            self._caller_store()
             said = self.caller.cancel(job.id).status
         else:
-            said = self._any_journal(who).cancel(job.id)[1].status
+            said = self._any_store(who).cancel(job.id)[1].status
         if job.status == "queued":
             self._moved(job, "cancel")
         elif job.status == "running":
@@ -114,7 +114,7 @@ class QueueMachine(World):
     @precondition(lambda self: self.jobs)
     def requeue(self, which: int) -> None:
         job = self._pick(which)
-        self._caller_journal()
+        self._caller_store()
         if job.status in ("failed", "cancelled"):
             assert self.caller.requeue(job.id).status == "queued"
             self._moved(job, "requeue")
@@ -126,14 +126,14 @@ class QueueMachine(World):
     @rule(keep=st.integers(0, 5))
     def prune_by_count(self, keep: int) -> None:
         ended = sorted(self._in(*TERMINAL), key=lambda job: -job.order)
-        self._caller_journal()
+        self._caller_store()
         self._pruned(self.caller.prune(keep=keep), ended[keep:])
 
     @rule(age=st.sampled_from([0.0, 2.0, 10.0]))
     def prune_by_age(self, age: float) -> None:
         before = self.clock.now - age
         old = [job for job in self._in(*TERMINAL) if job.moved_at < before]
-        self._caller_journal()
+        self._caller_store()
         self._pruned(self.caller.prune(older_than=age), old)
 
     # ------------------------------------------------------------ workers
@@ -148,9 +148,7 @@ class QueueMachine(World):
     @precondition(lambda self: self._run())
     def progress(self, which: int, percent: int) -> None:
         owner, run = self._pick_run(which)
-        owner.journal.report(
-            owner.id, [(run.key, run.starts, None, None, float(percent), "so far")]
-        )
+        owner.store.report(owner.id, [(run.key, run.starts, None, None, float(percent), "so far")])
         self.jobs[run.id].progress = float(percent)
 
     @rule(which=pick, what=pick, wait=st.sampled_from([0.0, 3.0]), reported=st.booleans())
@@ -158,7 +156,7 @@ class QueueMachine(World):
     def end(self, which: int, what: int, wait: float, reported: bool) -> None:
         owner, run = self._pick_run(which)
         outcome = self._outcome(run, what, wait, reported)
-        assert owner.journal.finish(owner.id, [outcome]) == 1
+        assert owner.store.finish(owner.id, [outcome]) == 1
         self._ended(outcome)
 
     @rule(which=pick, what=pick, wait=st.sampled_from([0.0, 3.0]))
@@ -185,10 +183,10 @@ class QueueMachine(World):
         report = (stale.run.key, stale.run.starts, None, None, 1.0, "stale")
         outcome = Outcome(stale.run, event, result, error, report=report)
         before = oracle.read(self.eye)
-        assert stale.owner.journal.finish(stale.owner.id, [outcome]) == 0
+        assert stale.owner.store.finish(stale.owner.id, [outcome]) == 0
         ticket = Exchange(QUEUE, stale.owner.id)
-        stale.owner.journal.dismiss([ticket])
-        assert stale.owner.journal.exchange(ticket, outcome) is None
+        stale.owner.store.dismiss([ticket])
+        assert stale.owner.store.exchange(ticket, outcome) is None
         assert ticket.refused
         after = oracle.read(self.eye)
         assert after == before, "and it left its progress"
@@ -199,7 +197,7 @@ class QueueMachine(World):
         job = self._among([job for job in self._run() if job.status == "running"], which)
         assert job.owner is not None
         with pytest.raises(DatabaseError):
-            job.owner.journal.finish(job.owner.id, [Outcome(job.owner.runs[job.id], "confirm")])
+            job.owner.store.finish(job.owner.id, [Outcome(job.owner.runs[job.id], "confirm")])
 
     # ------------------------------------------------------------ time, death, recovery
 
@@ -210,7 +208,7 @@ class QueueMachine(World):
     @rule(who=pick)
     def promote(self, who: int) -> None:
         due = [job for job in self._in("queued") if job.waiting and job.due_at <= self.clock.now]
-        assert self._any_journal(who).promote(QUEUE) == len(due)
+        assert self._any_store(who).promote(QUEUE) == len(due)
         for job in due:
             job.waiting = False
 
@@ -335,7 +333,7 @@ class QueueMachine(World):
 
     @invariant()
     def the_queue_s_own_view_is_the_model(self) -> None:
-        self._caller_journal()
+        self._caller_store()
         for job in self.jobs.values():
             seen = self.caller.get(job.id)
             assert (seen.status, seen.attempt, seen.crashes) == (

@@ -23,7 +23,7 @@ from sprag.queue.file.checkpoints import Checkpoints
 from sprag.queue.file.connections import Connections
 from sprag.queue.file.database import Database
 from sprag.queue.sql.statements import SCHEMA
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from sprag.queue.watch.observer import Observers
 from sprag.queue.watch.subscription import Subscription
 from tests.support import PATIENCE, for_tool, some
@@ -145,15 +145,15 @@ def test_syncs_that_lie(found: Found, file: str, wanted: str) -> None:
 def test_jobs_that_are_acknowledged_before_their_commit(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enqueue = Journal.enqueue
+    enqueue = Store.enqueue
 
-    def planted(self: Journal, *arguments: Any) -> float:
+    def planted(self: Store, *arguments: Any) -> float:
         writer = threading.Thread(target=enqueue, args=(self, *arguments))
         _writers.append(writer)
         writer.start()
         return self.clock()
 
-    monkeypatch.setattr(Journal, "enqueue", planted)
+    monkeypatch.setattr(Store, "enqueue", planted)
     assert found(burst, GONE)
 
 
@@ -176,7 +176,7 @@ def test_signals_that_are_sent_before_their_commit(
     def planted_commit(self: Database) -> None:
         committing.now = True
         for subscription in subscriptions:
-            if subscription._journal.database is self:
+            if subscription._store.database is self:
                 subscription._read_on()
         committing.now = False
         commit(self)

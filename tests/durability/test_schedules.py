@@ -26,10 +26,13 @@ from _schedules.stage import Scene, Stage
 from _schedules.verdict import Verdict
 from sprag.queue.liveness import recovery
 from sprag.queue.sql import statements
-from sprag.queue.store import journal
+from sprag.queue.store import moves
+from sprag.queue.store.batch import Batches
 from sprag.queue.store.commit import GroupCommit
-from sprag.queue.store.journal import Journal
-from sprag.queue.store.reader import rows_of
+from sprag.queue.store.dealing import Dealer, Seekers
+from sprag.queue.store.ownership import Owners
+from sprag.queue.store.rows import rows_of
+from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Exchange, Run
 from sprag.queue.work import engine, pool
 from tests.support import PATIENCE, for_tool, some, unmeasured
@@ -211,21 +214,21 @@ def test_a_dismissed_worker_that_begins_what_it_was_dealt(
 def test_runs_that_are_dealt_to_whoever_has_gone(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deal = Journal._deal
+    deal = Dealer.deal
 
-    def planted(self: Journal, seekers: list[Exchange], runs: list[Run]) -> None:
-        for seeker in seekers:
-            object.__setattr__(seeker, "done", False)
-        deal(self, seekers, runs)
+    def planted(self: Dealer, seekers: Seekers, runs: list[Run]) -> bool:
+        for seeker in seekers.parked:
+            object.__setattr__(seeker, "parked", True)
+        return deal(self, seekers, runs)
 
-    monkeypatch.setattr(Journal, "_deal", planted)
+    monkeypatch.setattr(Dealer, "deal", planted)
     found("stop against enqueue", "is running, and nobody runs it|waits for ever|raised")
 
 
 def test_runs_that_nobody_has_and_nobody_looks_for(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Journal, "give_back", lambda self, owner, workers: [])
+    monkeypatch.setattr(Store, "give_back", lambda self, owner, workers: [])
     found("stop against enqueue", "is running, and nobody runs it")
 
 
@@ -237,7 +240,7 @@ def test_a_leader_that_wakes_nobody_to_lead_next(
 
 
 def test_a_recovery_in_two_transactions(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
-    def planted(self: Journal, owner: int) -> list[Any]:
+    def planted(self: Owners, owner: int) -> list[Any]:
         def held(connection: apsw.Connection, _now: float) -> list[Any]:
             keys = rows_of(connection, "held_by", owner=owner)
             rows_of(connection, "remove_owner", owner=owner)
@@ -251,10 +254,10 @@ def test_a_recovery_in_two_transactions(found: Found, monkeypatch: pytest.Monkey
                 moved += rows_of(connection, "recover", **bindings)
             return moved
 
-        keys = self._call(held)
-        return self._call(run)
+        keys = self._write(held)
+        return self._write(run)
 
-    monkeypatch.setattr(Journal, "recover", planted)
+    monkeypatch.setattr(Owners, "recover", planted)
     found("two recover at once", r"was taken from owner \d, which lives")
 
 
@@ -275,14 +278,14 @@ def test_an_owner_that_lets_go_of_its_lock_before_its_jobs(
 def test_subscribers_that_are_woken_before_the_commit(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in = Journal._hand_in
+    hand_in = Batches._hand_in
 
-    def planted(self: Journal, writer: Any, now: float, workers: list[Exchange]) -> list[str]:
+    def planted(self: Batches, writer: Any, now: float, workers: list[Exchange]) -> list[str]:
         ids = hand_in(self, writer, now, workers)
         self._on_commit(ids)
         return ids
 
-    monkeypatch.setattr(Journal, "_hand_in", planted)
+    monkeypatch.setattr(Batches, "_hand_in", planted)
     found("cancel against retry", "woken before the COMMIT")
 
 
@@ -297,7 +300,7 @@ def test_transactions_that_are_told_and_not_committed(
 def test_jobs_that_are_acknowledged_and_not_stored(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "_insert", lambda *args: None)
+    monkeypatch.setattr(moves, "insert", lambda *args: None)
     found("stop against enqueue", "was acknowledged and is gone")
 
 
@@ -320,12 +323,12 @@ def test_an_answer_that_is_not_what_the_journal_says(
 def test_a_lock_that_is_taken_and_never_given_back(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def planted(self: Journal, tickets: Any) -> None:
+    def planted(self: Dealer, workers: Any) -> None:
         self._parking.acquire()
-        for ticket in tickets:
-            ticket.stopping = True
+        for worker in workers:
+            worker.stopping = True
 
-    monkeypatch.setattr(Journal, "dismiss", planted)
+    monkeypatch.setattr(Dealer, "dismiss", planted)
     found("stop against enqueue", "waits for ever: take a lock")
 
 

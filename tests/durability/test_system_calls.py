@@ -35,7 +35,7 @@ from sprag.queue import (
 )
 from sprag.queue.liveness.owners import OwnerLock
 from sprag.queue.service import life_of
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, finished, queue_class, said, some
 
@@ -182,7 +182,7 @@ def test_an_owner_whose_lock_file_cannot_be_opened_just_now_is_not_said_to_have_
     queue.counts()
     folder = Path(f"{database}-sprag")
     other = OwnerLock(folder)
-    owner = Journal(life_of(queue).open().database).add_owner(other.token, 1, "elsewhere")
+    owner = Store(life_of(queue).open().database).owners.add(other.token, 1, "elsewhere")
     calls.errno = "EMFILE"
     calls.trigger.hold({"own open"})
     with pytest.raises(DatabaseError):
@@ -192,8 +192,8 @@ def test_an_owner_whose_lock_file_cannot_be_opened_just_now_is_not_said_to_have_
     calls.trigger.lift()
     queue.start()
     finished(queue, queue.enqueue(1))
-    assert owner in [row[0] for row in life_of(queue).open().journal.owners()]
-    Journal(life_of(queue).open().database).leave(owner)
+    assert owner in [row[0] for row in life_of(queue).open().store.owners.all()]
+    Store(life_of(queue).open().database).owners.leave(owner)
     other.release()
 
 

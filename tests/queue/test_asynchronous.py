@@ -249,14 +249,14 @@ def test_those_who_wait_are_woken_by_the_end_of_their_job_only(
 ) -> None:
     queue, other = make_queue(), make_queue(name="other").start()
     jobs = queue.enqueue_many(range(20), delay=1000)
-    journal = life_of(queue).open().journal
-    look, looks = journal.job, [0]
+    store = life_of(queue).open().store
+    look, looks = store.jobs.get, [0]
 
     def counted(*args: Any) -> Job:
         looks[0] += 1
         return look(*args)
 
-    monkeypatch.setattr(journal, "job", counted)
+    monkeypatch.setattr(store.jobs, "get", counted)
 
     async def use() -> None:
         waits = [asyncio.ensure_future(queue.await_job(job.id)) for job in jobs]

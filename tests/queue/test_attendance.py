@@ -66,11 +66,11 @@ def test_a_program_says_nothing_if_another_process_runs_the_queue(
 
 def unattended_here(queue: QueueService) -> dict[str, int]:
     engine = life_of(queue).open()
-    return unattended(engine.journal, engine.folder)
+    return unattended(engine.store, engine.folder)
 
 
 def workers_told(queue: QueueService) -> bool:
-    return any("mail" in workers for *_, workers in life_of(queue).open().journal.owners())
+    return any("mail" in workers for *_, workers in life_of(queue).open().store.owners.all())
 
 
 def test_a_stop_tells_of_jobs_that_it_leaves_to_nobody(
@@ -181,17 +181,17 @@ def test_the_queues_that_nobody_runs_are_counted(make_queue: MakeQueue) -> None:
     engine = life_of(idle).open()
     assert is_unattended(engine, "idle")
     assert not is_unattended(engine, "runs")
-    wait_until(lambda: unattended(engine.journal, engine.folder) == {"idle": 3})
-    assert unattended(engine.journal, engine.folder, ["runs"]) == {}
+    wait_until(lambda: unattended(engine.store, engine.folder) == {"idle": 3})
+    assert unattended(engine.store, engine.folder, ["runs"]) == {}
     runs.stop()
     asked = ["runs", "empty"]
-    wait_until(lambda: unattended(engine.journal, engine.folder, asked) == {"runs": 1})
+    wait_until(lambda: unattended(engine.store, engine.folder, asked) == {"runs": 1})
 
 
 def test_a_great_many_are_not_counted_to_the_end(database: Path) -> None:
     queue = queue_class(name="many")(database=database, durability="normal")
     queue.enqueue_many([0] * (MOST + 5))
     engine = life_of(queue).open()
-    assert unattended(engine.journal, engine.folder) == {"many": MOST + 1}
+    assert unattended(engine.store, engine.folder) == {"many": MOST + 1}
     assert words(MOST + 1) == "more than 1,000 jobs wait and no process runs this queue"
     queue.stop()

@@ -58,16 +58,18 @@ def test_the_news_of_some_audiences_are_theirs_alone(make_queue: MakeQueue, data
     queue.cancel(a.id)
     engine = Engine.open(str(database))
     try:
-        moves, _ = engine.journal.news_of(["a"], 0, 0, 10)
+        moves, _ = engine.store.journal.news_of(["a"], 0, 0, 10)
         assert [(move.job_id, move.event) for move in moves] == [
             (a.id, "enqueue"), (a.id, "cancel"),
         ]  # fmt: skip
-        both, _ = engine.journal.news_of(["a", "b"], moves[0].seq, 0, 10)
+        both, _ = engine.store.journal.news_of(["a", "b"], moves[0].seq, 0, 10)
         assert [(move.job_id, move.event) for move in both] == [
             (b.id, "enqueue"), (a.id, "cancel"),
         ]  # fmt: skip
-        assert engine.journal.news_of(["a"], 0, 0, 3)[0] == moves  # more is new than it may be
-        assert engine.journal.news_of([], 0, 0, 10) == ([], [])
+        assert (
+            engine.store.journal.news_of(["a"], 0, 0, 3)[0] == moves
+        )  # more is new than it may be
+        assert engine.store.journal.news_of([], 0, 0, 10) == ([], [])
     finally:
         engine.close()
 
@@ -85,15 +87,15 @@ def test_the_progress_of_some_audiences_is_theirs_alone(
         ]
     engine = Engine.open(str(database))
     try:
-        _, reports = engine.journal.news_of(["a"], 0, 0, 10)
+        _, reports = engine.store.journal.news_of(["a"], 0, 0, 10)
         assert [(one.job_id, one.progress.current) for one in reports] == [
             (jobs[0].id, 0), (jobs[2].id, 2),
         ]  # fmt: skip
-        _, newer = engine.journal.news_of(["a"], 0, reports[0].tick, 10)
+        _, newer = engine.store.journal.news_of(["a"], 0, reports[0].tick, 10)
         assert newer == reports[1:]
-        seq, _ = engine.journal.head()
+        seq, _ = engine.store.journal.head()
         for count in (3, 4):  # more is new than that, and not
-            assert engine.journal.news_of(["a"], seq, 0, count)[1] == reports
+            assert engine.store.journal.news_of(["a"], seq, 0, count)[1] == reports
     finally:
         engine.close()
 
@@ -108,7 +110,7 @@ def test_who_has_missed_little_is_told_without_a_look_at_all_jobs_of_the_audienc
     for name in ("transitions_of_audiences", "progress_of_audiences_since"):
         monkeypatch.delitem(STATEMENTS, name)
     try:
-        moves, _ = engine.journal.news_of(["a"], 10, 0, 5)
+        moves, _ = engine.store.journal.news_of(["a"], 10, 0, 5)
         assert [move.job_id for move in moves] == [newest.id]
     finally:
         engine.close()
@@ -134,12 +136,12 @@ def test_notices_reach_subscribers_who_ask_for_them(make_queue: MakeQueue, datab
     try:
         engine.observers.subscribe(asking, notices=True)
         engine.observers.subscribe(other)
-        engine.journal.notify("a", "greeting", '{"to": 1}')
+        engine.store.notify("a", "greeting", '{"to": 1}')
         make_queue().enqueue(1)
         (first, *_) = [s for s in asking.wait_for(lambda all_: len(all_) == 2) if "notice" in s]
         assert first == {"signal": "greeting", "notice": 1, "audience": "a", "data": {"to": 1}}
         assert [s["event"] for s in other.wait_for(len)] == ["enqueue"]
-        assert engine.journal.last_notice() == 1
+        assert engine.store.journal.last_notice() == 1
     finally:
         engine.close()
 

@@ -31,16 +31,16 @@ class Disk:
         self.free.set()
         self.commits: GroupCommit[Ticket] = GroupCommit(self.write)
 
-    def write(self, batch: list[Ticket]) -> None:
+    def write(self, batch: list[Ticket]) -> int:
         self.batches.append(batch)
         self.writers.append(threading.get_ident())
         self.entered.set()
         wait(self.free)
         if self.slow:
             threading.Event().wait(self.slow)
-        self.commits.expect(self.expected)
         for ticket in batch:
             ticket.done = True
+        return self.expected
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def test_the_patient_gather_as_long_as_they_find_each_other(
     monkeypatch.setattr(commit, "LINGER_SECONDS", 0.05)
     disk = Disk()
     disk.expected, disk.slow = 4, 0.1
-    disk.commits.expect(4)
+    disk.commits._quorum = 4
     with posting(*(Patient() for _ in range(4)), disk=disk, rounds=6):
         pass
     assert [len(batch) for batch in disk.batches] == [4] * 6
@@ -110,7 +110,7 @@ def test_the_patient_gather_as_long_as_they_find_each_other(
 def test_to_linger_in_vain_is_given_up_for_a_while() -> None:
     disk, ticket = Disk(), Patient()
     disk.expected = 2  # of whom one never comes
-    disk.commits.expect(2)
+    disk.commits._quorum = 2
     lingered = []
     for _ in range(100):
         before = disk.commits._vain
@@ -123,7 +123,7 @@ def test_to_linger_in_vain_is_given_up_for_a_while() -> None:
 def test_an_impatient_one_takes_those_who_linger_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit, "LINGER_SECONDS", DEADLINE)
     disk, patient, hasty = Disk(), Patient(), Ticket()
-    disk.commits.expect(2)
+    disk.commits._quorum = 2
     with posting(patient, disk=disk):
         wait_until(posted(disk, patient))
         disk.commits.submit(hasty)

@@ -34,7 +34,7 @@ from sprag.queue.file import place
 from sprag.queue.file.database import Database
 from sprag.queue.file.identity import APPLICATION_ID, FORMAT
 from sprag.queue.file.mounts import Ground
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -463,7 +463,7 @@ def test_a_close_waits_for_a_read_that_is_under_way(database: Path) -> None:
 
 def test_a_close_waits_for_a_write_that_is_under_way(database: Path) -> None:
     opened = Database(str(database))
-    journal = Journal(opened)
+    store = Store(opened)
     gate, written = Gate(), Seen()
 
     def held(connection: apsw.Connection, now: float) -> None:
@@ -471,7 +471,7 @@ def test_a_close_waits_for_a_write_that_is_under_way(database: Path) -> None:
         gate.hold()
 
     def write() -> None:
-        journal._call(held)
+        store._write(held)
         written(True)
 
     writing = threading.Thread(target=write)
@@ -486,7 +486,7 @@ def test_a_close_waits_for_a_write_that_is_under_way(database: Path) -> None:
     assert written.all == [True]
     assert sql(database, "SELECT count(*) FROM job") == [(1,)]
     with pytest.raises(QueueClosed):
-        journal.promote("work")
+        store.promote("work")
 
 
 def test_a_closed_queue_holds_no_descriptor(make_queue: MakeQueue, database: Path) -> None:

@@ -29,10 +29,10 @@ LOCKS = (
 READS = ("reading", "snapshot")
 UNDER_ANOTHER_MARK = {
     "commit.py": "submit() carries the mark around all of it",
-    "database.py": "its callers carry it: reads in `reader`, the writer in `commit`, the keeper",
+    "database.py": "its callers carry it: reads, the writer in `commit`, the keeper",
     "usage.py": "as in database",
-    "journal.py: with self.database.turn": "as in commit",
-    "journal.py: with self._parking": "as in commit, but for dismiss()",
+    "batch.py: with self._database.turn": "as in commit",
+    "dealing.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",
     "lifecycle.py: with _names": "in _start(), which carries it",

@@ -13,7 +13,8 @@ import pytest
 from sprag.queue import Job, JobError, QueueFull, errors
 from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.dealing import Seekers
+from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
 from tests.support import DEADLINE, wait_until
 
@@ -34,28 +35,28 @@ class Bench:
     def __init__(self, database: Database) -> None:
         self.clock = Clock()
         self.ended: list[str] = []
-        self.journal = Journal(database, self.clock, self.ended.extend)
-        self.me = self.journal.add_owner("mine", 1, "here")
-        self.other = self.journal.add_owner("theirs", 2, "here")
+        self.store = Store(database, self.clock, self.ended.extend)
+        self.me = self.store.owners.add("mine", 1, "here")
+        self.other = self.store.owners.add("theirs", 2, "here")
 
     def enqueue(self, **options: Any) -> str:
         [id_] = new_ids(1)
-        self.journal.enqueue(Options("work", **options), [id_], ["1"])
+        self.store.enqueue(Options("work", **options), [id_], ["1"])
         return id_
 
     def start(self, owner: int | None = None) -> Run:
         """The run of the next job; there must be one."""
-        run = self.journal.exchange(Exchange("work", owner or self.me), None)
+        run = self.store.exchange(Exchange("work", owner or self.me), None)
         assert run is not None
         return run
 
     def finish(self, run: Run, event: Any, owner: int | None = None, **told: Any) -> bool:
         """Whether the outcome was accepted."""
         outcome = Outcome(run, event, **told)
-        return self.journal.finish(owner or self.me, [outcome]) == 1
+        return self.store.finish(owner or self.me, [outcome]) == 1
 
     def events(self, id_: str) -> list[str]:
-        return [moved.event for moved in self.journal.history(id_)]
+        return [moved.event for moved in self.store.journal.history(id_)]
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_an_outcome_is_taken_from_the_run_it_belongs_to(
 ) -> None:
     id_ = bench.enqueue()
     assert bench.finish(bench.start(), event, **told)
-    job = bench.journal.job(id_)
+    job = bench.store.jobs.get(id_)
     assert job.status == status
     assert job.attempt == (0 if event == "release" else 1)
     assert job.error == told.get("error")
@@ -90,9 +91,9 @@ def test_an_outcome_is_taken_from_the_run_it_belongs_to(
 
 def unchanged(bench: Bench, id_: str, act: Callable[[], bool]) -> None:
     """`act` is refused and leaves no trace."""
-    before: tuple[Job, Any] = bench.journal.job(id_), bench.journal.history(id_)
+    before: tuple[Job, Any] = bench.store.jobs.get(id_), bench.store.journal.history(id_)
     assert not act()
-    assert (bench.journal.job(id_), bench.journal.history(id_)) == before
+    assert (bench.store.jobs.get(id_), bench.store.journal.history(id_)) == before
 
 
 @pytest.mark.parametrize(("event", "told", "status"), OUTCOMES)
@@ -120,20 +121,20 @@ def test_of_several_outcomes_the_stale_one_alone_is_refused(bench: Bench) -> Non
     ids = [bench.enqueue() for _ in range(3)]
     runs = [bench.start() for _ in range(3)]
     assert bench.finish(runs[1], "release")
-    taken = bench.journal.finish(bench.me, [Outcome(run, "complete", result="1") for run in runs])
+    taken = bench.store.finish(bench.me, [Outcome(run, "complete", result="1") for run in runs])
     assert taken == 2
-    assert [bench.journal.job(id_).status for id_ in ids] == ["completed", "queued", "completed"]
+    assert [bench.store.jobs.get(id_).status for id_ in ids] == ["completed", "queued", "completed"]
 
 
 def test_a_stale_worker_learns_that_its_outcome_was_refused(bench: Bench) -> None:
     bench.enqueue()
     ticket = Exchange("work", bench.me)
-    run = bench.journal.exchange(ticket, None)
+    run = bench.store.exchange(ticket, None)
     assert run is not None
     assert bench.finish(run, "release")
     bench.enqueue()
     # It has its next run all the same.
-    assert bench.journal.exchange(ticket, Outcome(run, "complete", result="1")) is not None
+    assert bench.store.exchange(ticket, Outcome(run, "complete", result="1")) is not None
     assert ticket.refused
 
 
@@ -152,12 +153,12 @@ def test_a_job_that_was_asked_to_cancel_is_not_queued_again(
 ) -> None:
     id_ = bench.enqueue(max_attempts=5)
     run = bench.start()
-    row, asked = bench.journal.cancel(id_)
+    row, asked = bench.store.cancel(id_)
     assert row is not None
     assert asked.status == "cancelling"
     assert row[1:] == (run.starts, "cancelling", bench.me)
     assert bench.finish(run, event, **told)
-    job = bench.journal.job(id_)
+    job = bench.store.jobs.get(id_)
     assert (job.status, job.attempt) == (status, 1)
     assert bench.events(id_) == ["enqueue", "start", "cancel", became]
 
@@ -170,25 +171,25 @@ def test_only_ready_jobs_are_claimed_the_highest_priority_first(bench: Bench) ->
 
 def test_a_job_of_another_queue_is_not_claimed(bench: Bench) -> None:
     [other] = new_ids(1)
-    bench.journal.enqueue(Options("other", priority=9), [other], ["1"])
+    bench.store.enqueue(Options("other", priority=9), [other], ["1"])
     mine = bench.enqueue()
     assert bench.start().id == mine
-    assert bench.journal.job(other).status == "queued"
+    assert bench.store.jobs.get(other).status == "queued"
 
 
 def test_waiting_jobs_are_promoted_when_they_are_due(bench: Bench) -> None:
     now = bench.clock.now
     ids = [bench.enqueue(due_at=now + seconds) for seconds in (30, 10, 20)]
-    assert bench.journal.next_due("work") == now + 10
-    assert bench.journal.promote("work") == 0
+    assert bench.store.jobs.next_due("work") == now + 10
+    assert bench.store.promote("work") == 0
     bench.clock.now = now + 20
-    assert bench.journal.promote("work") == 2
-    assert bench.journal.next_due("work") == now + 30
+    assert bench.store.promote("work") == 2
+    assert bench.store.jobs.next_due("work") == now + 30
     # In order of acceptance, as all that is ready.
     assert [bench.start().id, bench.start().id] == [ids[1], ids[2]]
     bench.clock.now = now + 30
-    assert bench.journal.promote("work") == 1
-    assert bench.journal.next_due("work") is None
+    assert bench.store.promote("work") == 1
+    assert bench.store.jobs.next_due("work") is None
 
 
 def test_a_waiting_job_runs_now_on_request_and_that_is_no_move(bench: Bench) -> None:
@@ -196,33 +197,33 @@ def test_a_waiting_job_runs_now_on_request_and_that_is_no_move(bench: Bench) -> 
     scheduled = bench.enqueue(due_at=now + 100)
     retrying = bench.enqueue()
     bench.finish(bench.start(), "retry", error=ERROR, due_at=now + 200)
-    moves = bench.journal.head()
+    moves = bench.store.journal.head()
     bench.clock.now = now + 5
-    assert bench.journal.run_now(scheduled)
-    assert bench.journal.run_now_many([retrying, scheduled]) == [retrying]
-    assert bench.journal.head() == moves
-    assert bench.journal.next_due("work") is None
-    assert {bench.journal.job(id_).due_at for id_ in (scheduled, retrying)} == {now + 5}
+    assert bench.store.run_now(scheduled)
+    assert bench.store.run_now_many([retrying, scheduled]) == [retrying]
+    assert bench.store.journal.head() == moves
+    assert bench.store.jobs.next_due("work") is None
+    assert {bench.store.jobs.get(id_).due_at for id_ in (scheduled, retrying)} == {now + 5}
     assert {bench.start().id, bench.start().id} == {scheduled, retrying}
-    assert bench.journal.strays(9) == bench.journal.misfolds(9) == []
+    assert [*bench.store.audit.strays(9), *bench.store.audit.misfolds(9)] == []
 
 
 def test_only_a_waiting_job_can_be_let_run_now(bench: Bench) -> None:
     ready = bench.enqueue()
-    assert not bench.journal.run_now(ready)
+    assert not bench.store.run_now(ready)
     run = bench.start()
     with pytest.raises(errors.IllegalMove, match="it is running, expected queued"):
-        bench.journal.run_now(ready)
+        bench.store.run_now(ready)
     bench.finish(run, "complete", result="1")
     with pytest.raises(errors.IllegalMove, match="it is completed"):
-        bench.journal.run_now(ready)
+        bench.store.run_now(ready)
     [nobody] = new_ids(1)
     with pytest.raises(errors.JobNotFound):
-        bench.journal.run_now(nobody)
+        bench.store.run_now(nobody)
     waiting = bench.enqueue(due_at=bench.clock.now + 9)
     with pytest.raises(errors.JobNotFound):
-        bench.journal.run_now(waiting, "other")
-    assert bench.journal.next_due("work") is not None
+        bench.store.run_now(waiting, "other")
+    assert bench.store.jobs.next_due("work") is not None
 
 
 def test_only_finished_jobs_are_deleted_and_the_newest_and_the_last_to_move_stay(
@@ -230,20 +231,20 @@ def test_only_finished_jobs_are_deleted_and_the_newest_and_the_last_to_move_stay
 ) -> None:
     done, last, running, queued, newest = (bench.enqueue() for _ in range(5))
     first, second, _third = (bench.start() for _ in range(3))
-    bench.journal.cancel(newest)
+    bench.store.cancel(newest)
     bench.finish(first, "complete", result="1")
     bench.finish(second, "fail", error=ERROR)
     [nobody] = new_ids(1)
     ids = [done, last, running, queued, newest, nobody]
-    assert bench.journal.delete_many(ids) == [done]
+    assert bench.store.pruning.delete(ids) == [done]
     with pytest.raises(errors.JobNotFound):
-        bench.journal.job(done)
-    assert bench.journal.missing() == 0
-    assert [bench.journal.job(id_).status for id_ in ids[1:5]] == [
+        bench.store.jobs.get(done)
+    assert bench.store.audit.missing() == 0
+    assert [bench.store.jobs.get(id_).status for id_ in ids[1:5]] == [
         "failed", "running", "queued", "cancelled",
     ]  # fmt: skip
     bench.enqueue()
-    assert bench.journal.delete_many([newest, last]) == [newest, last]
+    assert bench.store.pruning.delete([newest, last]) == [newest, last]
 
 
 def test_a_retry_that_is_due_at_once_needs_no_promotion(bench: Bench) -> None:
@@ -259,71 +260,74 @@ def test_recovery_takes_the_jobs_of_one_owner(bench: Bench) -> None:
     asked = bench.enqueue()
     bench.start(bench.other)
     bench.start(bench.other)
-    bench.journal.cancel(asked)
-    moved = bench.journal.recover(bench.other)
+    bench.store.cancel(asked)
+    moved = bench.store.owners.recover(bench.other)
     assert sorted(moved) == sorted([(theirs, "work", "recover"), (asked, "work", "confirm")])
-    job = bench.journal.job(theirs)
+    job = bench.store.jobs.get(theirs)
     assert (job.status, job.attempt, job.crashes, job.error) == ("queued", 1, 1, None)
-    assert bench.journal.job(asked).status == "cancelled"
-    assert bench.journal.job(mine).status == "running"
-    assert [row[0] for row in bench.journal.owners()] == [bench.me]
-    assert bench.journal.recover(bench.other) == []
+    assert bench.store.jobs.get(asked).status == "cancelled"
+    assert bench.store.jobs.get(mine).status == "running"
+    assert [row[0] for row in bench.store.owners.all()] == [bench.me]
+    assert bench.store.owners.recover(bench.other) == []
 
 
 def test_a_job_under_which_too_many_processes_died_fails_and_says_so(bench: Bench) -> None:
     id_ = bench.enqueue(max_crashes=2, max_attempts=9)
     for n in range(2):
-        owner = bench.journal.add_owner(f"owner {n}", n, "here")
+        owner = bench.store.owners.add(f"owner {n}", n, "here")
         bench.start(owner)
-        bench.journal.recover(owner)
-    job = bench.journal.job(id_)
+        bench.store.owners.recover(owner)
+    job = bench.store.jobs.get(id_)
     assert (job.status, job.crashes, job.attempt) == ("failed", 2, 2)
     assert job.error is not None
     assert job.error.type == "ProcessDied"
     assert job.error.message == "the process running this job died 2 times; max_crashes is 2"
     assert bench.events(id_) == ["enqueue", "start", "recover", "start", "lose"]
     assert id_ in bench.ended
-    bench.journal.requeue(id_)
-    assert bench.journal.job(id_).crashes == 0
+    bench.store.requeue(id_)
+    assert bench.store.jobs.get(id_).crashes == 0
 
 
 def test_give_back_leaves_what_the_workers_have(bench: Bench) -> None:
     kept, stray, theirs = (bench.enqueue() for _ in range(3))
     worker = Exchange("work", bench.me)
-    bench.journal.exchange(worker, None)
+    bench.store.exchange(worker, None)
     bench.start()
     bench.start(bench.other)
     # Only where a commit's fate was unknown is there anything to look for.
-    assert bench.journal.give_back(bench.me, [worker]) == []
-    bench.journal.adrift = True
-    assert bench.journal.give_back(bench.me, [worker]) == [stray]
-    assert not bench.journal.adrift
-    assert bench.journal.job(kept).status == "running"
-    assert bench.journal.job(theirs).status == "running"
-    assert (bench.journal.job(stray).status, bench.journal.job(stray).attempt) == ("queued", 0)
+    assert bench.store.give_back(bench.me, [worker]) == []
+    bench.store._dealer.adrift = 1
+    assert bench.store.give_back(bench.me, [worker]) == [stray]
+    assert not bench.store._dealer.adrift
+    assert bench.store.jobs.get(kept).status == "running"
+    assert bench.store.jobs.get(theirs).status == "running"
+    assert (bench.store.jobs.get(stray).status, bench.store.jobs.get(stray).attempt) == (
+        "queued",
+        0,
+    )
 
 
 def test_give_back_takes_a_run_whose_job_a_worker_only_had_before(bench: Bench) -> None:
     id_ = bench.enqueue(max_attempts=2)
     worker = Exchange("work", bench.me)
-    run = bench.journal.exchange(worker, None)
+    run = bench.store.exchange(worker, None)
     assert run is not None
     # Both were stored by a commit of unknown fate, so that the worker still has the first run.
     assert bench.finish(run, "retry", error=ERROR)
     bench.start()
-    bench.journal.adrift = True
-    assert bench.journal.give_back(bench.me, [worker]) == [id_]
-    assert bench.journal.job(id_).status == "queued"
+    bench.store._dealer.adrift = 1
+    assert bench.store.give_back(bench.me, [worker]) == [id_]
+    assert bench.store.jobs.get(id_).status == "queued"
 
 
 def test_an_owner_that_leaves_leaves_nothing_running(bench: Bench) -> None:
     ids = [bench.enqueue() for _ in range(3)]
     bench.start()
     bench.start()
-    bench.journal.cancel(ids[0])
-    assert sorted(bench.journal.leave(bench.me)) == ids[:2]
-    assert [bench.journal.job(id_).status for id_ in ids] == ["cancelled", "queued", "queued"]
-    assert [row[0] for row in bench.journal.owners()] == [bench.other]
+    bench.store.cancel(ids[0])
+    assert sorted(bench.store.owners.leave(bench.me)) == ids[:2]
+    assert [bench.store.jobs.get(id_).status for id_ in ids] == ["cancelled", "queued", "queued"]
+    assert [row[0] for row in bench.store.owners.all()] == [bench.other]
 
 
 def test_progress_of_a_run_that_is_over_is_passed_over(bench: Bench) -> None:
@@ -333,8 +337,8 @@ def test_progress_of_a_run_that_is_over_is_passed_over(bench: Bench) -> None:
     run = bench.start()
 
     def report(owner: int, run: Run, current: int) -> Any:
-        bench.journal.report(owner, [(run.key, run.starts, current, 10, None, None)])
-        progress = bench.journal.job(id_).progress
+        bench.store.report(owner, [(run.key, run.starts, current, 10, None, None)])
+        progress = bench.store.jobs.get(id_).progress
         return progress and progress.current
 
     assert report(bench.me, stale, 1) is None
@@ -349,14 +353,14 @@ def test_outcomes_new_jobs_and_claims_of_a_batch_share_a_commit(
 ) -> None:
     bench.enqueue()
     worker = Exchange("work", bench.me)
-    run = bench.journal.exchange(worker, None)
+    run = bench.store.exchange(worker, None)
     assert run is not None
     second = bench.enqueue()
-    before = bench.journal.database.version()
-    run = bench.journal.exchange(worker, Outcome(run, "complete", result="1"))
+    before = bench.store.database.version()
+    run = bench.store.exchange(worker, Outcome(run, "complete", result="1"))
     assert run is not None
     assert run.id == second
-    assert bench.journal.database.version() == before + 1
+    assert bench.store.database.version() == before + 1
 
 
 def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
@@ -367,7 +371,7 @@ def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
         options = Options("work", max_queued=1)
         worker, call = Exchange("work", bench.me), Call(run)
         enqueue = Enqueue(options, [new_ids(1)[0] + "1"])
-        bench.journal._write([worker, enqueue, call])
+        bench.store._batches.write([worker, enqueue, call])
         return enqueue
 
     def refused(connection: apsw.Connection, now: float) -> None:
@@ -377,8 +381,8 @@ def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
     # Together, the queue is full; one by one, the worker takes its job out of it first.
     enqueue = batch(refused)
     assert enqueue.error is None
-    assert bench.journal.counts("work")["work"]["running"] == 1
-    assert bench.journal.counts("work")["work"]["queued"] == 1
+    assert bench.store.jobs.counts("work")["work"]["running"] == 1
+    assert bench.store.jobs.counts("work")["work"]["queued"] == 1
     # With nothing wrong, they are written together, and the refusal stands.
     enqueue = batch(lambda connection, now: None)
     assert isinstance(enqueue.error, QueueFull)
@@ -388,21 +392,21 @@ def test_a_nudge_also_reaches_a_worker_that_is_not_parked_yet(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr(bench.journal, "_call", calls.append)
+    monkeypatch.setattr(bench.store, "_write", calls.append)
     worker = Exchange("work", bench.me)
-    bench.journal.nudge([worker])
+    bench.store.nudge([worker])
     assert len(calls) == 1
     id_ = bench.enqueue()
     worker.claimed = Run(1, 1, id_, 1, 1, None, b"1")
-    bench.journal.nudge([worker])
+    bench.store.nudge([worker])
     assert len(calls) == 1
 
 
 def test_nothing_is_added_to_a_transaction_that_was_left_open(bench: Bench) -> None:
-    bench.journal.database.begin()
+    bench.store.database.begin()
     id_ = bench.enqueue()
-    bench.journal.database.rollback()
-    assert bench.journal.job(id_).status == "queued"
+    bench.store.database.rollback()
+    assert bench.store.jobs.get(id_).status == "queued"
 
 
 class Alarm(Exception):
@@ -417,12 +421,12 @@ def test_an_exception_from_outside_between_commit_and_deal_gives_the_run_back(
 
     id_ = bench.enqueue()
     with monkeypatch.context() as patch:
-        patch.setattr(bench.journal, "_deal", torn)
+        patch.setattr(bench.store._dealer, "deal", torn)
         with pytest.raises(Alarm):
             bench.start()
-    assert bench.journal.job(id_).status == "running"
-    assert bench.journal.give_back(bench.me, []) == [id_]
-    assert bench.journal.job(id_).attempt == 0
+    assert bench.store.jobs.get(id_).status == "running"
+    assert bench.store.give_back(bench.me, []) == [id_]
+    assert bench.store.jobs.get(id_).attempt == 0
 
 
 @pytest.mark.parametrize("second_raises", [Alarm, None])
@@ -436,7 +440,7 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
     """Also one of ours, which a call of the signal handler has raised, and where another one comes
     while things are put right."""
     id_ = bench.enqueue()
-    database = bench.journal.database
+    database = bench.store.database
     commit, rollback = database.commit, database.rollback
     torn: list[str] = []
 
@@ -455,9 +459,9 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
         patch.setattr(database, "rollback", second)
         with pytest.raises(second_raises or kind):
             bench.start()
-    assert bench.journal.job(id_).status == "running"
-    assert bench.journal.give_back(bench.me, []) == [id_]
-    assert bench.journal.give_back(bench.me, []) == []
+    assert bench.store.jobs.get(id_).status == "running"
+    assert bench.store.give_back(bench.me, []) == [id_]
+    assert bench.store.give_back(bench.me, []) == []
 
 
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:
@@ -468,18 +472,18 @@ def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: B
 
     worker = Torn("work", bench.me)
     dealt: list[Run | None] = []
-    thread = threading.Thread(target=lambda: dealt.append(bench.journal.exchange(worker, None)))
+    thread = threading.Thread(target=lambda: dealt.append(bench.store.exchange(worker, None)))
     thread.start()
     wait_until(lambda: worker.parked)
     ids = new_ids(3)
     with pytest.raises(Alarm):
-        bench.journal.enqueue(Options("work"), ids, ["1"] * 3)
+        bench.store.enqueue(Options("work"), ids, ["1"] * 3)
     thread.join(DEADLINE)
     [run] = dealt
     assert run is not None
     outcome = Outcome(run, "complete", result="1")
-    assert bench.journal.exchange(worker, outcome) is not None
-    assert [bench.journal.job(id_).status for id_ in ids] == ["completed", "running", "queued"]
+    assert bench.store.exchange(worker, outcome) is not None
+    assert [bench.store.jobs.get(id_).status for id_ in ids] == ["completed", "running", "queued"]
 
 
 def test_a_run_that_is_dealt_to_a_worker_and_never_told_to_it_is_given_back(
@@ -487,22 +491,22 @@ def test_a_run_that_is_dealt_to_a_worker_and_never_told_to_it_is_given_back(
 ) -> None:
     untold, told = bench.enqueue(), bench.enqueue()
     worker = Exchange("work", bench.me)
-    deal = bench.journal._deal
+    deal = bench.store._dealer.deal
 
-    def torn(seekers: list[Exchange], runs: list[Run]) -> None:
+    def torn(seekers: Seekers, runs: list[Run]) -> None:
         deal(seekers, runs)
         raise Alarm
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.journal, "_deal", torn)
+        patch.setattr(bench.store._dealer, "deal", torn)
         with pytest.raises(Alarm):
-            bench.journal.exchange(worker, None)
+            bench.store.exchange(worker, None)
     # Nobody can tell yet whether it comes to know of it.
-    assert bench.journal.give_back(bench.me, [worker]) == []
-    run = bench.journal.exchange(worker, None)
+    assert bench.store.give_back(bench.me, [worker]) == []
+    run = bench.store.exchange(worker, None)
     assert run is not None
     assert run.id == told
-    assert bench.journal.give_back(bench.me, [worker]) == [untold]
+    assert bench.store.give_back(bench.me, [worker]) == [untold]
 
 
 def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> None:
@@ -511,6 +515,6 @@ def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> 
         bench = Bench(database)
         bench.enqueue()
         database.writer.execute("DELETE FROM counter")
-        assert bench.journal.head() == (1, 0)
+        assert bench.store.journal.head() == (1, 0)
     finally:
         database.close()

@@ -23,7 +23,8 @@ ROOMS = (
     ("sql", "statements"),
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
-    ("store", "glances commit tickets reader search statistics journal backup"),
+    ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
+              "pruning ownership claims dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines engine attendance deadlock pool"),
@@ -124,15 +125,16 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_database(module: str) -> 
 
 def test_only_these_modules_know_sqlite() -> None:
     using = {module for module in TREES if ("apsw", False) in imports(module)}
-    # `tickets`, `search` and `statistics` only name the type of a connection.
-    assert using == {
-        "file.meaning", "file.checkpoints", "file.connections", "file.identity", "file.inherited",
-        "file.database", "store.reader", "store.journal", "store.tickets", "store.search",
-        "store.statistics",
+    # Most of the store's only name the type of a connection, or make arrays for one.
+    files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
+    stores = {
+        "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
+        "ownership", "claims", "batch", "store",
     }  # fmt: skip
+    assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 
 
-def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> None:
+def test_only_rows_runs_statements_and_only_identity_the_schema() -> None:
     def importing(name: str) -> set[str]:
         return {
             module
@@ -143,7 +145,7 @@ def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> 
             and any(alias.name == name for alias in node.names)
         }
 
-    assert importing("STATEMENTS") == {"store.journal", "store.reader"}
+    assert importing("STATEMENTS") == {"store.rows"}
     assert importing("SCHEMA") == {"file.identity"}
     executing = {
         module
@@ -151,22 +153,19 @@ def test_only_the_journal_runs_statements_and_only_the_database_the_schema() -> 
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany")
     }
-    assert executing == {
-        "file.connections", "file.database", "file.identity", "store.journal", "store.reader",
-    }  # fmt: skip
+    assert executing == {"file.connections", "file.database", "file.identity", "store.rows"}
 
 
-def test_the_journal_runs_nothing_but_named_statements() -> None:
-    for module in ("store.journal", "store.reader"):
-        for node in ast.walk(TREES[module]):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "execute"
-            ):
-                first = node.args[0]
-                assert isinstance(first, ast.Subscript), ast.unparse(node)
-                assert ast.unparse(first.value) == "STATEMENTS"
+def test_rows_runs_nothing_but_named_statements() -> None:
+    for node in ast.walk(TREES["store.rows"]):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "execute"
+        ):
+            first = node.args[0]
+            assert isinstance(first, ast.Subscript), ast.unparse(node)
+            assert ast.unparse(first.value) == "STATEMENTS"
 
 
 def test_the_database_knows_no_table() -> None:

@@ -11,7 +11,7 @@ from tests.support import queue_class, wait_until
 
 def processes(queue: QueueService) -> list[Process]:
     engine = life_of(queue).open()
-    return processes_of(engine.journal, engine.folder)
+    return processes_of(engine.store, engine.folder)
 
 
 def employed(queue: QueueService) -> list[dict[str, int]]:

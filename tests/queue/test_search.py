@@ -11,8 +11,8 @@ from sprag.queue import QueueService
 from sprag.queue.service import life_of
 from sprag.queue.store import search
 from sprag.queue.store.glances import State
-from sprag.queue.store.journal import Journal
 from sprag.queue.store.search import Found, Wanted
+from sprag.queue.store.store import Store
 from tests.conftest import MakeQueue
 from tests.support import finished, sql
 
@@ -28,16 +28,16 @@ def queue(make_queue: MakeQueue) -> QueueService:
     return make_queue(handle, worker_count=1)
 
 
-def journal_of(queue: QueueService) -> Journal:
-    return life_of(queue).open().journal
+def store_of(queue: QueueService) -> Store:
+    return life_of(queue).open().store
 
 
 def find(queue: QueueService, count: int, place: str | None = None, **options: Any) -> Found:
     """What a search finds; `options` are those of `Wanted` and of `find`."""
-    journal = journal_of(queue)
+    store = store_of(queue)
     wanted = {name: options.pop(name) for name in Wanted._fields if name in options}
-    return journal.search.find(
-        Wanted(**{"now": journal.clock(), **wanted}),
+    return store.search.find(
+        Wanted(**{"now": store.clock(), **wanted}),
         count, None if place is None else int(place), **options,
     )  # fmt: skip
 
@@ -162,11 +162,11 @@ def test_failures_come_in_the_order_in_which_they_happened(queue: QueueService) 
     # It waits for the failure after the new attempt, not for the one that was.
     finished(queue, first)
     add(queue)
-    listed = journal_of(queue).search.failures(5)
+    listed = store_of(queue).search.failures(5)
     assert [(job.id, job.error_type, job.error_message) for job in listed] == [
         (first, "ValueError", "one"),
         (second, "ValueError", "two"),
     ]
     # Beyond the window, the newest failed jobs take their place.
-    assert [job.id for job in journal_of(queue).search.failures(5, window=1)] == [first, second]
-    assert [job.id for job in journal_of(queue).search.failures(1)] == [first]
+    assert [job.id for job in store_of(queue).search.failures(5, window=1)] == [first, second]
+    assert [job.id for job in store_of(queue).search.failures(1)] == [first]

@@ -255,9 +255,9 @@ def test_a_job_that_is_pruned_right_after_a_call_has_moved_it_is_returned_all_th
     make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     with make_queue() as queue:
-        journal = life_of(queue).open().journal
+        store = life_of(queue).open().store
         name = "enqueue_once" if call == "enqueue" else call
-        move = getattr(journal, name)
+        move = getattr(store, name)
 
         def move_and_prune(*args: Any) -> Any:
             told = move(*args)
@@ -272,7 +272,7 @@ def test_a_job_that_is_pruned_right_after_a_call_has_moved_it_is_returned_all_th
             queue.enqueue("item", job_id=id_, delay=1000)
         if call == "requeue":
             queue.cancel(id_)
-        monkeypatch.setattr(journal, name, move_and_prune)
+        monkeypatch.setattr(store, name, move_and_prune)
         if call == "enqueue":
             job = queue.enqueue("item", job_id=id_)
         else:

@@ -27,7 +27,7 @@ def queue(make_queue: MakeQueue) -> QueueService:
 
 
 def statistics_of(queue: QueueService) -> Statistics:
-    return life_of(queue).open().journal.statistics
+    return life_of(queue).open().store.statistics
 
 
 def add(queue: QueueService, fail: str = "", **options: Any) -> str:
@@ -40,7 +40,7 @@ def test_moves_are_counted_by_time(queue: QueueService) -> None:
     finished(queue, good, bad)
     statistics = statistics_of(queue)
     events: tuple[Event, ...] = ("enqueue", "complete", "fail")
-    head, _tick = life_of(queue).open().journal.head()
+    head, _tick = life_of(queue).open().store.journal.head()
     # A slot of the epoch's first century has them all.
     counted = statistics.moves(0, head, events, 3e9)
     assert counted == [
@@ -59,7 +59,7 @@ def test_moves_are_counted_by_time(queue: QueueService) -> None:
 def test_queued_jobs_are_counted_by_why_they_are_queued(
     queue: QueueService, database: Path
 ) -> None:
-    now = life_of(queue).open().journal.clock()
+    now = life_of(queue).open().store.clock()
     add(queue)
     for _ in range(3):
         add(queue, delay=3600)
@@ -85,13 +85,13 @@ def test_a_job_that_waits_for_its_next_attempt_is_retrying(make_queue: MakeQueue
         lambda signals: any(s["job_id"] == job and s["event"] == "retry" for s in signals)
     )
     subscription.close()
-    now = life_of(queue).open().journal.clock()
+    now = life_of(queue).open().store.clock()
     counts = statistics_of(queue).tallies((), now)["work"].counts
     assert (counts["ready"], counts["scheduled"], counts["retrying"]) == (0, 1, 1)
 
 
 def test_a_count_stops_at_its_bound_and_says_so(queue: QueueService) -> None:
-    now = life_of(queue).open().journal.clock()
+    now = life_of(queue).open().store.clock()
     for _ in range(11):
         add(queue)
         add(queue, delay=3600)
@@ -136,10 +136,10 @@ def test_what_would_be_pruned_is_what_is_pruned(
     queue.start()
     finished(queue, *jobs)
     queue.stop()
-    journal = life_of(queue).open().journal
-    before = None if older is None else journal.clock() - older
-    counted, whole = journal.statistics.prunable("work", before, keep)
+    store = life_of(queue).open().store
+    before = None if older is None else store.clock() - older
+    counted, whole = store.pruning.prunable("work", before, keep)
     assert whole
-    assert journal.prune("work", before, keep) == counted
+    assert store.pruning.prune("work", before, keep) == counted
     assert len(queue.jobs()) == 9 - counted
     assert counted == {(0.0, None): 8, (None, 2): 7, (1e9, 3): 6, (1e9, None): 0}[older, keep]

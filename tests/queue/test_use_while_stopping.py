@@ -110,7 +110,9 @@ def test_a_subscription_that_begins_while_its_queue_stops_ends_with_it(
     if shared:
         other.counts()  # keeps the file open
     observers = life_of(queue).open().observers
-    part, name = (observers, "subscribe") if "after" in moment else (observers._journal, "head")
+    part, name = (
+        (observers, "subscribe") if "after" in moment else (observers._store.journal, "head")
+    )
     done = getattr(part, name)
 
     def held(*arguments: Any, **options: Any) -> Any:
@@ -156,7 +158,7 @@ def test_a_log_handler_cannot_stop_a_queue_from_a_line_of_its_worker(
         if item == "first" and queue.current_job.run.starts == 1:
             engine = life_of(queue).open()
             assert engine.owner is not None
-            engine.journal.finish(engine.owner, [Outcome(queue.current_job.run, "release")])
+            engine.store.finish(engine.owner, [Outcome(queue.current_job.run, "release")])
         return item
 
     def stop(record: LogRecord) -> None:

@@ -111,7 +111,7 @@ class Process:
 
     def catch_up(self) -> int:
         """Return when the subscriber has heard of all that there is; the newest seq."""
-        head, _tick = self.engine.journal.head()
+        head, _tick = self.engine.store.journal.head()
         with self._heard:
             if not self._heard.wait_for(lambda: self._seq >= head, DEADLINE):
                 raise TimeoutError(f"the subscriber stays at seq {self._seq} of {head}")

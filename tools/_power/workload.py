@@ -140,7 +140,7 @@ class Scene:
     def backup(self, process: Process) -> None:
         """Copy the file while work goes on."""
         name = f"backup-{next(self._numbers)}.db"
-        seq, _tick = process.engine.journal.head()
+        seq, _tick = process.engine.store.journal.head()
         process.queue.backup(self.folder / name)
         self.log.tell("backed up", name, seq)
 

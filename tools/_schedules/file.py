@@ -11,7 +11,7 @@ import apsw
 
 from sprag.queue.file.database import Database
 from sprag.queue.liveness.owners import OwnerLock
-from sprag.queue.store import journal
+from sprag.queue.store import moves
 
 from .primitives import run
 from .scheduler import READ, WRITE
@@ -112,11 +112,11 @@ def step(label: str, how: int, function: Callable[..., Any]) -> Callable[..., An
 
 
 def insert(connection: apsw.Connection, *args: Any) -> None:
-    """The journal's own; by itself it is a transaction."""
+    """The store's own; by itself it is a transaction."""
     if not connection.in_transaction:
         run().pause("INSERT", lambda: Stepped.writing is None, FILE)
         run().touch(FILE, WRITE)
     _plainly(connection, *args)
 
 
-_plainly: Final = journal._insert
+_plainly: Final = moves.insert

@@ -15,7 +15,7 @@ from sprag.queue import lifecycle, service
 from sprag.queue.file import disk
 from sprag.queue.file.database import Database
 from sprag.queue.liveness import owners, recovery
-from sprag.queue.store import commit, journal, tickets
+from sprag.queue.store import batch, claims, commit, dealing, moves, store, tickets
 from sprag.queue.work import engine, pool, running
 
 from . import primitives
@@ -66,23 +66,35 @@ class GroupCommit(Shared, commit.GroupCommit[Any]):
         super()._lead(ticket)
 
 
-class Journal(Shared, journal.Journal):
-    """The journal."""
+class Dealer(Shared, dealing.Dealer):
+    """Who hands out runs."""
 
-    racy = frozenset({"_dealing", "adrift"})
+    racy = frozenset({"adrift"})
 
-    def dismiss(self, tickets: Any) -> None:
+    def dismiss(self, workers: Any) -> None:
         run().pause("dismiss")
-        super().dismiss(tickets)
+        super().dismiss(workers)
 
-    def _deal(self, seekers: Any, runs: Any) -> None:
+    def deal(self, seekers: Any, runs: Any) -> bool:
         run().pause("deal")
-        super()._deal(seekers, runs)
+        return super().deal(seekers, runs)
+
+
+class Batches(Shared, batch.Batches):
+    """Who writes batches."""
+
+
+class Claims(Shared, claims.Claims):
+    """Who starts jobs."""
+
+
+class Store(Shared, store.Store):
+    """The store."""
 
     def cancel(self, id_: str, queue: str | None = None) -> Any:
-        row, job = super().cancel(id_, queue)
-        run().notes.append(("cancel", id_, row))
-        return row, job
+        moved, job = super().cancel(id_, queue)
+        run().notes.append(("cancel", id_, moved))
+        return moved, job
 
     def exchange(self, ticket: Any, outcome: Any) -> Any:
         dealt = super().exchange(ticket, outcome)
@@ -114,7 +126,7 @@ class Engine(Shared, engine.Engine):
     def __init__(self, *args: Any) -> None:
         run().notes.append(("engine", self))
         super().__init__(*args)
-        self.journal.clock = lambda: NOW
+        self.store.clock = lambda: NOW
 
     def _committed(self, finished: Any) -> None:
         if self.database.writer.in_transaction:
@@ -155,17 +167,19 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             },
         ),
         (
-            journal,
+            store,
             {
-                "threading": threading, "Call": Call, "Enqueue": Enqueue,
-                "GroupCommit": GroupCommit, "_insert": insert,
+                "Call": Call, "Enqueue": Enqueue, "GroupCommit": GroupCommit, "Batches": Batches,
+                "Claims": Claims, "Dealer": Dealer,
             },
         ),
+        (moves, {"insert": insert}),
+        (dealing, {"threading": threading}),
         (
             engine,
             {
                 "threading": threading, "Latch": primitives.Event, "Database": database,
-                "Journal": Journal,
+                "Store": Store,
                 "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
                 "tidy": lambda folder, tokens: None,  # not what this is about
                 "_registry": engine._registry,  # another for each run, and this one afterwards

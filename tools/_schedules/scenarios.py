@@ -122,7 +122,7 @@ def _two_recoverers(scene: Scene) -> None:
     run = tickets[0].claimed
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
-    scene.actor("stale worker", a.journal.finish, a.owner, [outcome], of="a")
+    scene.actor("stale worker", a.store.finish, a.owner, [outcome], of="a")
 
 
 def _cancel_against_recovery(scene: Scene) -> None:
@@ -240,7 +240,7 @@ def _stale_word(scene: Scene) -> None:
     outcome = Outcome(run, "complete", result="1")
     scene.actor("kernel", scene.let_go, "a")
     scene.actor("recovery", lambda: (b._recovery.refresh(), b._recovery.sweep()), of="b")
-    scene.actor("worker", a.journal.finish, a.owner, [outcome], of="a")
+    scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
 
 
 def _empty_service(scene: Scene) -> None:

@@ -126,13 +126,13 @@ class Scene:
 
     def enqueue(self, engine: Any, *ids: str, **options: Any) -> None:
         """Accept jobs."""
-        engine.journal.enqueue(Options(QUEUE, **options), ids, ["1"] * len(ids))
+        engine.store.enqueue(Options(QUEUE, **options), ids, ["1"] * len(ids))
         self.accepted += ids
 
     def started(self, engine: Any) -> Exchange:
         """A worker of no thread yet, that has a job."""
         ticket = Exchange(QUEUE, engine.owner)
-        engine.journal.exchange(ticket, None)
+        engine.store.exchange(ticket, None)
         return ticket
 
     def let_go(self, name: str) -> None:

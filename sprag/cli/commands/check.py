@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.operators import Reader, words
+from ...queue.operators import Audit, words
 from .. import options
 from ..exits import FAILED, OK
 from ..owners import Owner, owners_of
@@ -81,7 +81,7 @@ def command(settings: Settings) -> int:
     return FAILED if problems else OK
 
 
-def _problems(audit: Reader) -> Iterator[Problem]:
+def _problems(audit: Audit) -> Iterator[Problem]:
     """Yield what is wrong with the file. If it is damaged, any question may fail."""
     for kind, ask in _QUESTIONS.items():
         try:
@@ -91,12 +91,12 @@ def _problems(audit: Reader) -> Iterator[Problem]:
             yield Problem(kind, f"cannot be checked: {error.__cause__ or error}")
 
 
-def _integrity(audit: Reader) -> Iterator[Problem]:
+def _integrity(audit: Audit) -> Iterator[Problem]:
     for line in audit.integrity():
         yield Problem("integrity", line)
 
 
-def _strays(audit: Reader) -> Iterator[Problem]:
+def _strays(audit: Audit) -> Iterator[Problem]:
     for id_, status, event, last_status, last_event in audit.strays(_MOST):
         last = f"{last_event} to {last_status}" if last_event else "missing"
         yield Problem(
@@ -106,37 +106,37 @@ def _strays(audit: Reader) -> Iterator[Problem]:
         )
 
 
-def _broken_chains(audit: Reader) -> Iterator[Problem]:
+def _broken_chains(audit: Audit) -> Iterator[Problem]:
     for seq, id_, source, previous in audit.broken_chains(_MOST):
         begins, was = source or "nothing", previous or "nothing"
         message = f"the transition begins at {begins}, but the job was at {was}"
         yield Problem("broken_chains", message, job_id=id_, seq=seq)
 
 
-def _orphans(audit: Reader) -> Iterator[Problem]:
+def _orphans(audit: Audit) -> Iterator[Problem]:
     for seq in audit.orphans(_MOST):
         yield Problem("orphans", "the transition belongs to no job", seq=seq)
 
 
-def _misfolds(audit: Reader) -> Iterator[Problem]:
+def _misfolds(audit: Audit) -> Iterator[Problem]:
     for id_, seq in audit.misfolds(_MOST):
         message = "the job's counts, process or error do not agree with its transitions"
         yield Problem("misfolds", message, job_id=id_, seq=seq)
 
 
-def _illegal_moves(audit: Reader) -> Iterator[Problem]:
+def _illegal_moves(audit: Audit) -> Iterator[Problem]:
     for event, source, target, seq in audit.illegal_moves():
         message = f"{event} from {source or 'nothing'} to {target} is not a valid move"
         yield Problem("illegal_moves", message, seq=seq)
 
 
-def _misfits(audit: Reader) -> Iterator[Problem]:
+def _misfits(audit: Audit) -> Iterator[Problem]:
     for seq, id_ in audit.misfits(_MOST):
         message = "the transition's attempt, process or error do not follow from earlier ones"
         yield Problem("misfits", message, job_id=id_, seq=seq)
 
 
-def _progress(audit: Reader) -> Iterator[Problem]:
+def _progress(audit: Audit) -> Iterator[Problem]:
     for id_, key in audit.untimely_progress(_MOST):
         whose = "of the job" if id_ else f"of the key {key}, which belongs to no job,"
         yield Problem(
@@ -144,7 +144,7 @@ def _progress(audit: Reader) -> Iterator[Problem]:
         )
 
 
-def _gaps(audit: Reader) -> Iterator[Problem]:
+def _gaps(audit: Audit) -> Iterator[Problem]:
     missing = audit.missing()
     if missing is None:
         yield Problem("gaps", "the row that counts what was pruned is missing")
@@ -154,7 +154,7 @@ def _gaps(audit: Reader) -> Iterator[Problem]:
         yield Problem("gaps", f"{-missing:,} transitions too many are counted as pruned")
 
 
-_QUESTIONS: Final[dict[str, Callable[[Reader], Iterator[Problem]]]] = {
+_QUESTIONS: Final[dict[str, Callable[[Audit], Iterator[Problem]]]] = {
     "integrity": _integrity,
     "strays": _strays,
     "broken_chains": _broken_chains,

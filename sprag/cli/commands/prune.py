@@ -47,7 +47,7 @@ def command(
         settings.confirm(f"Delete finished jobs in {where} {' or '.join(limits)}?", yes=yes)
         kept = None if keep is None else min(keep, _MANY)
         before = None if older_than is None else time.time() - older_than
-        deleted = {name: file.prune(name, before, kept) for name in queues or file.queues()}
+        deleted = {name: file.pruning.prune(name, before, kept) for name in queues or file.queues()}
     total = sum(deleted.values())
     if settings.as_json:
         settings.emit({"deleted": total, "queues": deleted})

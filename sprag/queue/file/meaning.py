@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import apsw
 
 from .. import errors
+
+ENVIRONMENT: Final = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ProtocolError,
+    apsw.FullError,
+    apsw.NoMemError,
+    apsw.ReadOnlyError,
+    apsw.PermissionsError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    errors.QueueClosed,
+)
+"""What is wrong with the disk or the lock is so for every write: trying each one again would only
+multiply the wait."""
+
+SPOILS: Final = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+"""After these the writer may be one that cannot write any more."""
+
+UNKNOWN: Final = (apsw.IOError, apsw.NoMemError)
+"""What says of a COMMIT neither that it took place nor that it did not."""
 
 
 def meaning(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from ..store.reader import Reader
+from ..store.store import Store
 from .owners import Liveness, doubt, liveness
 
 _MOST: Final = 1_000_000
@@ -36,24 +35,23 @@ class Process:
     remedy: str = ""
 
 
-def processes_of(journal: Reader, folder: Path) -> list[Process]:
+def processes_of(store: Store, folder: Path) -> list[Process]:
     """Every owner that has a row, or that a job names. `folder` has the lock files."""
-    rows = journal.owners()
-    states = {id_: _judged(folder, token, id_) for id_, token, *_ in rows}
+    owners = store.owners.all()
+    states = {owner.id: _judged(folder, owner.token, owner.id) for owner in owners}
     # An owner that leaves removes its row first, and then its lock file. So an owner without a lock
     # file is unknown only if it still has a row now. The same holds for jobs whose owner has no
     # row: those are found in one statement.
-    present = {row[0] for row in journal.owners()}
-    held = journal.held()
-    gone = Counter(owner for _id, owner in journal.unowned(_MOST))
+    present = {owner.id for owner in store.owners.all()}
+    held = store.owners.held()
+    gone = Counter(job.owner for job in store.owners.unowned(_MOST))
     found = []
-    for id_, token, pid, host, at, workers in rows:
+    for id_, token, pid, host, at, workers in owners:
         if id_ in present:
             state, reason, remedy = states[id_]
             found.append(
-                Process(id_, state, held.get(id_, 0), pid, host, at, token, json.loads(workers),
-                        reason, remedy)
-            )  # fmt: skip
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, workers, reason, remedy)
+            )
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ..store.journal import Journal
+from ..store.ownership import Recovered
+from ..store.store import Store
 from ..threads.logs import Log
 from .owners import doubt, forget, liveness
 
@@ -16,8 +17,8 @@ log: Final = Log("sprag.queue")
 class Recovery:
     """Looks after the other owners of a file. `me` is this process's owner id."""
 
-    def __init__(self, journal: Journal, folder: Path, me: int | None = None) -> None:
-        self._journal = journal
+    def __init__(self, store: Store, folder: Path, me: int | None = None) -> None:
+        self._store = store
         self._folder = folder
         self.me = me
         self._others: list[tuple[int, str, int]] = []
@@ -26,9 +27,9 @@ class Recovery:
     def refresh(self) -> None:
         """Read anew who the owners are; for after a commit of another process."""
         self._others = [
-            (owner, token, pid)
-            for owner, token, pid, *_ in self._journal.owners()
-            if owner != self.me
+            (owner.id, owner.token, owner.pid)
+            for owner in self._store.owners.all()
+            if owner.id != self.me
         ]
 
     def sweep(self) -> int:
@@ -38,7 +39,7 @@ class Recovery:
         for owner, token, pid in tuple(self._others):
             state = liveness(self._folder, token)
             if state == "dead":
-                moved = self._journal.recover(owner)
+                moved = self._store.owners.recover(owner)
                 forget(self._folder, token)
                 self._others.remove((owner, token, pid))
                 recovered += len(moved)
@@ -53,7 +54,7 @@ class Recovery:
         if why is None or (owner, why.reason) in self._named:
             return
         # It may have left this very moment: then its row is gone as well.
-        if any(row[0] == owner for row in self._journal.owners()):
+        if any(known.id == owner for known in self._store.owners.all()):
             self._named.add((owner, why.reason))
             log.error(
                 "nobody can tell whether process %d of the file (pid %d) is alive, so its jobs are "
@@ -61,7 +62,7 @@ class Recovery:
             )  # fmt: skip
 
 
-def _summary(moved: Sequence[tuple[str, str, str]]) -> str:
-    named = [f"{id_} of {queue} ({event})" for id_, queue, event in moved[:20]]
+def _summary(moved: Sequence[Recovered]) -> str:
+    named = [f"{job.id} of {job.queue} ({job.event})" for job in moved[:20]]
     more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
     return ", ".join(named + more) or "none"

@@ -11,7 +11,7 @@ from ..file.beside import adapt
 from ..file.database import Database
 from ..file.disk import sync, sync_folder
 from ..file.place import check_length
-from .journal import Journal
+from .store import Store
 
 
 def backup(database: Database, target: str) -> None:
@@ -34,8 +34,8 @@ def backup(database: Database, target: str) -> None:
         database.backup(partial)
         copy = Database(partial, "full", vfs=database.vfs)
         try:
-            journal = Journal(copy)
-            damage = journal.damage()
+            store = Store(copy)
+            damage = store.audit.damage()
             if damage is not None:
                 # Writing to it would make it worse, and keeping it would hide the damage.
                 raise DatabaseCorrupt(
@@ -43,8 +43,8 @@ def backup(database: Database, target: str) -> None:
                     "was made. `sprag check` says more",
                     database.path,
                 )
-            for owner, *_ in journal.owners():
-                journal.leave(owner)
+            for owner in store.owners.all():
+                store.owners.leave(owner.id)
         finally:
             copy.close()
         with Path(partial).open("rb") as file:

@@ -79,13 +79,13 @@ class GroupCommit(Generic[T]):
     what it does must bear repetition.
 
     A ticket that is `patient` does not insist on a transaction of its own:
-    when `write` has said, by `expect`, how many such tickets will be back soon,
-    the first ones wait for the others, `LINGER_SECONDS` at most (as
+    `write` returns how many such tickets will be back soon, and the first ones
+    wait for the others, `LINGER_SECONDS` at most (as
     PostgreSQL's commit_delay does), and the last one to come writes for all.
     Where that wait is in vain, it is not tried again for a while.
     """
 
-    def __init__(self, write: Callable[[list[T]], None]) -> None:
+    def __init__(self, write: Callable[[list[T]], int]) -> None:
         self._write = write
         # Held by who leads, for as long as it writes.
         self._lead_lock = threading.Lock()
@@ -95,10 +95,6 @@ class GroupCommit(Generic[T]):
         self._quorum = 0
         self._vain = 0
         self._pause = 0
-
-    def expect(self, patient: int) -> None:
-        """To be called by `write`: so many patient tickets were answered just now."""
-        self._quorum = patient
 
     def submit(self, ticket: T) -> None:
         """Return when `ticket` is done; raise its error if it has one.
@@ -110,7 +106,7 @@ class GroupCommit(Generic[T]):
         try:
             # From its posting on, others may wait for this thread: it is inside all the while.
             inside.acquire()
-            ticket.parked = ticket.done = False  # in this order: see `Journal._deal_again`
+            ticket.parked = ticket.done = False  # in this order: see `Dealer.deal_again`
             ticket._wakeup.clear()
             ticket._lingers = ticket.patient
             self._posted[ticket] = None
@@ -170,9 +166,9 @@ class GroupCommit(Generic[T]):
                     self._posted.pop(posted, None)
                 self._quorum = 0
                 try:
-                    self._write(batch)
+                    expected = self._write(batch)
                     # Those who have posted meanwhile are still there when the expected ones come.
-                    self._quorum += len(self._posted)
+                    self._quorum = expected + len(self._posted)
                 except BaseException:
                     for other in batch:
                         if not (other.done or other.parked or other is ticket):
@@ -187,7 +183,7 @@ class GroupCommit(Generic[T]):
 
     def _pass_on(self) -> None:
         """Wake the one who has waited longest to be written, now that the lock is free."""
-        for posted in list(self._posted):
+        for posted in list(self._posted) if self._posted else ():
             if not posted._lingers:  # or it would linger no more
                 posted.wake()
                 return

@@ -18,7 +18,7 @@ from ..job import Progress
 from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
-from .reader import Row, queue_names, row_of, rows_of, shown
+from .rows import Row, queue_names, row_of, rows_of, shown
 
 Order = Literal["newest", "oldest", "due", "longest"]
 Span = tuple[float, float]

@@ -4,9 +4,8 @@ read in bounded time."""
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
@@ -14,9 +13,7 @@ from ..file.database import Database
 from ..states import OWNED, TERMINAL, Event, Status
 from ..threads.inside import here
 from .glances import STATES, State
-from .reader import queue_names, row_of, rows_of
-
-_PRUNE_CHUNK: Final = 5_000
+from .rows import queue_names, row_of, rows_of
 
 
 class Tally(NamedTuple):
@@ -94,30 +91,6 @@ class Statistics:
         with here.inside, self._database.reading() as reader:
             ((at,),) = rows_of(reader, "window_start", window=window)
             return None if at is None else float(at)
-
-    def prunable(
-        self, queue: str, before: float | None, keep: int | None, seconds: float = 1.0
-    ) -> tuple[int, bool]:
-        """How many jobs `Journal.prune` would delete, and whether that is all: it counts for
-        about `seconds`."""
-        deadline = time.monotonic() + seconds
-        count = 0
-        with here.inside, self._database.snapshot() as reader:
-            limits = {"before": -1.0 if before is None else before, "boundary": 0}
-            if keep is not None:
-                row = row_of(reader, "prune_boundary", queue=queue, keep=keep)
-                limits["boundary"] = row[0] if row is not None else 0
-            for status in sorted(TERMINAL):
-                after: int | None = 0
-                while after is not None:
-                    if time.monotonic() > deadline:
-                        return count, False
-                    ((after, matching),) = rows_of(
-                        reader, "prunable", queue=queue, status=status, after=after,
-                        count=_PRUNE_CHUNK, **limits,
-                    )  # fmt: skip
-                    count += matching or 0
-        return count, True
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:

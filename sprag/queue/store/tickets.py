@@ -1,15 +1,17 @@
-"""What is posted to the journal: new jobs, a worker's exchange, any other change."""
+"""What is posted to the group commit: new jobs, a worker's exchange, any other change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import apsw
 
 from ..job import JobError
 from ..states import Event
 from .commit import Ticket
+
+R = TypeVar("R")
 
 
 # Tuples, here and below: made for every job, where a frozen dataclass takes four times as long.
@@ -68,15 +70,23 @@ class Enqueue(Ticket):
         self.at = 0.0
 
 
+Change = Callable[[apsw.Connection, float], R]
+"""What is called inside the transaction, with its time."""
+
+
+class Write(Protocol):
+    """Makes a change: returns what it returned, after COMMIT."""
+
+    def __call__(self, run: Change[R], *, lasting: bool = False) -> R: ...
+
+
 class Call(Ticket):
     """Any other change: `run` is called inside the transaction. A `lasting` one survives power
     loss whatever the file's durability, for what is done next outside of the file."""
 
     __slots__ = ("lasting", "result", "run")
 
-    def __init__(
-        self, run: Callable[[apsw.Connection, float], Any], *, lasting: bool = False
-    ) -> None:
+    def __init__(self, run: Change[Any], *, lasting: bool = False) -> None:
         super().__init__()
         self.run = run
         self.lasting = lasting
@@ -87,7 +97,7 @@ class Exchange(Ticket):
     """A worker's standing ticket: it hands in an outcome and asks for the next run.
 
     Made once a worker and used again and again. `stopping` withdraws the
-    request, and is set by `Journal.dismiss` alone. `claimed` is the run that the
+    request, and is set by `Dealer.dismiss` alone. `claimed` is the run that the
     worker has, from the commit of its start to that of its outcome.
     """
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from .. import errors
-from ..store.journal import Journal
+from ..store.store import Store
 from ..threads.inside import here
 from .subscription import Callback, Subscription, join_together, tell_together
 
@@ -28,8 +28,8 @@ class Bell(Protocol):
 class Observers:
     """The subscriptions and waiters of one open file."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._mutex = threading.Lock()
         self._closed = False
         self._subscriptions: list[Subscription] = []
@@ -47,7 +47,7 @@ class Observers:
         notices: bool = False,
     ) -> Subscription:
         subscription = Subscription(
-            self._journal, callback, queue, after, self._forget, notices=notices
+            self._store, callback, queue, after, self._forget, notices=notices
         )
         with here.inside, self._mutex:
             # Under the mutex: a subscription that `close` does not find here would never end.
@@ -85,7 +85,7 @@ class Observers:
             waited = list(self._waiters)
         if waited:
             # One read for all: thousands may wait, and otherwise each would read at every tick.
-            self.committed(self._journal.ended(waited))
+            self.committed(self._store.jobs.ended(waited))
 
     def wake_all(self) -> None:
         """Wake all, so that each looks for itself."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from .. import errors
 from ..job import Notice, Progress, Reported, Transition
-from ..store.journal import Journal
+from ..store.store import Store
 from ..threads.inside import here, refuse_reentry
 from ..threads.interrupts import PIECE_SECONDS
 from ..threads.logs import Log, write_here
@@ -44,7 +44,7 @@ class Subscription:
 
     def __init__(
         self,
-        journal: Journal,
+        store: Store,
         callback: Callback,
         queue: str | None,
         after: int | None,
@@ -52,15 +52,15 @@ class Subscription:
         *,
         notices: bool = False,
     ) -> None:
-        self._journal = journal
+        self._store = store
         self._callback = callback
         self._queue = queue
         self._on_close = on_close
-        head, tick = journal.head()
+        head, tick = store.journal.head()
         self.seq = head if after is None else after
         """The newest transition that was handed over: where to resume with `after=`."""
         self._tick = tick if after is None else 0
-        self._notice = journal.last_notice() if notices else None
+        self._notice = store.journal.last_notice() if notices else None
         self._news = Wakeup()
         self._closed = False
         self._end = Wakeup()
@@ -133,7 +133,7 @@ class Subscription:
 
     def _read_on(self) -> bool:
         """Hand over one page of the journal. True if there may be more."""
-        moves, reports = self._journal.news(self.seq, self._tick, _PAGE)
+        moves, reports = self._store.journal.news(self.seq, self._tick, _PAGE)
         full = len(moves) == _PAGE
         last = moves[-1].seq if full else None
         for entry in merged(moves, reports, last):
@@ -149,7 +149,7 @@ class Subscription:
 
     def _read_notices(self) -> None:
         while self._notice is not None:
-            page = self._journal.notices(self._notice, _PAGE)
+            page = self._store.journal.notices(self._notice, _PAGE)
             for notice in page:
                 if self._closed:
                     return

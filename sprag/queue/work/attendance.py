@@ -8,7 +8,7 @@ from typing import Final
 
 from ..errors import QueueError
 from ..liveness.processes import Process, processes_of
-from ..store.journal import Journal
+from ..store.store import Store
 from .engine import Engine
 
 MOST: Final = 1000
@@ -17,17 +17,17 @@ MOST: Final = 1000
 _START_SECONDS: Final = 2.0
 
 
-def unattended(journal: Journal, folder: Path, queues: Iterable[str] = ()) -> dict[str, int]:
+def unattended(store: Store, folder: Path, queues: Iterable[str] = ()) -> dict[str, int]:
     """Count the waiting jobs of each queue that no process runs, among these queues or all.
 
     `folder` has the lock files of the file's processes. A process that cannot be judged counts as
     alive.
     """
-    processes = processes_of(journal, folder)
+    processes = processes_of(store, folder)
     found = {}
-    for queue in tuple(queues) or journal.queues():
-        if not _is_run(queue, processes, journal.clock()):
-            waiting = journal.waiting(queue, MOST + 1)
+    for queue in tuple(queues) or store.jobs.queues():
+        if not _is_run(queue, processes, store.clock()):
+            waiting = store.jobs.queued(queue, MOST + 1)
             if waiting:
                 found[queue] = waiting
     return found
@@ -45,10 +45,10 @@ def is_run_elsewhere(engine: Engine, queue: str) -> bool:
     """True if another process runs the queue, or has just started and may be about to."""
     others = [
         process
-        for process in processes_of(engine.journal, engine.folder)
+        for process in processes_of(engine.store, engine.folder)
         if process.id != engine.owner
     ]
-    return _is_run(queue, others, engine.journal.clock())
+    return _is_run(queue, others, engine.store.clock())
 
 
 def words(count: int) -> str:

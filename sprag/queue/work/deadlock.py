@@ -175,7 +175,7 @@ def _maybe(wait: HandlerWait) -> int:
 
 def _here(wait: HandlerWait) -> int:
     try:
-        status = wait.engine.journal.job(wait.awaited, wait.queue).status
+        status = wait.engine.store.jobs.get(wait.awaited, wait.queue).status
     except JobNotFound:  # it was pruned, as the wait itself will see
         return 0
     return _maybe(wait) if status == "queued" else 0

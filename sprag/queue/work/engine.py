@@ -25,7 +25,7 @@ from ..file.reserve import NO_ROOM, Reserve
 from ..job import Job
 from ..liveness.owners import OwnerLock
 from ..liveness.recovery import Recovery
-from ..store.journal import Journal
+from ..store.store import Store
 from ..store.tickets import Exchange, Outcome, Run
 from ..threads.inside import here
 from ..threads.interrupts import shielded
@@ -68,8 +68,8 @@ class Engine:
             path, durability, vfs=vfs, flags=flags, busy_seconds=busy_seconds, create=create
         )
         self.folder = folder_of(path)
-        self.journal = Journal(self.database, time.time, self._committed)
-        self.observers = Observers(self.journal)
+        self.store = Store(self.database, time.time, self._committed)
+        self.observers = Observers(self.store)
         self.owner: int | None = None
         self.running: dict[tuple[int, int], RunningJob] = {}
         """By key and starts."""
@@ -81,7 +81,7 @@ class Engine:
         self._lock: OwnerLock | None = None
         self._tidies = True
         """False once an owner's row may be stored that cannot be read here: its lock file stays."""
-        self._recovery = Recovery(self.journal, self.folder)
+        self._recovery = Recovery(self.store, self.folder)
         self._reserve: Reserve | None = None
         self._mutex = threading.Lock()
         self._closing = Latch()
@@ -139,7 +139,7 @@ class Engine:
         if self.owner is not None and self._lock is not None:
             try:
                 self._store_progress()
-                self._for_certain(functools.partial(self.journal.leave, self.owner))
+                self._for_certain(functools.partial(self.store.owners.leave, self.owner))
             except errors.DatabaseError:
                 # The lock file stays, free: the next process to look recovers the jobs.
                 log.exception("%s: this process could not sign off", self.path)
@@ -151,7 +151,7 @@ class Engine:
         self.database.close()
 
     def _tokens(self) -> set[str]:
-        return {token for _id, token, *_ in self.journal.owners()}
+        return {owner.token for owner in self.store.owners.all()}
 
     # ------------------------------------------------------------ running jobs
 
@@ -172,7 +172,7 @@ class Engine:
                         self.path,
                     ) from error
                 try:
-                    self.owner = self.journal.add_owner(
+                    self.owner = self.store.owners.add(
                         lock.token, os.getpid(), socket.gethostname()
                     )
                 except errors.WriteUnknown:
@@ -203,7 +203,7 @@ class Engine:
 
     def dismiss(self, workers: list[Exchange]) -> None:
         """Let these workers end once they have handed in what they have."""
-        self.journal.dismiss(workers)
+        self.store.dismiss(workers)
 
     def discharge(self, workers: list[Exchange]) -> None:
         """Forget these workers; what they still run is released already."""
@@ -219,7 +219,7 @@ class Engine:
         while True:
             self.database.check_open()
             try:
-                run = self.journal.exchange(ticket, outcome)
+                run = self.store.exchange(ticket, outcome)
             except errors.QueueClosed:
                 raise
             except Exception as error:  # a MemoryError, too, is over some time
@@ -263,11 +263,9 @@ class Engine:
     def cancel(self, id_: str, queue: str | None = None) -> Job:
         """Cancel a queued job, or ask a running one to give way; the job as of that commit.
         Raises JobNotFound."""
-        row, job = self._for_certain(lambda: self.journal.cancel(id_, queue))
-        if row is not None:
-            key, starts, status, owner = row
-            if status == "cancelling" and owner == self.owner:
-                self._interrupt(key, starts)
+        moved, job = self._for_certain(lambda: self.store.cancel(id_, queue))
+        if moved is not None and moved.status == "cancelling" and moved.owner == self.owner:
+            self._interrupt(moved.key, moved.starts)
         return job
 
     def keep_watch(self) -> None:
@@ -320,7 +318,7 @@ class Engine:
         if self.dirty and self._every("progress", _PROGRESS_SECONDS):
             self._store_progress()
         if self.owner is not None:
-            self.journal.give_back(self.owner, self._workers)
+            self.store.give_back(self.owner, self._workers)
             self._employ(self.owner)
         version = self.database.version()
         if version != self._version:
@@ -333,11 +331,11 @@ class Engine:
                 raise
         elif self._unheard and self.owner is not None:
             self._pass_on_cancellations(self.owner)
-        now = self.journal.clock()
+        now = self.store.clock()
         for queue, due in tuple(self._due.items()):
             if due is not None and due <= now:
-                self.journal.promote(queue)
-                self._due[queue] = self.journal.next_due(queue)
+                self.store.promote(queue)
+                self._due[queue] = self.store.jobs.next_due(queue)
         if self.owner is not None:
             self._recovery.sweep()
         reserve = self._reserve
@@ -352,19 +350,19 @@ class Engine:
             return
         self._pass_on_cancellations(self.owner)
         for queue in tuple(self._due):
-            self._due[queue] = self.journal.next_due(queue)
+            self._due[queue] = self.store.jobs.next_due(queue)
         self._recovery.refresh()
-        self.journal.nudge(self._workers)
+        self.store.nudge(self._workers)
 
     def _employ(self, owner: int) -> None:
         """Let the file say which queues this process runs, if that has changed."""
         workers = dict(Counter(worker.queue for worker in self._workers))
         if workers != self._employed:
-            self.journal.employ(owner, workers)
+            self.store.owners.employ(owner, workers)
             self._employed = workers
 
     def _pass_on_cancellations(self, owner: int) -> None:
-        told = [self._interrupt(key, starts) for key, starts in self.journal.cancelling(owner)]
+        told = [self._interrupt(key, starts) for key, starts in self.store.owners.cancelling(owner)]
         # A worker that has just been given its run, or has just ended it, cannot be told: again.
         self._unheard = not all(told)
 
@@ -374,7 +372,7 @@ class Engine:
         reports = [report for job in jobs if (report := job.report()) is not None]
         if reports and self.owner is not None:
             try:
-                self.journal.report(self.owner, reports)
+                self.store.report(self.owner, reports)
             except errors.DatabaseError as error:
                 if type(error) is not errors.DatabaseError:
                     # The lock or the disk: a handler may not report again for long.
@@ -391,7 +389,7 @@ class Engine:
     # ------------------------------------------------------------ a full disk
 
     def _spend_reserve(self) -> bool:
-        self.journal.claiming = False
+        self.store.claiming = False
         if self._reserve is None:
             return False
         log.error("the disk of %s is full: no job is started until there is room", self.path)
@@ -399,12 +397,12 @@ class Engine:
 
     def _restore_reserve(self, reserve: Reserve) -> None:
         if reserve.restore():
-            if not self.journal.claiming:
+            if not self.store.claiming:
                 log.warning("the disk of %s has room again: jobs are started", self.path)
-            self.journal.claiming = True
-            self.journal.nudge(self._workers)
+            self.store.claiming = True
+            self.store.nudge(self._workers)
         else:
-            self.journal.claiming = False
+            self.store.claiming = False
 
     # ------------------------------------------------------------ fork
 

@@ -110,7 +110,7 @@ class WorkerPool:
                 for run, job in zip(left.values(), jobs, strict=True)
             ]
             try:
-                self._engine.journal.finish(self._tickets[0].owner, outcomes)
+                self._engine.store.finish(self._tickets[0].owner, outcomes)
             except DatabaseError:
                 log.exception("they could not be released; that happens when this process ends")
         self._engine.discharge(self._tickets)

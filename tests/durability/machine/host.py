@@ -17,7 +17,7 @@ from _power.recorder import RecordingVFS, system_recorded
 from sprag.queue.file.database import Database
 from sprag.queue.liveness.owners import OwnerLock
 from sprag.queue.liveness.recovery import Recovery
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Run
 
 
@@ -79,11 +79,11 @@ class Owner:
 
     def __init__(self, host: Host) -> None:
         self.database = Database(str(host.path), host.durability, vfs=host.vfs)
-        self.journal = Journal(self.database, host.clock)
+        self.store = Store(self.database, host.clock)
         folder = Path(f"{host.path}-sprag")
         self.lock = OwnerLock(folder)
-        self.id = self.journal.add_owner(self.lock.token, os.getpid(), "host")
-        self.recovery = Recovery(self.journal, folder, self.id)
+        self.id = self.store.owners.add(self.lock.token, os.getpid(), "host")
+        self.recovery = Recovery(self.store, folder, self.id)
         self.runs: dict[str, Run] = {}
         self.alive = True
         self.speaks = True

@@ -15,7 +15,7 @@ from _power.log import Durability
 from sprag.queue import JobError, QueueService
 from sprag.queue.service import life_of
 from sprag.queue.states import OWNED, STATUSES, Event
-from sprag.queue.store.journal import Journal
+from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
 from tests.durability.machine.model import Model, Past, Row
@@ -121,20 +121,20 @@ class World(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ helpers
 
-    def _caller_journal(self) -> Journal:
-        """The journal of the queue that only calls, on the machine's clock."""
-        journal = life_of(self.caller).open().journal
-        journal.clock = self.clock
-        return journal
+    def _caller_store(self) -> Store:
+        """The store of the queue that only calls, on the machine's clock."""
+        store = life_of(self.caller).open().store
+        store.clock = self.clock
+        return store
 
-    def _any_journal(self, which: int) -> Journal:
+    def _any_store(self, which: int) -> Store:
         living = self._living()
-        journals = [self._caller_journal(), *(owner.journal for owner in living)]
-        return journals[which % len(journals)]
+        stores = [self._caller_store(), *(owner.store for owner in living)]
+        return stores[which % len(stores)]
 
     def _enqueue(
         self,
-        journal: Journal,
+        store: Store,
         ids: Sequence[str],
         priority: int,
         delay: float,
@@ -143,7 +143,7 @@ class World(RuleBasedStateMachine):
     ) -> None:
         due_at = self.clock.now + delay if delay else None
         options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
-        journal.enqueue(options, ids, ["{}"] * len(ids))
+        store.enqueue(options, ids, ["{}"] * len(ids))
         for id_ in ids:
             if id_ in self.jobs:
                 continue
@@ -163,13 +163,13 @@ class World(RuleBasedStateMachine):
     ) -> Run | None:
         ticket = Exchange(QUEUE, owner.id)
         if not wanted:
-            owner.journal.dismiss([ticket])
+            owner.store.dismiss([ticket])
         # A run that does not come would be waited for without end.
-        timer = threading.Timer(30, owner.journal.dismiss, ([ticket],))
+        timer = threading.Timer(30, owner.store.dismiss, ([ticket],))
         timer.daemon = True
         timer.start()
         try:
-            run = owner.journal.exchange(ticket, outcome)
+            run = owner.store.exchange(ticket, outcome)
         finally:
             timer.cancel()
         assert not ticket.refused
@@ -186,7 +186,7 @@ class World(RuleBasedStateMachine):
         for stale in self.stale:
             if stale.run.key == run.key:
                 outcome = Outcome(stale.run, "fail", error=ERROR)
-                ended = stale.owner.journal.finish(stale.owner.id, [outcome])
+                ended = stale.owner.store.finish(stale.owner.id, [outcome])
                 assert not ended, "a run that was over has ended the next one"
 
     def _outcome(self, run: Run, what: int, wait: float, reported: bool) -> Outcome:
@@ -243,7 +243,7 @@ class World(RuleBasedStateMachine):
     def _left(self, owner: Owner) -> None:
         self.lasting = True
         held = [job for job in self._held() if job.owner is owner]
-        assert sorted(owner.journal.leave(owner.id)) == sorted(job.id for job in held)
+        assert sorted(owner.store.owners.leave(owner.id)) == sorted(job.id for job in held)
         owner.lock.release()
         for job in held:
             self._moved(job, "release" if job.status == "running" else "confirm")

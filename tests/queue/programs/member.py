@@ -68,6 +68,6 @@ if __name__ == "__main__":
     for line in sys.stdin:
         if line == "processes\n":
             engine = life_of(queue).open()
-            for process in processes_of(engine.journal, engine.folder):
+            for process in processes_of(engine.store, engine.folder):
                 say(f"process {process.state} {process.reason}")
     queue.stop()

@@ -1,0 +1,181 @@
+"""Batches: the tickets of a group commit, written in one transaction.
+
+Outcomes, new jobs, other changes and claims share it, in that order, so that a
+job finished and the next one started are one commit, and so are a job enqueued
+and started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import apsw
+
+from .. import errors
+from ..file.database import Database
+from ..file.meaning import ENVIRONMENT, SPOILS, UNKNOWN
+from . import moves
+from .claims import Claims, Unclaimable
+from .dealing import Dealer, Seekers
+from .tickets import Call, Enqueue, Exchange, Run
+
+Posted = Enqueue | Call | Exchange
+
+
+class Batches:
+    """Writes batches to one `Database`. `on_commit(ids)` is called after each COMMIT, with the ids
+    of the jobs whose outcomes were in it."""
+
+    def __init__(
+        self,
+        database: Database,
+        dealer: Dealer,
+        claims: Claims,
+        clock: Callable[[], float],
+        on_commit: Callable[[Sequence[str]], None],
+    ) -> None:
+        self.clock = clock
+        self._database = database
+        self._dealer = dealer
+        self._claims = claims
+        self._on_commit = on_commit
+        self._spoilt = False
+        """True once the writer may be one that cannot write any more."""
+
+    def write(self, batch: list[Posted]) -> int:
+        """Write a batch in one transaction; where that fails for a reason of one ticket's own,
+        each in one of its own. How many workers were given a run, and will be back."""
+        try:
+            with self._database.turn:
+                self._database.check_open()
+                # Should an exception ever have torn a transaction, nothing may be added to it.
+                self._database.rollback()
+                if self._spoilt:
+                    self._database.renew()
+                    self._spoilt = False
+                return self._transact(batch)
+        except Unclaimable as error:
+            self._claims.pick(error)
+            return self.write(batch)
+        except ENVIRONMENT as error:
+            self._spoilt = self._spoilt or isinstance(error, SPOILS)
+            self._fail(batch, error)
+        except (apsw.Error, errors.QueueError, UnicodeError) as error:
+            if len(batch) > 1:
+                return sum(self.write([ticket]) for ticket in batch)
+            self._fail(batch, error)
+        return 0
+
+    def _fail(self, batch: list[Posted], error: Exception) -> None:
+        told = error
+        if isinstance(error, apsw.Error | UnicodeError):
+            told = self._database.write_error(error)
+        if told is not error:
+            told.__cause__ = error
+        for ticket in batch:
+            ticket.error = told
+            ticket.done = True
+
+    def _transact(self, batch: list[Posted]) -> int:
+        database, dealer = self._database, self._dealer
+        writer = database.writer
+        now = self.clock()
+        if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
+            return 0
+        enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
+        calls = [ticket for ticket in batch if isinstance(ticket, Call)]
+        workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
+        everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, workers))
+        # What an application's signal handler raises may end this anywhere in the main thread, and
+        # once more what would put things right: the count is then found up.
+        torn = dealer.adrift
+        dealer.adrift = torn + 1
+        committing = False
+        try:
+            database.begin(lasting=any(call.lasting for call in calls))
+            finished = self._hand_in(writer, now, workers)
+            moves.accept(writer, now, enqueues)
+            for ticket in calls:
+                ticket.result = ticket.run(writer, now)
+            claimed = [
+                self._claims.start(
+                    writer, now, seekers.queue, len(seekers.asking) + len(seekers.parked),
+                    seekers.owner,
+                )
+                for seekers in everyone
+            ]  # fmt: skip
+            committing = True
+            database.commit()
+        except BaseException as error:
+            database.rollback()
+            # A disk that fails in a commit does not say whether it took place, and with it the
+            # claims; nor does what a signal handler raises: `give_back` finds what was started.
+            known = isinstance(error, apsw.Error) and not isinstance(error, UNKNOWN)
+            if known or not committing:
+                dealer.adrift = torn
+            raise
+        # Committed. From here on nothing may fail.
+        for done in (*enqueues, *calls):
+            done.done = True
+        dealt = self._deal(workers, everyone, claimed)
+        for worker in workers:
+            if not worker.parked:
+                worker.done = True
+        self._on_commit(finished)
+        database.bound_wal()
+        return dealt
+
+    def _accept_alone(self, writer: apsw.Connection, now: float, ticket: Posted) -> bool:
+        """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
+
+        Beside threads that keep the GIL each statement costs a wait for it, so BEGIN and COMMIT
+        would treble the time.
+        """
+        if not isinstance(ticket, Enqueue) or ticket.options.max_queued is not None:
+            return False
+        if self._dealer.is_idle(ticket.options.queue):
+            return False
+        moves.insert(writer, now, ticket.options, ticket.rows)
+        ticket.at = now
+        ticket.done = True
+        self._on_commit(())
+        self._database.bound_wal()
+        return True
+
+    def _hand_in(self, writer: apsw.Connection, now: float, workers: list[Exchange]) -> list[str]:
+        """Store the outcomes of a batch; the ids of the jobs they are of."""
+        handing = [worker for worker in workers if worker.outcome is not None]
+        if not handing:
+            return []
+        outcomes = [worker.outcome for worker in handing if worker.outcome is not None]
+        if moves.finish(writer, now, handing[0].owner, outcomes) != len(outcomes):
+            if len(handing) > 1:
+                raise _OneRefused
+            handing[0].refused = True
+        return [outcome.run.id for outcome in outcomes]
+
+    def _deal(
+        self, workers: list[Exchange], everyone: list[Seekers], claimed: list[list[Run]]
+    ) -> int:
+        """Hand out the runs that were started; how many."""
+        dealer = self._dealer
+        settled = True
+        for worker in workers:
+            settled = settled and not worker.untold()
+            worker.claimed = None
+        for seekers, runs in zip(everyone, claimed, strict=True):
+            settled = dealer.deal(seekers, runs) and settled
+        dealer.adrift -= settled
+        return sum(map(len, claimed))
+
+
+class _OneRefused(errors.QueueError):
+    """Several outcomes in one statement, and one of them was not accepted: which one shows
+    when each is written by itself."""
+
+
+def _stirred(enqueues: list[Enqueue], workers: list[Exchange]) -> set[str]:
+    """The queues for whose parked workers the batch may bring something new."""
+    stirred = {ticket.options.queue for ticket in enqueues}
+    stirred.update(worker.queue for worker in workers if worker.outcome is not None)
+    return stirred

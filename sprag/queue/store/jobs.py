@@ -1,0 +1,102 @@
+"""Reads of the jobs. Each returns records of one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import apsw
+
+from ..file.database import Database
+from ..job import Job, Page
+from ..states import STATUSES, Status
+from ..threads.inside import here
+from .records import found, page_of
+from .rows import Row, queue_names, row_of, rows_of
+
+_LATEST: Final = (1 << 63) - 1
+
+
+class Jobs:
+    """What can be asked of the jobs of one `Database`, from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, id_: str, queue: str | None = None) -> Job:
+        """One job. Raises JobNotFound, also if it belongs to another queue."""
+        with here.inside, self._database.reading() as reader:
+            row = row_of(reader, "job", id=id_)
+        return found(row, id_, queue, self._database.path)
+
+    def ended(self, ids: Sequence[str]) -> list[str]:
+        """The ids of those jobs that have ended or do not exist."""
+        with here.inside, self._database.reading() as reader:
+            rows = rows_of(reader, "going", ids=apsw.carray(tuple(ids)))
+        going = {id_ for (id_,) in rows}
+        return [id_ for id_ in ids if id_ not in going]
+
+    def page(
+        self,
+        queues: Sequence[str],
+        statuses: Sequence[Status],
+        count: int,
+        before: int | None = None,
+    ) -> Page:
+        """The `count` newest jobs of these queues (none given: of all) and statuses."""
+        rows: list[Row] = []
+        with here.inside, self._database.snapshot() as reader:
+            for queue in queues or queue_names(reader):
+                for status in statuses:
+                    rows += rows_of(
+                        reader, "page", queue=queue, status=status, count=count + 1,
+                        before=before if before is not None else _LATEST,
+                    )  # fmt: skip
+        rows.sort(key=lambda row: -int(row[0]))
+        return page_of(rows, count, self._database.path)
+
+    def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
+        """Like `page`, of one queue's jobs that are for `audience`, in all states."""
+        with here.inside, self._database.snapshot() as reader:
+            rows = rows_of(
+                reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
+                before=before if before is not None else _LATEST,
+            )  # fmt: skip
+        return page_of(rows, count, self._database.path)
+
+    def ids(self, prefix: str, count: int) -> list[str]:
+        """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
+        with here.inside, self._database.reading() as reader:
+            return [id_ for (id_,) in rows_of(reader, "ids", prefix=prefix, count=count)]
+
+    def queues(self) -> list[str]:
+        """The names of all queues that have a job."""
+        with here.inside, self._database.reading() as reader:
+            return queue_names(reader)
+
+    def queued(self, queue: str, most: int) -> int:
+        """How many jobs of the queue are queued, counted up to `most`."""
+        with here.inside, self._database.reading() as reader:
+            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
+            return int(count)
+
+    def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
+        """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
+        counted: dict[str, dict[Status, int]] = {}
+        with here.inside, self._database.snapshot() as reader:
+            for name in queue_names(reader) if queue is None else [queue]:
+                counted[name] = dict.fromkeys(STATUSES, 0)
+                counted[name].update(rows_of(reader, "counts", queue=name))
+        return counted
+
+    def next_ready(self, queue: str) -> float | None:
+        """Since when the job that starts next could have; None if none is ready."""
+        with here.inside, self._database.reading() as reader:
+            row = row_of(reader, "next_ready", queue=queue)
+            return None if row is None else float(row[0])
+
+    def next_due(self, queue: str) -> float | None:
+        """When the next waiting job is due, in unix seconds; None if none waits."""
+        with here.inside, self._database.reading() as reader:
+            ((due_at,),) = rows_of(reader, "next_due", queue=queue)
+            return None if due_at is None else float(due_at)

@@ -1,0 +1,154 @@
+"""The moves of jobs in SQL. Each function is part of a transaction that its caller has begun, and
+`now` is its time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import apsw
+
+from .. import errors
+from ..states import Status
+from .rows import Row, changed_by, row_of, rows_of
+from .tickets import Enqueue, Options, Outcome, Report
+
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Cancelled(NamedTuple):
+    """What a cancellation has moved; `owner` is None unless the job is running."""
+
+    key: int
+    starts: int
+    status: Status
+    owner: int | None
+
+
+# ---------------------------------------------------------------- by callers
+
+
+def accept(connection: apsw.Connection, now: float, enqueues: Sequence[Enqueue]) -> None:
+    """Insert new jobs, those with the same options in one statement."""
+    groups: dict[Options, list[str]] = {}
+    for ticket in enqueues:
+        ticket.at = now
+        if ticket.options.max_queued is None:
+            groups.setdefault(ticket.options, []).extend(ticket.rows)
+            continue
+        # Set either way: this may be the second attempt at a batch.
+        ticket.error = overflow(connection, ticket.options, len(ticket.rows))
+        if ticket.error is None:
+            # At once, so that the next one's count includes it.
+            insert(connection, now, ticket.options, ticket.rows)
+    for options, rows in groups.items():
+        insert(connection, now, options, rows)
+
+
+def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
+    """Insert new jobs. Outside of a transaction, this is one."""
+    due_at = options.due_at
+    waiting = due_at is not None and due_at > now
+    changed_by(
+        connection,
+        "enqueue",
+        jobs=apsw.carray(tuple(rows)),
+        queue=options.queue,
+        priority=options.priority,
+        max_attempts=options.max_attempts,
+        max_crashes=options.max_crashes,
+        backoff=options.backoff,
+        label=options.label,
+        audience=options.audience,
+        waiting=int(waiting),
+        due_at=due_at if waiting else now,
+        now=now,
+    )
+
+
+def overflow(
+    connection: apsw.Connection, options: Options, offered: int
+) -> errors.QueueFull | None:
+    """The error to raise if so many new jobs are too many for the queue."""
+    most = options.max_queued
+    if most is None:
+        return None
+    ((queued,),) = rows_of(connection, "queued", queue=options.queue, most=most)
+    return errors.QueueFull(options.queue, offered, most) if queued + offered > most else None
+
+
+def accept_once(
+    connection: apsw.Connection, now: float, options: Options, row: str
+) -> Row | errors.QueueFull | None:
+    """Insert a job unless one has its id; the row of that id. A job that exists needs no room."""
+    id_ = row[:32]
+    there = row_of(connection, "job", id=id_)
+    if there is not None:
+        return there
+    full = overflow(connection, options, 1)
+    if full is not None:
+        return full
+    insert(connection, now, options, [row])
+    return row_of(connection, "job", id=id_)
+
+
+def cancel(
+    connection: apsw.Connection, now: float, id_: str, queue: str | None = None
+) -> Cancelled | None:
+    """Cancel a queued job, or ask a running one to give way; what was moved, if anything."""
+    row = row_of(connection, "cancel", id=id_, queue=queue, now=now)
+    return None if row is None else Cancelled._make(row)
+
+
+def requeue(connection: apsw.Connection, now: float, id_: str, queue: str | None = None) -> bool:
+    """Queue a failed or cancelled job again; False if it is in another state."""
+    return row_of(connection, "requeue", id=id_, queue=queue, now=now) is not None
+
+
+def run_now(connection: apsw.Connection, now: float, id_: str, queue: str | None = None) -> bool:
+    """Let a waiting job be claimed before it is due; False if it does not wait."""
+    return row_of(connection, "run_now", id=id_, queue=queue, now=now) is not None
+
+
+def promote(connection: apsw.Connection, now: float, queue: str) -> int:
+    """Let waiting jobs whose time has come be claimed; how many were, at most 1,000."""
+    return changed_by(connection, "promote", queue=queue, now=now)
+
+
+def job_row(connection: apsw.Connection, id_: str) -> Row | UnicodeError | None:
+    """The job as it is inside of this transaction. What another program has made of its texts
+    must not undo the move: then the error to refuse the row with, after the commit."""
+    try:
+        return row_of(connection, "job", id=id_)
+    except UnicodeError as error:
+        return error
+
+
+# ---------------------------------------------------------------- by workers
+
+
+def finish(connection: apsw.Connection, now: float, owner: int, outcomes: Sequence[Outcome]) -> int:
+    """Store what became of runs; how many outcomes were accepted."""
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    if reports:
+        report(connection, owner, reports)
+    rows = [
+        (run.key, run.starts, event, result, error and error.to_json(), due_at)
+        for run, event, result, error, due_at, _report in outcomes
+    ]
+    return changed_by(connection, "finish", outcomes=_to_json(rows), owner=owner, now=now)
+
+
+def report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -> None:
+    """Store progress of running jobs."""
+    changed_by(connection, "next_tick", count=len(reports))
+    changed_by(connection, "report", reports=_to_json(reports), owner=owner)
+
+
+def give_back(
+    connection: apsw.Connection, now: float, owner: int, kept: Sequence[tuple[int, int]]
+) -> list[str]:
+    """Release the jobs of an owner, except for the runs (key, starts) in `kept`; their ids."""
+    rows = rows_of(connection, "give_back", owner=owner, now=now, kept=_to_json(kept))
+    return [id_ for (id_,) in rows]

@@ -1,0 +1,60 @@
+"""Running the named statements of `queries.sql`, and the rows they return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import apsw
+
+from ..sql.statements import STATEMENTS
+
+Row = tuple[Any, ...]
+
+
+def rows_of(connection: apsw.Connection, name: str, **bindings: Any) -> list[Row]:
+    """All rows of a named statement."""
+    rows: list[Any] = connection.execute(STATEMENTS[name], bindings).fetchall()
+    return rows
+
+
+def each_of(connection: apsw.Connection, name: str, **bindings: Any) -> Iterator[Row]:
+    """The rows of a named statement one by one, as far as it gets."""
+    yield from connection.execute(STATEMENTS[name], bindings)
+
+
+def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | None:
+    """The first row of a named statement, None if it has none."""
+    rows = rows_of(connection, name, **bindings)
+    return rows[0] if rows else None
+
+
+def changed_by(connection: apsw.Connection, name: str, **bindings: Any) -> int:
+    """Run a named statement that returns no rows; how many rows of a table it changed."""
+    connection.execute(STATEMENTS[name], bindings)
+    return connection.changes()
+
+
+def shown(row: Row) -> Row:
+    """A row whose texts came as bytes; bytes that are not UTF-8 become U+FFFD."""
+    return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
+
+
+def queue_names(connection: apsw.Connection) -> list[str]:
+    """The names of all queues that have a job."""
+    return [name for (name,) in rows_of(connection, "queues")]
+
+
+@contextmanager
+def savepoint(connection: apsw.Connection) -> Iterator[None]:
+    """What fails in the block is undone, and nothing else of the transaction."""
+    rows_of(connection, "savepoint")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            rows_of(connection, "undo")
+            rows_of(connection, "keep")
+        raise
+    rows_of(connection, "keep")
