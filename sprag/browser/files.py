@@ -17,8 +17,10 @@ _PAGE = (
     "markup", "module", "replay", "start",
 )  # fmt: skip
 """The parts of sprag.js, in the folder `page`. Each imports only parts before it."""
+_BRIDGE = ("brython", "bridge")
+"""Those of bridge.js, in the folder `bridge`. What a script exports is a list at its end."""
 
-_IMPORT = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
+_IMPORT = re.compile(r"^import \{[^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(async|class|const|function|let)\b)", re.MULTILINE)
 _BLANK = re.compile(r"\n{2,}")
 _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
@@ -81,7 +83,7 @@ def python_assets() -> tuple[File, ...]:
     runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
     return (
         _asset("brython.js", _brython()),
-        _asset("bridge.js", _without_comments(_own("bridge.js"))),
+        _asset("bridge.js", _joined(_own(f"bridge/{part}.js") for part in _BRIDGE)),
         _asset("runtime.js", runtime),
     )
 

@@ -49,51 +49,59 @@ def test_the_names_for_a_page_are_those_of_the_assets() -> None:
     assert names.brython.startswith("brython.")
 
 
-def parts() -> dict[str, str]:
-    folder = Path(files.__file__).with_name("page")
-    return {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.js")}
+SCRIPTS = {"page": files._PAGE, "bridge": files._BRIDGE}
+DECLARED = r"^{}(?:async )?(?:class|const|function|let) (\w+)"
 
 
-def test_every_part_of_the_script_is_served_but_the_types() -> None:
-    assert {*files._PAGE, "types"} == set(parts())
-    script = files.core_assets()[0].content.decode()
-    for text in parts().values():
-        for name in re.findall(
-            r"^export (?:async )?(?:class|const|function) (\w+)", text, re.MULTILINE
-        ):
-            assert len(
-                re.findall(
-                    rf"^(?:class|const|function|async function) {name}\b", script, re.MULTILINE
-                )
-            )
+def part_of(folder: str, part: str) -> str:
+    file = Path(files.__file__).parent / folder / f"{part}.js"
+    return file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("part", files._PAGE)
-def test_a_part_of_the_script_imports_only_those_before_it(part: str) -> None:
-    imported = re.findall(r'^import [^;]* from "\./(\w+)\.js";$', parts()[part], re.MULTILINE)
-    assert set(imported) <= set(files._PAGE[: files._PAGE.index(part)])
+def served(folder: str) -> str:
+    asset = files.core_assets()[0] if folder == "page" else files.python_assets()[1]
+    return asset.content.decode()
 
 
-def test_no_name_of_the_script_is_taken_twice() -> None:
-    script = files.core_assets()[0].content.decode()
-    names = re.findall(r"^(?:async )?(?:class|const|function|let) (\w+)", script, re.MULTILINE)
-    assert len(names) > 50
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_every_part_of_a_script_is_served_but_the_types(folder: str) -> None:
+    there = {file.stem for file in (Path(files.__file__).parent / folder).glob("*.js")}
+    assert there - {"types"} == set(SCRIPTS[folder])
+    names = set(re.findall(DECLARED.format(""), served(folder), re.MULTILINE))
+    for part in SCRIPTS[folder]:
+        text = part_of(folder, part)
+        assert set(re.findall(DECLARED.format("(?:export )?"), text, re.MULTILINE)) <= names
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_a_part_of_a_script_imports_only_those_before_it(folder: str) -> None:
+    parts = SCRIPTS[folder]
+    for at, part in enumerate(parts):
+        imports = re.findall(
+            r'^import \{[^;]* from "\./(\w+)\.js";$', part_of(folder, part), re.MULTILINE
+        )
+        assert set(imports) <= set(parts[:at])
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_no_name_of_a_script_is_taken_twice(folder: str) -> None:
+    names = re.findall(DECLARED.format(""), served(folder), re.MULTILINE)
+    assert len(names) > 15
     assert sorted(set(names)) == sorted(names)
 
 
-def test_what_is_served_has_lost_its_comments_and_what_its_parts_import() -> None:
-    script, _alias, early = (asset.content.decode() for asset in files.core_assets())
-    for served in (script, early):
-        assert "/**" not in served
-        assert not re.search(r"^\s*//", served, re.MULTILINE)
-    assert not re.search(r"^import\b|^export (?!\{)", script, re.MULTILINE)
-    assert script.count("export {") == 1
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_a_script_has_lost_its_comments_and_what_its_parts_import(folder: str) -> None:
+    script = served(folder)
+    assert "/**" not in script
+    assert not re.search(r"^\s*//|^import \{|^export (?!\{)", script, re.MULTILINE)
+    assert script.count("\nexport {") == 1
 
 
 def test_a_line_of_the_early_script_keeps_its_number() -> None:
-    served = files.core_assets()[2].content.decode()
+    early = files.core_assets()[2].content.decode()
     source = Path(files.__file__).with_name("early.js").read_text()
-    assert served.count("\n") == source.count("\n")
+    assert early.count("\n") == source.count("\n")
 
 
 def test_a_pages_own_module_is_served_as_it_is(tmp_path: Path) -> None:
