@@ -509,6 +509,30 @@ def test_a_run_that_is_dealt_to_a_worker_and_never_told_to_it_is_given_back(
     assert bench.store.give_back(bench.me, [worker]) == [untold]
 
 
+def test_a_worker_that_a_torn_wake_left_marked_as_parked_hands_in_its_outcome(bench: Bench) -> None:
+    class Watched(Exchange):
+        """The keeper looks before each of its flags is lowered."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in ("parked", "done") and value is False and torn:
+                bench.store._dealer.deal_again([torn.pop()])
+                torn.append(self)
+            super().__setattr__(name, value)
+
+    torn: list[Exchange] = []
+
+    id_ = bench.enqueue()
+    worker = Watched("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.stopping = True  # or its exchange would wait for another job
+    # As if a signal handler had raised in the midst of `wake_parked`.
+    worker.parked = True
+    torn.append(worker)
+    bench.store.exchange(worker, Outcome(run, "complete", result="1"))
+    assert bench.store.jobs.get(id_).status == "completed"
+
+
 def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> None:
     database = Database(str(tmp_path / "jobs.db"))
     try:

@@ -15,7 +15,7 @@ from .. import errors
 from ..file.database import Database
 from ..file.meaning import ENVIRONMENT, SPOILS, UNKNOWN
 from . import moves
-from .claims import Claims, Unclaimable
+from .aside import Aside
 from .dealing import Dealer, Seekers
 from .tickets import Call, Enqueue, Exchange, Run
 
@@ -30,14 +30,15 @@ class Batches:
         self,
         database: Database,
         dealer: Dealer,
-        claims: Claims,
         clock: Callable[[], float],
         on_commit: Callable[[Sequence[str]], None],
     ) -> None:
         self.clock = clock
+        self.claiming = True
+        """False while nothing may be started, because the disk has no room for its outcome."""
         self._database = database
         self._dealer = dealer
-        self._claims = claims
+        self._aside = Aside()
         self._on_commit = on_commit
         self._spoilt = False
         """True once the writer may be one that cannot write any more."""
@@ -54,8 +55,8 @@ class Batches:
                     self._database.renew()
                     self._spoilt = False
                 return self._transact(batch)
-        except Unclaimable as error:
-            self._claims.pick(error)
+        except moves.Unclaimable as error:
+            self._aside.expect(error)
             return self.write(batch)
         except ENVIRONMENT as error:
             self._spoilt = self._spoilt or isinstance(error, SPOILS)
@@ -97,13 +98,7 @@ class Batches:
             moves.accept(writer, now, enqueues)
             for ticket in calls:
                 ticket.result = ticket.run(writer, now)
-            claimed = [
-                self._claims.start(
-                    writer, now, seekers.queue, len(seekers.asking) + len(seekers.parked),
-                    seekers.owner,
-                )
-                for seekers in everyone
-            ]  # fmt: skip
+            claimed = [self._claim(writer, now, seekers) for seekers in everyone]
             committing = True
             database.commit()
         except BaseException as error:
@@ -141,6 +136,14 @@ class Batches:
         self._on_commit(())
         self._database.bound_wal()
         return True
+
+    def _claim(self, writer: apsw.Connection, now: float, seekers: Seekers) -> list[Run]:
+        """Start jobs for those that seek some."""
+        if not self.claiming:
+            return []
+        claim = self._aside.claim if seekers.queue in self._aside else moves.claim
+        count = len(seekers.asking) + len(seekers.parked)
+        return claim(writer, now, seekers.queue, count, seekers.owner)
 
     def _hand_in(self, writer: apsw.Connection, now: float, workers: list[Exchange]) -> list[str]:
         """Store the outcomes of a batch; the ids of the jobs they are of."""

@@ -6,7 +6,7 @@ leave them asleep; one in a start or a stop would leave half of a queue.
 `shielded` puts off what this package's own handlers raise until the block has
 ended: that of SIGINT, where it was Python's default, and that of SIGTERM in
 `with queue:`. An application's handlers are left alone; what they tear is found
-and given back (`Journal.give_back`), and a shield that they leave up is lowered.
+and given back (`Store.give_back`), and a shield that they leave up is lowered.
 
 A forked child has SIGTERM back as it was before `with queue:`.
 

@@ -26,13 +26,12 @@ from ..job import Job
 from ..liveness.owners import OwnerLock
 from ..liveness.recovery import Recovery
 from ..store.store import Store
-from ..store.tickets import Exchange, Outcome, Run
+from ..store.tickets import Exchange
 from ..threads.inside import here
 from ..threads.interrupts import shielded
 from ..threads.logs import Log
 from ..threads.wakeup import Latch
 from ..watch.observer import Observers
-from .execution import describe
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
@@ -44,7 +43,6 @@ TICK_SECONDS: Final = 0.05
 _PROGRESS_SECONDS: Final = 0.1
 _RESERVE_SECONDS: Final = 1.0
 _COMPLAINT_SECONDS: Final = 10.0
-_RETRY_SECONDS: Final = (0.05, 5.0)
 
 _engines: dict[str, Engine] = {}
 _registry: Final = threading.RLock()
@@ -84,7 +82,8 @@ class Engine:
         self._recovery = Recovery(self.store, self.folder)
         self._reserve: Reserve | None = None
         self._mutex = threading.Lock()
-        self._closing = Latch()
+        self.closing = Latch()
+        """Set once the file is about to be closed."""
         self._keeper: threading.Thread | None = None
         self._version = -1
         self._unheard = False
@@ -130,7 +129,7 @@ class Engine:
         self.observers.join()
 
     def _close(self) -> None:
-        self._closing.set()
+        self.closing.set()
         self.observers.close()
         with here.inside, self._mutex:  # or it may be started, but not known yet
             keeper = self._keeper
@@ -210,43 +209,6 @@ class Engine:
         with here.inside, self._mutex:
             self._workers = [worker for worker in self._workers if worker not in workers]
 
-    def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
-        """Like `Journal.exchange`, but patient: while the file cannot be written, it tries
-        again, so that no outcome is lost and no worker dies. Raises only QueueClosed."""
-        wait, most = _RETRY_SECONDS
-        tries = 0
-        hopeless = False
-        while True:
-            self.database.check_open()
-            try:
-                run = self.store.exchange(ticket, outcome)
-            except errors.QueueClosed:
-                raise
-            except Exception as error:  # a MemoryError, too, is over some time
-                if isinstance(error, errors.DatabaseFull) and self._spend_reserve():
-                    continue
-                if type(error) is errors.DatabaseError and outcome is not None:
-                    # Not the disk but this very outcome: repeating it would not help.
-                    log.exception("the outcome of job %s cannot be stored", outcome.run.id)
-                    outcome, hopeless = _lesser(outcome, error, hopeless)
-                    if outcome is None:
-                        ticket.claimed = None
-                        continue
-                elif tries % 20 == 0:
-                    log.error("a worker of %s cannot write, and goes on trying: %s",
-                              ticket.queue, errors.told(error))  # fmt: skip
-                tries += 1
-                with here.inside:
-                    closing = self._closing.wait(wait)
-                if closing:
-                    raise errors.QueueClosed(f"{self.path} is closed") from error
-                wait = min(wait * 2, most)
-            else:
-                if ticket.refused and outcome is not None and not tries:
-                    log.warning("job %s was taken from this process before it ended; its outcome "
-                                "(%s) is dropped", outcome.run.id, outcome.event)  # fmt: skip
-                return run
-
     # ------------------------------------------------------------ anyone's wishes
 
     def accepts(self) -> None:
@@ -281,7 +243,7 @@ class Engine:
         try:
             return write()
         except errors.DatabaseFull:
-            if not self._spend_reserve():
+            if not self.spend_reserve():
                 raise
             return write()
 
@@ -301,7 +263,7 @@ class Engine:
         failing = False
         # Inside for all its life: what interrupts it must not keep it waiting.
         with here.inside:
-            while not self._closing.wait(TICK_SECONDS):
+            while not self.closing.wait(TICK_SECONDS):
                 try:
                     self._look()
                     failing = False
@@ -388,7 +350,8 @@ class Engine:
 
     # ------------------------------------------------------------ a full disk
 
-    def _spend_reserve(self) -> bool:
+    def spend_reserve(self) -> bool:
+        """Use the room that was set aside, and start nothing more; False if there is none."""
         self.store.claiming = False
         if self._reserve is None:
             return False
@@ -411,20 +374,8 @@ class Engine:
         self.database.abandon()
         if self._lock is not None:
             self._lock.abandon()
-        self._closing = Latch()  # a thread that is not in this process may wait in the other
-        self._closing.set()
-
-
-def _lesser(
-    outcome: Outcome, error: errors.DatabaseError, hopeless: bool
-) -> tuple[Outcome | None, bool]:
-    """What to store in place of an outcome that cannot be, and whether that was the last way: the
-    same without its progress, a failure, nothing (the job stays as it is, the worker goes on)."""
-    if outcome.report is not None:
-        return outcome._replace(report=None), hopeless
-    if hopeless:
-        return None, True
-    return Outcome(outcome.run, "fail", error=describe(error)), True
+        self.closing = Latch()  # a thread that is not in this process may wait in the other
+        self.closing.set()
 
 
 def _before_fork() -> None:
