@@ -13,6 +13,7 @@ import pytest
 from sprag.queue import Job, JobError, QueueFull, errors
 from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
+from sprag.queue.store import moves
 from sprag.queue.store.dealing import Seekers
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
@@ -440,8 +441,8 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
     """Also one of ours, which a call of the signal handler has raised, and where another one comes
     while things are put right."""
     id_ = bench.enqueue()
-    database = bench.store.database
-    commit, rollback = database.commit, database.rollback
+    database, dealer = bench.store.database, bench.store._dealer
+    commit, deal = database.commit, dealer.deal
     torn: list[str] = []
 
     def first() -> None:
@@ -449,19 +450,45 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
         torn.append("commit")
         raise kind
 
-    def second() -> None:
-        rollback()
+    def second(seekers: Seekers, runs: list[Run]) -> bool:
         if torn and second_raises is not None:
             raise second_raises
+        return deal(seekers, runs)
 
     with monkeypatch.context() as patch:
         patch.setattr(database, "commit", first)
-        patch.setattr(database, "rollback", second)
+        patch.setattr(dealer, "deal", second)
         with pytest.raises(second_raises or kind):
             bench.start()
     assert bench.store.jobs.get(id_).status == "running"
     assert bench.store.give_back(bench.me, []) == [id_]
     assert bench.store.give_back(bench.me, []) == []
+
+
+@pytest.mark.parametrize("kind", [Alarm, errors.ReentrantCall])
+def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """The leader's own call ends with it; what others have posted was stored, once."""
+    failed, [fresh] = bench.enqueue(), new_ids(1)
+    bench.finish(bench.start(), "fail", error=ERROR)
+    requeue = Call(lambda connection, now: moves.requeue(connection, now, failed))
+    enqueue = Enqueue(Options("work", max_queued=2), [fresh + "1"])
+    database = bench.store.database
+    commit = database.commit
+
+    def torn() -> None:
+        commit()
+        raise kind
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "commit", torn)
+        with pytest.raises(kind):
+            bench.store._batches.write([requeue, enqueue])
+    assert (requeue.done, requeue.result, requeue.error) == (True, True, None)
+    assert (enqueue.done, enqueue.error) == (True, None)
+    assert bench.events(failed)[-1] == "requeue"
+    assert bench.store.jobs.get(fresh).status == "queued"
 
 
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:

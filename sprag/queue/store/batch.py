@@ -54,7 +54,7 @@ class Batches:
                 if self._spoilt:
                     self._database.renew()
                     self._spoilt = False
-                return self._transact(batch)
+                dealt, torn = self._transact(batch)
         except moves.Unclaimable as error:
             self._aside.expect(error)
             return self.write(batch)
@@ -65,6 +65,10 @@ class Batches:
             if len(batch) > 1:
                 return sum(self.write([ticket]) for ticket in batch)
             self._fail(batch, error)
+        else:
+            if torn is not None:
+                raise torn
+            return dealt
         return 0
 
     def _fail(self, batch: list[Posted], error: Exception) -> None:
@@ -77,21 +81,23 @@ class Batches:
             ticket.error = told
             ticket.done = True
 
-    def _transact(self, batch: list[Posted]) -> int:
+    def _transact(self, batch: list[Posted]) -> tuple[int, BaseException | None]:
+        """Write a batch in one transaction. How many workers were given a run, and what a signal
+        handler raised during the COMMIT, if it took place all the same: then everyone is told
+        before it goes on its way."""
         database, dealer = self._database, self._dealer
         writer = database.writer
         now = self.clock()
         if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
-            return 0
+            return 0, None
         enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
         calls = [ticket for ticket in batch if isinstance(ticket, Call)]
         workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
         everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, workers))
         # What an application's signal handler raises may end this anywhere in the main thread, and
         # once more what would put things right: the count is then found up.
-        torn = dealer.adrift
-        dealer.adrift = torn + 1
-        committing = False
+        adrift = dealer.adrift
+        dealer.adrift = adrift + 1
         try:
             database.begin(lasting=any(call.lasting for call in calls))
             finished = self._hand_in(writer, now, workers)
@@ -99,26 +105,40 @@ class Batches:
             for ticket in calls:
                 ticket.result = ticket.run(writer, now)
             claimed = [self._claim(writer, now, seekers) for seekers in everyone]
-            committing = True
-            database.commit()
-        except BaseException as error:
+        except BaseException:
             database.rollback()
-            # A disk that fails in a commit does not say whether it took place, and with it the
-            # claims; nor does what a signal handler raises: `give_back` finds what was started.
-            known = isinstance(error, apsw.Error) and not isinstance(error, UNKNOWN)
-            if known or not committing:
-                dealer.adrift = torn
+            dealer.adrift = adrift
             raise
+        torn = self._commit(adrift)
         # Committed. From here on nothing may fail.
         for done in (*enqueues, *calls):
             done.done = True
-        dealt = self._deal(workers, everyone, claimed)
+        dealt, settled = self._deal(workers, everyone, claimed)
+        dealer.adrift -= settled and torn is None
         for worker in workers:
             if not worker.parked:
                 worker.done = True
         self._on_commit(finished)
         database.bound_wal()
-        return dealt
+        return dealt, torn
+
+    def _commit(self, adrift: int) -> BaseException | None:
+        """Commit. What a signal handler has raised meanwhile, if the commit took place."""
+        database = self._database
+        commits = database.checkpoints.commits
+        try:
+            database.commit()
+        except BaseException as error:
+            from_outside = not isinstance(error, apsw.Error)
+            if from_outside and database.checkpoints.commits != commits:
+                return error
+            database.rollback()
+            # A disk that fails in a commit does not say whether it took place, and with it the
+            # claims: `give_back` finds what was started.
+            if not (from_outside or isinstance(error, UNKNOWN)):
+                self._dealer.adrift = adrift
+            raise
+        return None
 
     def _accept_alone(self, writer: apsw.Connection, now: float, ticket: Posted) -> bool:
         """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
@@ -159,17 +179,15 @@ class Batches:
 
     def _deal(
         self, workers: list[Exchange], everyone: list[Seekers], claimed: list[list[Run]]
-    ) -> int:
-        """Hand out the runs that were started; how many."""
-        dealer = self._dealer
+    ) -> tuple[int, bool]:
+        """Hand out the runs that were started; how many, and whether each run has its worker."""
         settled = True
         for worker in workers:
             settled = settled and not worker.untold()
             worker.claimed = None
         for seekers, runs in zip(everyone, claimed, strict=True):
-            settled = dealer.deal(seekers, runs) and settled
-        dealer.adrift -= settled
-        return sum(map(len, claimed))
+            settled = self._dealer.deal(seekers, runs) and settled
+        return sum(map(len, claimed)), settled
 
 
 class _OneRefused(errors.QueueError):
