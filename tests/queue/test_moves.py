@@ -1,4 +1,4 @@
-"""The moves as the journal makes them: which words it takes from whom."""
+"""The moves as the store makes them: which words it takes from whom."""
 
 from __future__ import annotations
 
