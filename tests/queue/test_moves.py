@@ -14,6 +14,7 @@ from sprag.queue import Job, JobError, QueueFull, errors
 from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
 from sprag.queue.store import moves
+from sprag.queue.store.batch import Posted
 from sprag.queue.store.dealing import Seekers
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
@@ -441,8 +442,8 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
     """Also one of ours, which a call of the signal handler has raised, and where another one comes
     while things are put right."""
     id_ = bench.enqueue()
-    database, dealer = bench.store.database, bench.store._dealer
-    commit, deal = database.commit, dealer.deal
+    database = bench.store.database
+    commit, rollback = database.commit, database.rollback
     torn: list[str] = []
 
     def first() -> None:
@@ -450,14 +451,14 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
         torn.append("commit")
         raise kind
 
-    def second(seekers: Seekers, runs: list[Run]) -> bool:
+    def second() -> None:
+        rollback()
         if torn and second_raises is not None:
             raise second_raises
-        return deal(seekers, runs)
 
     with monkeypatch.context() as patch:
         patch.setattr(database, "commit", first)
-        patch.setattr(dealer, "deal", second)
+        patch.setattr(database, "rollback", second)
         with pytest.raises(second_raises or kind):
             bench.start()
     assert bench.store.jobs.get(id_).status == "running"
@@ -465,30 +466,42 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
     assert bench.store.give_back(bench.me, []) == []
 
 
-@pytest.mark.parametrize("kind", [Alarm, errors.ReentrantCall])
+@pytest.mark.parametrize("moment", ["commit", "deal"])
 def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """The leader's own call ends with it; what others have posted was stored, once."""
+    """Only the call that it has interrupted ends with it: what others had posted is not written
+    twice."""
     failed, [fresh] = bench.enqueue(), new_ids(1)
     bench.finish(bench.start(), "fail", error=ERROR)
+    bench.enqueue()
+    worker = Exchange("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.outcome, worker.done = Outcome(run, "complete", result="1"), False
     requeue = Call(lambda connection, now: moves.requeue(connection, now, failed))
-    enqueue = Enqueue(Options("work", max_queued=2), [fresh + "1"])
-    database = bench.store.database
-    commit = database.commit
+    enqueue = Enqueue(Options("work", max_queued=1), [fresh + "1"])
+    part: Any = bench.store.database if moment == "commit" else bench.store._dealer
+    done = getattr(part, moment)
 
-    def torn() -> None:
-        commit()
-        raise kind
+    def torn(*args: Any) -> None:
+        done(*args)
+        raise Alarm
 
+    batch: list[Posted] = [worker, enqueue, requeue]
     with monkeypatch.context() as patch:
-        patch.setattr(database, "commit", torn)
-        with pytest.raises(kind):
-            bench.store._batches.write([requeue, enqueue])
+        patch.setattr(part, moment, torn)
+        with pytest.raises(Alarm):
+            bench.store._batches.write(batch)
+    # As the group commit does with those that were not told yet.
+    bench.store._batches.write([ticket for ticket in batch if not (ticket.done or ticket.parked)])
     assert (requeue.done, requeue.result, requeue.error) == (True, True, None)
     assert (enqueue.done, enqueue.error) == (True, None)
-    assert bench.events(failed)[-1] == "requeue"
-    assert bench.store.jobs.get(fresh).status == "queued"
+    assert (worker.done, worker.refused, worker.error) == (True, False, None)
+    assert bench.events(failed).count("requeue") == 1
+    bench.store.give_back(bench.me, [worker])
+    held = [job for job in (failed, fresh) if bench.store.jobs.get(job).status == "running"]
+    assert [worker.claimed and worker.claimed.id] == held
 
 
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:

@@ -8,6 +8,7 @@ and started.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import apsw
 
@@ -17,9 +18,18 @@ from ..file.meaning import ENVIRONMENT, SPOILS, UNKNOWN
 from . import moves
 from .aside import Aside
 from .dealing import Dealer, Seekers
-from .tickets import Call, Enqueue, Exchange, Run
+from .tickets import Call, Enqueue, Exchange, Outcome, Run
 
 Posted = Enqueue | Call | Exchange
+
+
+class _Written(NamedTuple):
+    """A batch that is being committed, and not told to everyone yet."""
+
+    commits: int
+    """How many commits there were before."""
+    stored: list[Enqueue | Call]
+    handed_in: list[tuple[Exchange, Outcome | None]]
 
 
 class Batches:
@@ -42,6 +52,7 @@ class Batches:
         self._on_commit = on_commit
         self._spoilt = False
         """True once the writer may be one that cannot write any more."""
+        self._written: _Written | None = None
 
     def write(self, batch: list[Posted]) -> int:
         """Write a batch in one transaction; where that fails for a reason of one ticket's own,
@@ -54,7 +65,8 @@ class Batches:
                 if self._spoilt:
                     self._database.renew()
                     self._spoilt = False
-                dealt, torn = self._transact(batch)
+                batch = self._settled(batch)
+                return self._transact(batch) if batch else 0
         except moves.Unclaimable as error:
             self._aside.expect(error)
             return self.write(batch)
@@ -65,11 +77,22 @@ class Batches:
             if len(batch) > 1:
                 return sum(self.write([ticket]) for ticket in batch)
             self._fail(batch, error)
-        else:
-            if torn is not None:
-                raise torn
-            return dealt
         return 0
+
+    def _settled(self, batch: list[Posted]) -> list[Posted]:
+        """What is left to write of a batch. What an exception of a signal handler has torn after
+        its COMMIT was stored, and must not be written again: it would be refused."""
+        written = self._written
+        if written is None:
+            return batch
+        if written.commits != self._database.checkpoints.commits:
+            for ticket in written.stored:
+                ticket.done = True
+            for worker, outcome in written.handed_in:
+                if worker.outcome is outcome:
+                    worker.outcome = None
+        self._written = None
+        return [ticket for ticket in batch if not ticket.done]
 
     def _fail(self, batch: list[Posted], error: Exception) -> None:
         told = error
@@ -81,15 +104,12 @@ class Batches:
             ticket.error = told
             ticket.done = True
 
-    def _transact(self, batch: list[Posted]) -> tuple[int, BaseException | None]:
-        """Write a batch in one transaction. How many workers were given a run, and what a signal
-        handler raised during the COMMIT, if it took place all the same: then everyone is told
-        before it goes on its way."""
+    def _transact(self, batch: list[Posted]) -> int:
         database, dealer = self._database, self._dealer
         writer = database.writer
         now = self.clock()
         if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
-            return 0, None
+            return 0
         enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
         calls = [ticket for ticket in batch if isinstance(ticket, Call)]
         workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
@@ -109,36 +129,31 @@ class Batches:
             database.rollback()
             dealer.adrift = adrift
             raise
-        torn = self._commit(adrift)
+        self._written = _Written(
+            database.checkpoints.commits, [*enqueues, *calls],
+            [(worker, worker.outcome) for worker in workers],
+        )  # fmt: skip
+        try:
+            database.commit()
+        except BaseException as error:
+            database.rollback()
+            # A disk that fails in a commit does not say whether it took place, and with it the
+            # claims; nor does what a signal handler raises: `give_back` finds what was started.
+            if isinstance(error, apsw.Error) and not isinstance(error, UNKNOWN):
+                dealer.adrift = adrift
+            raise
         # Committed. From here on nothing may fail.
         for done in (*enqueues, *calls):
             done.done = True
         dealt, settled = self._deal(workers, everyone, claimed)
-        dealer.adrift -= settled and torn is None
+        dealer.adrift -= settled
         for worker in workers:
             if not worker.parked:
                 worker.done = True
+        self._written = None
         self._on_commit(finished)
         database.bound_wal()
-        return dealt, torn
-
-    def _commit(self, adrift: int) -> BaseException | None:
-        """Commit. What a signal handler has raised meanwhile, if the commit took place."""
-        database = self._database
-        commits = database.checkpoints.commits
-        try:
-            database.commit()
-        except BaseException as error:
-            from_outside = not isinstance(error, apsw.Error)
-            if from_outside and database.checkpoints.commits != commits:
-                return error
-            database.rollback()
-            # A disk that fails in a commit does not say whether it took place, and with it the
-            # claims: `give_back` finds what was started.
-            if not (from_outside or isinstance(error, UNKNOWN)):
-                self._dealer.adrift = adrift
-            raise
-        return None
+        return dealt
 
     def _accept_alone(self, writer: apsw.Connection, now: float, ticket: Posted) -> bool:
         """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
