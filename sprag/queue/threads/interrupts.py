@@ -1,8 +1,7 @@
 """Keep Ctrl-C from tearing apart what belongs together.
 
 Python runs signal handlers in the main thread, between any two bytecodes. A
-KeyboardInterrupt between COMMIT and waking those whose jobs it started would
-leave them asleep; one in a start or a stop would leave half of a queue.
+KeyboardInterrupt in a start or a stop would leave half of a queue.
 `shielded` puts off what this package's own handlers raise until the block has
 ended: that of SIGINT, where it was Python's default, and that of SIGTERM in
 `with queue:`. An application's handlers are left alone; what they tear is found
