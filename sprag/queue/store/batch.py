@@ -121,7 +121,8 @@ class Batches:
         try:
             database.begin(lasting=any(call.lasting for call in calls))
             finished = self._hand_in(writer, now, workers)
-            moves.accept(writer, now, enqueues)
+            if enqueues:
+                moves.accept(writer, now, enqueues)
             for ticket in calls:
                 ticket.result = ticket.run(writer, now)
             claimed = [self._claim(writer, now, seekers) for seekers in everyone]
