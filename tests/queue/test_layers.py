@@ -24,7 +24,7 @@ ROOMS = (
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership claims dealing batch store backup"),
+              "pruning ownership aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
@@ -130,7 +130,7 @@ def test_only_these_modules_know_sqlite() -> None:
     files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
     stores = {
         "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
-        "ownership", "claims", "batch", "store",
+        "ownership", "aside", "batch", "store",
     }  # fmt: skip
     assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 
