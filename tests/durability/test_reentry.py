@@ -61,11 +61,13 @@ def test_a_call_that_interrupts_another_at_any_event_is_served_or_refused(
     tmp_path: Path, outer: str, way: str
 ) -> None:
     database = tmp_path / "jobs.db"
-    tried = part(OUTER[outer])
+    # In the main thread, a start or a stop is only waited for.
+    waits = way == "signal" and outer in ("start", "stop", "block")
+    tried = part(11 if waits else OUTER[outer])
     said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, tried)
     served, refused = map(int, said.split()[:2])
     assert served > 0 or outer in RARELY_SERVED, tried
-    assert refused > 5, tried
+    assert (refused == 0) if waits else (refused > 5), tried
     with raw(database) as connection:
         file = oracle.read(connection)
         assert oracle.audit(connection) == []
@@ -112,13 +114,7 @@ def test_finalizers_may_run_in_the_queue_s_own_threads(tmp_path: Path, where: st
     assert {job.status for job in file.jobs.values()} == {"completed"}
 
 
-def test_a_signal_handler_that_stops_the_queue_that_is_being_stopped_does_not_hang(
+def test_a_signal_handler_may_stop_the_queue_that_is_being_stopped_and_ends_its_grace(
     tmp_path: Path,
 ) -> None:
-    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db") == "refused\nstopped\n"
-
-
-def test_ctrl_c_comes_through_after_a_signal_handler_has_raised_at_any_moment(
-    tmp_path: Path,
-) -> None:
-    assert int(ran("ctrl_c_after_a_raise.py", tmp_path / "jobs.db")) > 100
+    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db") == "stopped\nstopped\n"

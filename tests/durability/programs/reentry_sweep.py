@@ -227,4 +227,11 @@ def main() -> None:
     print(sweep.done, sweep.refused, event)
 
 
-main()
+if sys.argv[4] == "hook":
+    # As finalizers may run in any thread. In the main one, starts and stops would only be waited
+    # for: another thread does them.
+    calls = threading.Thread(target=main)
+    calls.start()
+    calls.join()
+else:
+    main()
