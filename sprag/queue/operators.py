@@ -30,11 +30,11 @@ from .store.audit import Audit
 from .store.glances import STATES, WAITING, Glance, State
 from .store.search import Order, Span, Wanted
 from .store.statistics import percentile
+from .threads.elsewhere import PIECE_SECONDS, elsewhere
 from .threads.inside import owned, refuse_reentry
-from .threads.interrupts import PIECE_SECONDS, shielded
 from .threads.logs import Log, settle
 from .threads.wakeup import Wakeup
-from .together import stop_together
+from .together import hurry_of, stop_together
 from .watch.subscription import merged, notice_signal, signal_of
 from .work.attendance import words
 
@@ -65,7 +65,9 @@ __all__ = [
     "cursor",
     "database_of",
     "decode",
+    "elsewhere",
     "file_path",
+    "hurry_of",
     "is_job_id",
     "job_shape",
     "lost_of",
@@ -79,7 +81,6 @@ __all__ = [
     "percentile",
     "refuse_reentry",
     "settle",
-    "shielded",
     "signal_of",
     "sources",
     "stop_together",

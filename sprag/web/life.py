@@ -10,11 +10,12 @@ from ..queue import QueueClosed, QueueService, ReentrantCall
 from ..queue.operators import (
     Log,
     QueueFile,
+    elsewhere,
+    hurry_of,
     open_beside,
     owned,
     refuse_reentry,
     settle,
-    shielded,
     stop_together,
 )
 
@@ -66,7 +67,8 @@ class Life:
     def start(self) -> None:
         """Open the file and start the queues. Each start needs a stop."""
         self._refuse_reentry()
-        self._start()
+        self._prepare()  # here: a module of controllers may have to be imported in this thread
+        elsewhere("start", self._start, undo=self._stop)
         settle()
 
     def start_late(self) -> None:
@@ -83,26 +85,18 @@ class Life:
     def stop(self) -> None:
         """Stop all queues at the same time, each with its grace, and close the file."""
         self._refuse_reentry()
-        self._stop()
+        elsewhere("stop", self._stop, interrupted=hurry_of(self._queues.values()))
         settle()
 
     def _start(self) -> None:
         with self.lock:
             self._prepare()
-            counted = False
-            try:
-                with shielded.throughout():
-                    if self._users == 0:
-                        self._begin()
-                    self._users += 1
-                    counted = True
-            except BaseException:
-                if counted:  # a Ctrl-C meanwhile; nobody would stop what has not started
-                    self._stop()
-                raise
+            if self._users == 0:
+                self._begin()
+            self._users += 1
 
     def _stop(self) -> None:
-        with self.lock, shielded.throughout():
+        with self.lock:
             if self._users == 0:
                 return
             self._users -= 1

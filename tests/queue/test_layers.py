@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 ROOMS = (
     ("", "errors"),
-    ("threads", "inside wakeup logs interrupts"),
+    ("threads", "inside wakeup starting logs elsewhere interrupts"),
     ("", "states durations backoff ids"),
     ("payload", "classes times decoding encoding codec"),
     ("", "checks job"),
@@ -24,10 +24,11 @@ ROOMS = (
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership claims dealing batch store backup"),
+              "pruning ownership aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving execution coroutines engine attendance deadlock pool"),
+    ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
+             "deadlock pool"),
     ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
     ("", "shapes sparing opened operators"),
 )  # fmt: skip
@@ -129,7 +130,7 @@ def test_only_these_modules_know_sqlite() -> None:
     files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
     stores = {
         "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
-        "ownership", "claims", "batch", "store",
+        "ownership", "aside", "batch", "store",
     }  # fmt: skip
     assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 

@@ -11,8 +11,8 @@ from ..file.database import Database
 from ..job import Job, Page
 from ..states import STATUSES, Status
 from ..threads.inside import here
-from .records import found, page_of
-from .rows import Row, queue_names, row_of, rows_of
+from .records import JobRow, found, page_of
+from .rows import queue_names, row_of, rows_of, value_of
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -44,15 +44,16 @@ class Jobs:
         before: int | None = None,
     ) -> Page:
         """The `count` newest jobs of these queues (none given: of all) and statuses."""
-        rows: list[Row] = []
+        rows: list[JobRow] = []
         with here.inside, self._database.snapshot() as reader:
             for queue in queues or queue_names(reader):
                 for status in statuses:
-                    rows += rows_of(
+                    some = rows_of(
                         reader, "page", queue=queue, status=status, count=count + 1,
                         before=before if before is not None else _LATEST,
                     )  # fmt: skip
-        rows.sort(key=lambda row: -int(row[0]))
+                    rows += map(JobRow._make, some)
+        rows.sort(key=lambda row: -row.key)
         return page_of(rows, count, self._database.path)
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
@@ -62,7 +63,7 @@ class Jobs:
                 reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
                 before=before if before is not None else _LATEST,
             )  # fmt: skip
-        return page_of(rows, count, self._database.path)
+        return page_of(list(map(JobRow._make, rows)), count, self._database.path)
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
@@ -77,8 +78,7 @@ class Jobs:
     def queued(self, queue: str, most: int) -> int:
         """How many jobs of the queue are queued, counted up to `most`."""
         with here.inside, self._database.reading() as reader:
-            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
-            return int(count)
+            return int(value_of(reader, "queued", queue=queue, most=most))
 
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
@@ -92,11 +92,11 @@ class Jobs:
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
         with here.inside, self._database.reading() as reader:
-            row = row_of(reader, "next_ready", queue=queue)
-            return None if row is None else float(row[0])
+            due_at = value_of(reader, "next_ready", queue=queue)
+            return None if due_at is None else float(due_at)
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""
         with here.inside, self._database.reading() as reader:
-            ((due_at,),) = rows_of(reader, "next_due", queue=queue)
+            due_at = value_of(reader, "next_due", queue=queue)
             return None if due_at is None else float(due_at)

@@ -18,7 +18,7 @@ from ..job import Progress
 from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
-from .rows import Row, queue_names, row_of, rows_of, shown
+from .rows import Row, queue_names, row_of, rows_of, shown, value_of
 
 Order = Literal["newest", "oldest", "due", "longest"]
 Span = tuple[float, float]
@@ -191,21 +191,21 @@ def _keys(
 def _downward(
     reader: apsw.Connection, queue: str, status: Status, before: int, low: int
 ) -> Iterator[int]:
-    rows: list[Row] = [(before,)]
-    while rows:
-        bindings = {"queue": queue, "status": status, "low": low, "before": rows[-1][0]}
-        rows = rows_of(reader, "keys", count=_CHUNK, **bindings)
-        yield from (key for (key,) in rows)
+    keys = [before]
+    while keys:
+        bindings = {"queue": queue, "status": status, "low": low, "before": keys[-1]}
+        keys = [key for (key,) in rows_of(reader, "keys", count=_CHUNK, **bindings)]
+        yield from keys
 
 
 def _upward(
     reader: apsw.Connection, queue: str, status: Status, after: int, high: int
 ) -> Iterator[int]:
-    rows: list[Row] = [(after,)]
-    while rows:
-        bindings = {"queue": queue, "status": status, "after": rows[-1][0], "high": high}
-        rows = rows_of(reader, "keys_upward", count=_CHUNK, **bindings)
-        yield from (key for (key,) in rows)
+    keys = [after]
+    while keys:
+        bindings = {"queue": queue, "status": status, "after": keys[-1], "high": high}
+        keys = [key for (key,) in rows_of(reader, "keys_upward", count=_CHUNK, **bindings)]
+        yield from keys
 
 
 def _queued(reader: apsw.Connection, queue: str, states: set[State], now: float) -> list[int]:
@@ -235,14 +235,15 @@ def _bounds(reader: apsw.Connection, wanted: Wanted) -> tuple[int, int]:
 
 def _key_at(reader: apsw.Connection, at: float) -> int:
     """The first key whose job was accepted at `at` or later, if keys are in the order of time."""
-    low, high = 0, int((row_of(reader, "newest_key") or (0,))[0]) + 1
+    low, high = 0, int(value_of(reader, "newest_key")) + 1
     while low < high:
         middle = (low + high) // 2
         row = row_of(reader, "accepted_from", key=middle)
-        if row is None or row[1] >= at:
+        key, accepted_at = row or (middle, at)
+        if accepted_at >= at:
             high = middle
         else:
-            low = row[0] + 1
+            low = key + 1
     return low
 
 
@@ -278,6 +279,6 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    said = shown(row)
-    progress = Progress(*said[19:23]) if said[23] is not None else None
-    return Glance._make([*said[:19], progress])
+    *glance, current, total, percent, message, reported = shown(row)
+    said = None if reported is None else Progress(current, total, percent, message)
+    return Glance._make([*glance, said])
