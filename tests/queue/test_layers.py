@@ -30,6 +30,7 @@ ROOMS = (
     ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
              "deadlock pool"),
     ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
+    ("", "shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""
