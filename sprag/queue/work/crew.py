@@ -1,4 +1,4 @@
-"""The workers of one file in this process, of all its queues: which there are, what they run."""
+"""The workers of one file in this process, of all queues: which there are, and what they run."""
 
 from __future__ import annotations
 
