@@ -148,12 +148,14 @@ class Opening:
         if left:
             self.problems.append(f"after {when} is left open: {dict(left)}")
         threads = [
-            thread.name for thread in threading.enumerate()
+            thread for thread in threading.enumerate()
             if thread.name.startswith("sprag-") and thread not in others
             and thread.name != "sprag-log"  # writes what was logged, and ends by itself
         ]  # fmt: skip
-        if threads:
-            self.problems.append(f"after {when} still run: {threads}")
+        for thread in threads:
+            thread.join(DEADLINE)  # the one that has stopped the queue is on its way out
+        if running := [thread.name for thread in threads if thread.is_alive()]:
+            self.problems.append(f"after {when} still run: {running}")
 
 
 def _accepted(queue: QueueService) -> Job:
