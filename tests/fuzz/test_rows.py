@@ -42,11 +42,13 @@ def of(job: Any) -> str:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM transition WHERE job = {key}",
+        "DELETE FROM journal WHERE job = {key}",
         f"UPDATE job SET attempt = {HUGE} WHERE key = {{key}}",
         f"UPDATE job SET starts = {HUGE} WHERE key = {{key}}",
         "UPDATE job SET id = CAST(x'ff' AS TEXT) WHERE key = {key}",
-        "UPDATE transition SET to_status = 'failed' WHERE job = {key}",
+        "UPDATE journal SET move = 6 WHERE job = {key}",
+        "UPDATE job SET seq = NULL WHERE key = {key}",
+        "UPDATE job SET seq = 1 + (SELECT max(seq) FROM journal) WHERE key = {key}",
     ],
 )
 def test_a_job_that_cannot_be_started_keeps_no_other(
@@ -148,7 +150,7 @@ def dead_owner(database: Path, *jobs: Any) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM transition WHERE job = {key}",
+        "DELETE FROM journal WHERE job = {key}",
         f"UPDATE job SET crashes = {HUGE} WHERE key = {{key}}",
     ],
 )
@@ -178,7 +180,7 @@ def test_an_outcome_that_cannot_be_stored_keeps_no_worker(
     queue = make_queue(handler, worker_count=1).start()
     bad = queue.enqueue("bad")
     gate.wait_held()
-    spoil(database, f"DELETE FROM transition WHERE job = {of(bad)}")
+    spoil(database, f"DELETE FROM journal WHERE job = {of(bad)}")
     gate.open()
     assert finished(queue, queue.enqueue("good"))[0].status == "completed"
     assert queue.get(bad.id).status == "running"

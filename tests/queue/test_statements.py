@@ -17,8 +17,8 @@ from tests.support import DEADLINE, unmeasured, zipped
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
-    "counts", "rates", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
-    "kinds_of_moves", "misfits", "misfolds", "structure",
+    "counts", "rates", "strays", "broken_chains", "loose_links", "orphans", "gaps", "integrity",
+    "owners", "kinds_of_moves", "misfits", "misfolds", "structure",
 }  # fmt: skip
 
 
@@ -52,10 +52,10 @@ def test_no_statement_is_left_without_a_use() -> None:
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - WHOLE))
 def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection, name: str) -> None:
-    scans = [step for step in plan(empty, name) if re.match(r"SCAN (job|transition)\b", step)]
+    scans = [step for step in plan(empty, name) if re.match(r"SCAN (job|journal)\b", step)]
     # The newest transition is the first step of a scan from the end.
-    newest = "(SELECT job FROM transition ORDER BY seq DESC LIMIT 1)"
-    assert scans == ["SCAN transition"] * STATEMENTS[name].count(newest)
+    newest = "(SELECT job FROM journal ORDER BY seq DESC LIMIT 1)"
+    assert scans == ["SCAN journal"] * STATEMENTS[name].count(newest)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,6 @@ def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection,
     [
         "claim",
         "next_due",
-        "page",
         "keys",
         "keys_upward",
         "waiting_keys",
@@ -86,9 +85,13 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("claim", "job_ready"),
         ("promote", "job_waiting"),
         ("next_due", "job_waiting"),
-        ("page", "job_by_status"),
         ("keys", "job_by_status"),
         ("keys_upward", "job_by_status"),
+        ("queued_keys", "job_ready"),
+        ("queued_keys", "job_by_status"),
+        ("queued_keys_upward", "job_ready"),
+        ("queued_keys_upward", "job_by_status"),
+        ("keys_of_audience", "job_by_audience"),
         ("waiting_keys", "job_waiting"),
         ("count_waiting", "job_waiting"),
         ("count_ready", "job_ready"),
@@ -98,7 +101,6 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("prunable", "job_by_status"),
         ("prune", "job_by_status"),
         ("recover", "job_by_status"),
-        ("history", "transition_by_job"),
         ("progress_since", "progress_by_tick"),
         ("progress_of_audiences_since", "job_by_audience"),
     ],
@@ -123,13 +125,17 @@ def test_every_name_stands_once_and_all_are_found() -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_loader_takes_a_block_up_to_the_next_name() -> None:
+def test_the_loader_takes_a_block_up_to_the_next_name_and_puts_parts_in() -> None:
     text = """-- What this file is.
+
+-- part: two
+-- Says two.
+SELECT 2
 
 -- name: first
 -- Says one.
 SELECT 1  -- a number
-FROM (SELECT 2);
+FROM ({two});
 
 -- name: second
 DELETE FROM job;

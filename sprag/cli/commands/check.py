@@ -114,6 +114,12 @@ def _broken_chains(store: Store) -> Iterator[Problem]:
         yield Problem("broken_chains", message, job_id=id_, seq=seq)
 
 
+def _loose_links(store: Store) -> Iterator[Problem]:
+    for seq, id_ in store.audit.loose_links(_MOST):
+        message = "the transition is not linked to the job's other ones"
+        yield Problem("loose_links", message, job_id=id_, seq=seq)
+
+
 def _orphans(store: Store) -> Iterator[Problem]:
     for seq in store.audit.orphans(_MOST):
         yield Problem("orphans", "the transition belongs to no job", seq=seq)
@@ -127,7 +133,8 @@ def _misfolds(store: Store) -> Iterator[Problem]:
 
 def _illegal_moves(store: Store) -> Iterator[Problem]:
     for event, source, target, seq in store.audit.illegal_moves():
-        message = f"{event} from {source or 'nothing'} to {target} is not a valid move"
+        what = f"{event} from {source or 'nothing'} to {target}" if event else "what it says"
+        message = f"{what} is not a valid move"
         yield Problem("illegal_moves", message, seq=seq)
 
 
@@ -159,6 +166,7 @@ _QUESTIONS: Final[dict[str, Callable[[Store], Iterator[Problem]]]] = {
     "integrity": _integrity,
     "strays": _strays,
     "broken_chains": _broken_chains,
+    "loose_links": _loose_links,
     "illegal_moves": _illegal_moves,
     "misfits": _misfits,
     "misfolds": _misfolds,

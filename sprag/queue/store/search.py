@@ -18,7 +18,7 @@ from ..job import Progress
 from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
-from .rows import Row, queue_names, row_of, rows_of, shown
+from .rows import Row, newest_keys, oldest_keys, queue_names, row_of, rows_of, shown
 
 Order = Literal["newest", "oldest", "due", "longest"]
 Span = tuple[float, float]
@@ -191,21 +191,19 @@ def _keys(
 def _downward(
     reader: apsw.Connection, queue: str, status: Status, before: int, low: int
 ) -> Iterator[int]:
-    rows: list[Row] = [(before,)]
-    while rows:
-        bindings = {"queue": queue, "status": status, "low": low, "before": rows[-1][0]}
-        rows = rows_of(reader, "keys", count=_CHUNK, **bindings)
-        yield from (key for (key,) in rows)
+    keys = [before]
+    while keys:
+        keys = newest_keys(reader, queue, status, keys[-1], _CHUNK, low)
+        yield from keys
 
 
 def _upward(
     reader: apsw.Connection, queue: str, status: Status, after: int, high: int
 ) -> Iterator[int]:
-    rows: list[Row] = [(after,)]
-    while rows:
-        bindings = {"queue": queue, "status": status, "after": rows[-1][0], "high": high}
-        rows = rows_of(reader, "keys_upward", count=_CHUNK, **bindings)
-        yield from (key for (key,) in rows)
+    keys = [after]
+    while keys:
+        keys = oldest_keys(reader, queue, status, keys[-1], high, _CHUNK)
+        yield from keys
 
 
 def _queued(reader: apsw.Connection, queue: str, states: set[State], now: float) -> list[int]:
