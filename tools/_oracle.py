@@ -62,7 +62,7 @@ class JobRow:
 
     key: int
     id: str
-    seq: int | None
+    newest: int | None
     queue: str
     status: str
     event: str
@@ -109,7 +109,7 @@ def read(connection: Connection) -> File:
         jobs = {
             row[0]: JobRow(*row)
             for row in connection.execute(
-                "SELECT key, id, seq, queue, status, event, attempt, max_attempts, crashes, "
+                "SELECT key, id, newest, queue, status, event, attempt, max_attempts, crashes, "
                 "max_crashes, starts, owner, error, result FROM job"
             )
         }
@@ -191,8 +191,8 @@ def _job(job: JobRow, file: File) -> Iterator[str]:
     )  # fmt: skip
     if said != wanted:
         yield f"the row says {said}, its transitions add up to {wanted}"
-    if job.seq != latest.seq:
-        yield f"the row's newest move is {job.seq}, expected {latest.seq}"
+    if job.newest != latest.seq:
+        yield f"the row's newest move is {job.newest}, expected {latest.seq}"
     if job.owner != folded.owner:
         yield f"the row's owner is {job.owner}, expected {folded.owner}"
     if job.owner is not None and job.owner not in file.owners:

@@ -101,7 +101,7 @@ def test_jobs_of_an_owner_that_is_not_even_known_are_a_problem(
         ("loose_links", "DELETE FROM journal WHERE move = 2"),
         ("loose_links", "UPDATE journal SET previous = NULL WHERE move = 2"),
         ("loose_links", "UPDATE journal SET previous = 1 WHERE move = 5"),
-        ("loose_links", "UPDATE job SET seq = (SELECT min(seq) FROM journal WHERE job = key)"),
+        ("loose_links", "UPDATE job SET newest = (SELECT min(seq) FROM journal WHERE job = key)"),
         ("orphans", "DELETE FROM job WHERE status = 'cancelled'"),
         ("gaps", "DELETE FROM journal WHERE move = 2"),
         ("gaps", "UPDATE counter SET pruned = 3"),

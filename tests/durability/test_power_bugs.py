@@ -198,12 +198,12 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
         self.writer.execute(
             "INSERT INTO journal (job, previous, move, attempt, owner, at) "
             "SELECT key, past.seq, move.id, job.attempt, coalesce(job.owner, past.owner), moved_at "
-            "FROM job JOIN transition AS past ON past.seq = job.seq "
+            "FROM job JOIN transition AS past ON past.seq = job.newest "
             "JOIN move ON move.event = job.event AND move.source = past.to_status "
             "WHERE past.event <> job.event"
         )
         self.writer.execute(
-            "UPDATE job SET seq = (SELECT max(seq) FROM journal WHERE journal.job = job.key)"
+            "UPDATE job SET newest = (SELECT max(seq) FROM journal WHERE journal.job = job.key)"
         )
 
     monkeypatch.setattr(

@@ -131,7 +131,7 @@ def test_a_job_that_completed_twice_is_duplicated(story: Story) -> None:
             "WHERE move IN (SELECT id FROM move WHERE event = 'complete') LIMIT 1"
         )
         connection.execute(
-            "UPDATE job SET seq = last_insert_rowid() "
+            "UPDATE job SET newest = last_insert_rowid() "
             "WHERE key = (SELECT job FROM journal WHERE seq = last_insert_rowid())"
         )
     assert story.wrong() == {"DUPLICATED": 1}

@@ -47,8 +47,8 @@ def of(job: Any) -> str:
         f"UPDATE job SET starts = {HUGE} WHERE key = {{key}}",
         "UPDATE job SET id = CAST(x'ff' AS TEXT) WHERE key = {key}",
         "UPDATE journal SET move = 6 WHERE job = {key}",
-        "UPDATE job SET seq = NULL WHERE key = {key}",
-        "UPDATE job SET seq = 1 + (SELECT max(seq) FROM journal) WHERE key = {key}",
+        "UPDATE job SET newest = NULL WHERE key = {key}",
+        "UPDATE job SET newest = 1 + (SELECT max(seq) FROM journal) WHERE key = {key}",
     ],
 )
 def test_a_job_that_cannot_be_started_keeps_no_other(

@@ -446,7 +446,7 @@ def test_no_conflict_clause_gets_an_illegal_move_past_the_journal(
 def test_a_job_s_newest_move_cannot_be_made_another_one(file: apsw.Connection, seq: str) -> None:
     key = bring(file, "running")
     insert(file)
-    assert "newest move" in refused(file, f"UPDATE job SET seq = {seq} WHERE key = {key}")
+    assert "newest move" in refused(file, f"UPDATE job SET newest = {seq} WHERE key = {key}")
 
 
 @pytest.mark.parametrize("seq", [1, 3, 4, 1000])
@@ -455,11 +455,11 @@ def test_a_seq_that_a_new_job_was_said_to_have_is_put_right_or_refused(
 ) -> None:
     bring(file, "running")
     if seq < 3:
-        said = refused(file, f"INSERT INTO job (seq, queue, item) VALUES ({seq}, 'work', '1')")
+        said = refused(file, f"INSERT INTO job (newest, queue, item) VALUES ({seq}, 'work', '1')")
         assert "legal_move" in said
         return
-    key = insert(file, seq=seq)
-    assert file.execute("SELECT seq FROM job WHERE key = ?", (key,)).get == 3
+    key = insert(file, newest=seq)
+    assert file.execute("SELECT newest FROM job WHERE key = ?", (key,)).get == 3
     assert file.execute("SELECT seq FROM transition WHERE job = ?", (key,)).get == 3
 
 
@@ -475,7 +475,7 @@ def test_jobs_of_one_statement_are_told_their_seq_even_if_some_are_left_out(
     }  # fmt: skip
     file.execute(STATEMENTS["enqueue"], bindings)
     found = file.execute(
-        "SELECT substr(id, 1, 1), job.seq, transition.seq, previous "
+        "SELECT substr(id, 1, 1), newest, seq, previous "
         "FROM job JOIN transition ON job = key ORDER BY key"
     ).fetchall()
     assert found == [("a", 1, 1, None), ("b", 2, 2, None), ("c", 3, 3, None), ("d", 4, 4, None)]
@@ -486,7 +486,7 @@ def test_the_journal_leads_from_each_move_to_the_one_before(file: apsw.Connectio
     move(file, second, "start", "running")
     move(file, first, "start", "running")
     move(file, second, "retry", "queued")
-    assert file.execute("SELECT key, seq FROM job").fetchall() == [(first, 4), (second, 5)]
+    assert file.execute("SELECT key, newest FROM job").fetchall() == [(first, 4), (second, 5)]
     assert file.execute("SELECT seq, job, previous FROM transition ORDER BY seq").fetchall() == [
         (1, first, None), (2, second, None), (3, second, 2), (4, first, 1), (5, second, 3),
     ]  # fmt: skip

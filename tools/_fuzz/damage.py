@@ -428,7 +428,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         "status = 'completed')" for value in ("NULL", "'not json'", _NOT_UTF8, _DEEP, _LONG))),
     "job: key": _set("key", "-1", str(_HUGE), f"-{_HUGE}", "0"),
     "job: of no journal": _sql(f"DELETE FROM journal WHERE job = {_ONE}"),
-    "job: seq": _set("seq", "NULL", "1", "0", "seq + 1", "seq - 1", str(_HUGE), f"-{_HUGE}"),
+    "job: newest": _set("newest", "NULL", "1", "0", "newest + 1", "newest - 1", str(_HUGE)),
     "job: blobs in place of text": _set("item", "x'22ff22'", "x''", lax=True),
     "job: a label of bytes": _set("label", "x'ff'", "5", lax=True),
     "job: an error of bytes": _set("error", "x'7b7d'", "5", "1.5", lax=True),

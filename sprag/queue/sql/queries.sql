@@ -40,7 +40,7 @@ SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_sta
 -- How a job stood when its progress was stored: the newest of its moves up to that seq.
 CROSS JOIN transition AS past ON past.seq = (
     WITH RECURSIVE chain (seq) AS (
-        SELECT job.seq
+        SELECT job.newest
         UNION ALL
         SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
         WHERE chain.seq > progress.seq AND journal.previous < journal.seq
@@ -59,9 +59,9 @@ level (priority) AS (
 
 -- name: enqueue
 -- Accept jobs. :jobs is a carray of texts, the id's 32 characters followed by the item; an id
--- that exists already is left as it is, so that a repeated enqueue stores a job once. `seq` is what
--- each will have, unless one is left out: see job_enqueued.
-INSERT INTO job (seq, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
+-- that exists already is left as it is, so that a repeated enqueue stores a job once. `newest` is
+-- the seq that each will have, unless one is left out: see job_enqueued.
+INSERT INTO job (newest, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
                  waiting, created_at, due_at, moved_at)
 SELECT (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, substr(value, 1, 32), :queue,
        substr(value, 33), :priority, :max_attempts, :max_crashes, :backoff, :label, :audience,
@@ -395,7 +395,7 @@ WHERE :states IS NULL OR state IN (SELECT value FROM json_each(:states));
 -- name: history
 -- The transitions of one job, in order.
 WITH RECURSIVE chain (seq) AS (
-    SELECT seq FROM job WHERE id = :id
+    SELECT newest FROM job WHERE id = :id
     UNION ALL
     SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
     WHERE journal.previous < journal.seq
@@ -417,8 +417,8 @@ WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 -- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs back to
 -- :after, for a reader that was away for long.
 WITH RECURSIVE chain (seq) AS (
-    SELECT job.seq FROM carray(:audiences) AS wanted CROSS JOIN job ON job.audience = wanted.value
-    WHERE job.seq > :after
+    SELECT job.newest FROM carray(:audiences) AS wanted CROSS JOIN job ON job.audience = wanted.value
+    WHERE job.newest > :after
     UNION ALL
     SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
     WHERE journal.previous > :after AND journal.previous < journal.seq
@@ -501,7 +501,7 @@ SELECT count(*) FROM (
 -- How long jobs waited and ran whose last run ended among the :window newest transitions, the
 -- latest first.
 SELECT job.queue, job.started_at - job.due_at, job.moved_at - job.started_at
-FROM transition CROSS JOIN job ON job.key = transition.job AND job.seq = transition.seq
+FROM transition CROSS JOIN job ON job.key = transition.job AND job.newest = transition.seq
 WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
   AND transition.event IN ('complete', 'fail')
 ORDER BY transition.seq DESC;
@@ -549,7 +549,7 @@ WHERE job.owner IN (SELECT value FROM json_each(:owners));
 -- name: strays
 -- Jobs whose row is not what their newest transition says; at most :count.
 SELECT job.id, job.status, job.event, move.target, move.event
-FROM job LEFT JOIN journal ON journal.seq = job.seq AND journal.job = job.key
+FROM job LEFT JOIN journal ON journal.seq = job.newest AND journal.job = job.key
 LEFT JOIN move ON move.id = journal.move
 WHERE move.target IS NOT job.status OR move.event IS NOT job.event
 LIMIT :count;
@@ -567,7 +567,7 @@ WHERE from_status IS NOT was LIMIT :count;
 -- Transitions that do not lead to the job's previous one, or the newest of a job that its row does
 -- not lead to; at most :count.
 SELECT seq, id FROM (
-    SELECT journal.seq, journal.previous, job.id, job.seq AS newest,
+    SELECT journal.seq, journal.previous, job.id, job.newest,
            lag(journal.seq) OVER moves AS before, lead(journal.seq) OVER moves AS next
     FROM journal JOIN job ON job.key = journal.job
     WINDOW moves AS (PARTITION BY journal.job ORDER BY journal.seq))
@@ -623,7 +623,7 @@ SELECT job.id, progress.job FROM progress LEFT JOIN job ON job.key = progress.jo
 WHERE job.key IS NULL OR progress.starts > job.starts
    OR progress.seq > (SELECT coalesce(max(seq), 0) FROM journal)
    OR (progress.starts = job.starts AND job.status IN ('completed', 'failed', 'cancelled')
-       AND progress.seq >= job.seq)
+       AND progress.seq >= job.newest)
 LIMIT :count;
 
 -- name: orphans

@@ -53,7 +53,7 @@ INSERT INTO move (id, event, source, target, starts, attempts, crashes, afresh) 
 -- set after it, and the item last: what lies behind a long item would be read through all of it.
 CREATE TABLE job (
     key          INTEGER PRIMARY KEY CHECK (key > 0),      -- order of acceptance; never leaves the file
-    seq          INTEGER,                                  -- its newest row of the journal
+    newest       INTEGER,                                  -- its newest row of the journal
     status       TEXT NOT NULL DEFAULT 'queued'
                  CHECK (status IN ('queued', 'running', 'cancelling',
                                    'completed', 'failed', 'cancelled')),
@@ -105,7 +105,7 @@ CREATE INDEX job_by_lane ON job (queue, lane, priority DESC)
 CREATE UNIQUE INDEX job_by_unique_key ON job (queue, unique_key) WHERE unique_key IS NOT NULL;
 
 -- The journal: append-only. seq has no gaps, except for pruned jobs, whose rows are counted below.
--- Each row leads to the job's previous one, and job.seq to the newest, so that a job's history is
+-- Each row leads to the job's previous one, and job.newest to the last, so that a job's history is
 -- found without an index.
 CREATE TABLE journal (
     seq       INTEGER PRIMARY KEY,
@@ -202,14 +202,14 @@ CREATE VIEW queue_name (name) AS
     SELECT name FROM found WHERE name <> '';
 
 -- What a row of the journal must be, whichever program writes it: the next move of its job, which
--- has made it already. job.seq may be ahead of a new job's first row, see job_enqueued. It is not a
+-- has made it already. job.newest may be ahead of a new job's first row, see job_enqueued. It is not a
 -- CHECK, because INSERT OR IGNORE INTO job would then only leave out the row. IS NOT TRUE, because
 -- the comparisons are NULL where a row is missing.
 CREATE TRIGGER legal_move BEFORE INSERT ON journal
 WHEN (SELECT job.status = made.target AND job.event = made.event
              AND NEW.previous IS last.seq AND made.source IS before.target
       FROM job CROSS JOIN move AS made ON made.id = NEW.move
-      LEFT JOIN journal AS last ON last.seq = job.seq
+      LEFT JOIN journal AS last ON last.seq = job.newest
       LEFT JOIN move AS before ON before.id = last.move
       WHERE job.key = NEW.job) IS NOT TRUE
 BEGIN
@@ -232,7 +232,8 @@ BEGIN
     INSERT INTO journal (job, move, attempt, owner, at, due_at, error)
     VALUES (NEW.key, (SELECT id FROM move WHERE event = NEW.event AND source IS NULL), NEW.attempt,
             NEW.owner, NEW.moved_at, NEW.due_at, NEW.error);
-    UPDATE job SET seq = last_insert_rowid() WHERE key = NEW.key AND seq IS NOT last_insert_rowid();
+    UPDATE job SET newest = last_insert_rowid()
+    WHERE key = NEW.key AND newest IS NOT last_insert_rowid();
 END;
 
 -- The counts follow from the event, and a job changes hands only by way of the queue.
@@ -240,7 +241,7 @@ CREATE TRIGGER job_moved AFTER UPDATE OF status, event, attempt, starts, crashes
 ON job
 BEGIN
     INSERT INTO journal (job, previous, move, attempt, owner, at, due_at, error)
-    VALUES (NEW.key, OLD.seq,
+    VALUES (NEW.key, OLD.newest,
             (SELECT id FROM move
              WHERE event = NEW.event AND source = OLD.status AND target = NEW.status
                AND NEW.starts = OLD.starts + starts
@@ -249,13 +250,13 @@ BEGIN
                AND (NEW.owner <> OLD.owner) IS NOT TRUE),
             iif(NEW.event = 'start', NEW.attempt, OLD.attempt), coalesce(NEW.owner, OLD.owner), NEW.moved_at,
             iif(NEW.status = 'queued', NEW.due_at, NULL), NEW.error);
-    UPDATE job SET seq = last_insert_rowid() WHERE key = NEW.key;
+    UPDATE job SET newest = last_insert_rowid() WHERE key = NEW.key;
 END;
 
-CREATE TRIGGER job_newest BEFORE UPDATE OF seq ON job
-WHEN (NEW.seq, NEW.key) IS NOT (SELECT seq, job FROM journal ORDER BY seq DESC LIMIT 1)
+CREATE TRIGGER job_newest BEFORE UPDATE OF newest ON job
+WHEN (NEW.newest, NEW.key) IS NOT (SELECT seq, job FROM journal ORDER BY seq DESC LIMIT 1)
 BEGIN
-    SELECT RAISE(ABORT, 'a job keeps the seq of its newest move');
+    SELECT RAISE(ABORT, 'a job keeps its newest move');
 END;
 
 CREATE TRIGGER job_identity
@@ -288,7 +289,7 @@ CREATE TRIGGER job_pruned AFTER DELETE ON job
 BEGIN
     DELETE FROM journal WHERE seq IN (
         WITH RECURSIVE chain (seq) AS (
-            SELECT OLD.seq
+            SELECT OLD.newest
             UNION ALL
             SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
             WHERE journal.previous IS NOT NULL
