@@ -111,6 +111,31 @@ def test_an_index_serves_what_it_was_made_for(
     assert any(re.search(rf"USING (COVERING )?INDEX {index}\b", step) for step in plan(empty, name))
 
 
+@pytest.mark.parametrize("priorities", [1, 3, 100, 101, 400])
+def test_queued_jobs_are_found_in_order_however_many_priorities_there_are(
+    empty: apsw.Connection, priorities: int
+) -> None:
+    empty.execute(
+        "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 900) "
+        "INSERT INTO job (queue, item, priority, waiting) "
+        "SELECT iif(x % 5, 'work', 'other'), '1', x * 7 % ?, x % 4 = 0 FROM n",
+        (priorities,),
+    )
+    empty.execute("UPDATE job SET status = 'cancelled', event = 'cancel' WHERE key % 3 = 0")
+    queued = "SELECT key FROM job WHERE queue = 'work' AND status = 'queued' ORDER BY key"
+    all_ = [key for (key,) in empty.execute(queued)]
+
+    def keys(name: str, **bounds: int) -> list[int]:
+        bindings = {"queue": "work", "count": 50, **bounds}
+        return [key for (key,) in empty.execute(STATEMENTS[name], bindings)]
+
+    for low, high in [(0, 10**9), (1, 850), (200, 500), (400, 401), (895, 1000), (0, 1)]:
+        upward = [key for key in all_ if low < key < high]
+        assert keys("queued_keys_upward", after=low, high=high) == upward[:50]
+        downward = [key for key in all_ if low <= key < high][::-1]
+        assert keys("queued_keys", before=high, low=low) == downward[:50]
+
+
 def test_a_statement_has_neither_comment_nor_line_break() -> None:
     for statement in STATEMENTS.values():
         assert "\n" not in statement

@@ -48,13 +48,13 @@ CROSS JOIN transition AS past ON past.seq = (
     SELECT seq FROM chain WHERE seq <= progress.seq)
 
 -- part: levels
--- The priorities of the jobs of a queue that are ready, one step for each.
+-- The highest priorities of the jobs of a queue that are ready, one step for each.
 level (priority) AS (
     SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
     UNION ALL
     SELECT (SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued'
             AND waiting = 0 AND priority < level.priority)
-    FROM level WHERE priority IS NOT NULL
+    FROM level WHERE priority IS NOT NULL LIMIT 100
 )
 
 -- name: enqueue
@@ -304,11 +304,18 @@ WHERE queue = :queue AND status = :status AND status <> 'queued' AND key > :afte
 ORDER BY key LIMIT :count;
 
 -- name: queued_keys
--- Like keys, for jobs that are queued: those of each priority, and those that wait.
+-- Like keys, for jobs that are queued: those of each priority, sorted those of so many more that
+-- their order could only be had of all, and those that wait.
 WITH RECURSIVE {levels}
 SELECT job.key FROM level CROSS JOIN job ON job.key IN (
     SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
        AND priority = level.priority AND key < :before AND key >= :low
+    ORDER BY key DESC LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 0
+      AND priority < (SELECT min(priority) FROM level) AND key < :before AND key >= :low
     ORDER BY key DESC LIMIT :count)
 UNION ALL
 SELECT * FROM (
@@ -323,6 +330,12 @@ WITH RECURSIVE {levels}
 SELECT job.key FROM level CROSS JOIN job ON job.key IN (
     SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
        AND priority = level.priority AND key > :after AND key < :high
+    ORDER BY key LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 0
+      AND priority < (SELECT min(priority) FROM level) AND key > :after AND key < :high
     ORDER BY key LIMIT :count)
 UNION ALL
 SELECT * FROM (
