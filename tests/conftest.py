@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import sprag
 from sprag.queue import QueueService
@@ -32,6 +33,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 class MakeQueue(Protocol):
@@ -54,6 +60,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for name, text in report.sections
     ]
     return report
+
+
+LONGEST = [
+    "test_commands", "test_run", "test_demo_page", "test_interrupts", "test_power_bugs",
+    "test_machine", "test_processes", "test_torture", "test_in_browser", "test_reentry",
+    "test_browser", "test_browser_operating", "test_frameworks", "test_schedules",
+    "test_interruptions", "test_demo", "test_every_call", "test_documents", "test_early",
+    "test_work", "test_file", "test_power", "test_pictures", "test_payloads", "test_spec",
+    "test_guide", "test_visitors", "test_connection", "test_markup_in_browser",
+    "test_spec_page", "test_shutdown",
+]  # fmt: skip
+"""The files of tests that take longest, from the longest on. A wrong order costs time only."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no run waits at its end for one of its processes."""
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+        )
+    )
 
 
 @pytest.fixture(autouse=True)

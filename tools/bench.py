@@ -63,7 +63,7 @@ def main() -> int:
         else:
             python, env = _venv.ensure(name, _venv.requirements(name)), _venv.environment()
             _venv.install_sprag(python)
-        runner = Runner(python, Path(folder), env, sizes, package, settle=not options.smoke)
+        runner = Runner(python, Path(folder), env, sizes, package, care=not options.smoke)
         try:
             measured = {group.key: runner.run(group, rounds) for group in chosen}
             about = [machine(), runner.versions()]
@@ -73,6 +73,8 @@ def main() -> int:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
+        finally:
+            runner.close()
     verdicts = _judge(chosen, measured)
     about.append(f"{rounds} rounds; * is the best of the others; what is in brackets is not judged")
     if options.smoke:

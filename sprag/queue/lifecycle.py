@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from . import errors, rivals
 from .options import Settings
 from .threads import interrupts
+from .threads.elsewhere import elsewhere
 from .threads.inside import here, refuse_reentry
 from .threads.logs import Log, settle
 from .watch.subscription import CLOSE_SECONDS, Callback, Subscription, end_together
@@ -125,16 +126,14 @@ class Lifecycle:
         """
         if here.is_inside():
             raise errors.ReentrantCall
-        if interrupts.shielded.depth:
-            interrupts.shielded.lower()
         engine = self.engine
         if engine is None:
-            return self._opened()
+            return elsewhere("open", self._opened)
         engine.database.check_open()
         return engine
 
     def _opened(self) -> Engine:
-        with here.inside, self._mutex, interrupts.shielded:
+        with here.inside, self._mutex:
             engine = self.engine
             if engine is None:
                 settings = self.settings
@@ -148,14 +147,16 @@ class Lifecycle:
     def subscribe(self, callback: Callback, after: int | None) -> Subscription:
         """A subscription to this queue's jobs, which ends with the queue."""
         engine = self.open()
-        with here.inside, interrupts.shielded:
-            subscription = engine.observers.subscribe(callback, self.settings.name, after)
-            self._subscriptions.add(subscription)
-            if self.engine is not engine:
-                # The queue was stopped meanwhile. The file may stay open, for others.
-                subscription.end(CLOSE_SECONDS)
-                raise errors.QueueClosed(f"queue {self.settings.name!r} was stopped")
-            engine.keep_watch()
+        return elsewhere("subscribe", lambda: self._subscribed(engine, callback, after))
+
+    def _subscribed(self, engine: Engine, callback: Callback, after: int | None) -> Subscription:
+        subscription = engine.observers.subscribe(callback, self.settings.name, after)
+        self._subscriptions.add(subscription)
+        if self.engine is not engine:
+            # The queue was stopped meanwhile. The file may stay open, for others.
+            subscription.end(CLOSE_SECONDS)
+            raise errors.QueueClosed(f"queue {self.settings.name!r} was stopped")
+        engine.keep_watch()
         return subscription
 
     # ------------------------------------------------------------ a queue that nobody runs
@@ -199,7 +200,7 @@ class Lifecycle:
         class was defined again since are stopped first, with their grace.
         """
         refuse_reentry()
-        while outdated := self._start(front):
+        while outdated := elsewhere("start", lambda: self._start(front)):
             log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
                         "running jobs get their grace",
                         rivals.named(type(front)), self.settings.name)  # fmt: skip
@@ -210,7 +211,7 @@ class Lifecycle:
 
     def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
         """Start, or return the queues that have to stop first."""
-        with here.inside, self._life, interrupts.shielded:
+        with here.inside, self._life:
             was_open = self.engine is not None
             engine = self._opened()
             if self.pool is not None:
@@ -225,7 +226,7 @@ class Lifecycle:
             except BaseException:
                 started.pop(self, None)
                 if not was_open:  # otherwise nobody would ever close it
-                    self._end(engine, 0.0)
+                    self._end(0.0)
                 raise
             _told.add((engine.path, self.settings.name))
             return []
@@ -260,15 +261,13 @@ class Lifecycle:
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""
-        pool = self.pool
         self.refuse_inside()
         refuse_reentry()
-        me = object()
+        pool, me = self.pool, object()
         try:
             if pool is not None:
                 pool.hurry(grace_seconds, me)  # another thread may be about to stop it
-            with here.inside, self._life, interrupts.shielded:
-                self._stop(grace_seconds)
+            elsewhere("stop", lambda: self._stop(grace_seconds), interrupted=self.hurry)
         finally:
             if pool is not None:
                 pool.forget(me)
@@ -284,47 +283,44 @@ class Lifecycle:
             )
 
     def _stop(self, grace_seconds: float) -> None:
-        self.refuse_inside()  # once more: a start may have ended only now
-        engine = self.engine
-        started.pop(self, None)
-        try:
+        with here.inside, self._life:
+            self.refuse_inside()  # once more: a start may have ended only now
+            started.pop(self, None)
             self.say_if_unattended()
-        finally:
             self.look_at = 0.0
-            self._end(engine, grace_seconds)
+            self._end(grace_seconds)
 
-    def _end(self, engine: Engine | None, grace_seconds: float) -> None:
-        try:
-            if engine is not None and not engine.database.forked:
-                self._close(engine, grace_seconds)
-        finally:
-            # Not earlier: handlers in their grace and subscribers still use it, and must not
-            # have to wait for this thread, which waits for them.
-            calls, self.calls = self.calls, None
-            self.engine = self.pool = self.loop = None
-            if calls is not None:
-                calls.close()
-            if engine is not None and not engine.database.forked:
-                # Those of a `subscribe` that was under way. A later one sees that it is too late.
-                self._end_subscriptions()
-                # Others may keep the file open, so wake the threads that wait for a job here.
-                engine.observers.wake_all()
-
-    def _close(self, engine: Engine, grace_seconds: float) -> None:
-        try:
-            if self.pool is not None:
-                self.pool.stop(grace_seconds)
-        except BaseException:
-            if self.pool is not None:
-                self.pool.let_go()
-            raise
-        finally:
+    def _end(self, grace_seconds: float) -> None:
+        """Let go of all that is open, in this order. A step that fails keeps no other from it."""
+        engine, pool, loop, calls = self.engine, self.pool, self.loop, self.calls
+        is_ours = engine is not None and not engine.database.forked
+        steps: list[Callable[[], object]] = []
+        if engine is not None and is_ours:
+            if pool is not None:
+                steps.append(lambda: pool.stop(grace_seconds))
+            if loop is not None:
+                steps.append(loop.close)
+            steps += [self._end_subscriptions, engine.close]
+        # Not earlier: handlers in their grace and subscribers still use it, and must not have to
+        # wait for this thread, which waits for them.
+        steps.append(self._forget)
+        if calls is not None:
+            steps.append(calls.close)
+        if engine is not None and is_ours:
+            # The subscriptions of calls that were under way; later ones see that it is too late.
+            # Others may keep the file open, so the threads that wait for a job here are woken.
+            steps += [self._end_subscriptions, engine.observers.wake_all]
+        failed: list[Exception] = []
+        for step in steps:
             try:
-                if self.loop is not None:
-                    self.loop.close()
-                self._end_subscriptions()
-            finally:  # whatever a signal handler raises: nobody else would ever close it
-                engine.close()
+                step()
+            except Exception as error:  # noqa: BLE001  # raised below
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _forget(self) -> None:
+        self.calls = self.engine = self.pool = self.loop = None
 
     def _end_subscriptions(self) -> None:
         subscriptions = tuple(self._subscriptions)
@@ -395,11 +391,16 @@ def _stop_at_exit() -> None:
             life.say_if_unattended()
     finally:
         # One by one, because Python starts no more threads. A Ctrl-C ends the grace of all.
-        with interrupts.shielded.throughout():
-            for front in tuple(started.values()):
-                stop_or_say(front)
-            for life in tuple(lives):
-                life.leave()
+        interrupts.only_tell(_hurry_all)
+        for front in tuple(started.values()):
+            stop_or_say(front)
+        for life in tuple(lives):
+            life.leave()
+
+
+def _hurry_all() -> None:
+    for life in tuple(lives):
+        life.hurry()
 
 
 def _forked() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 
 from .lifecycle import Front, started, stop_or_say
-from .threads import interrupts
+from .threads.elsewhere import elsewhere
 from .threads.inside import here, refuse_reentry
 
 
@@ -17,15 +18,25 @@ def stop_together(fronts: Iterable[Front]) -> None:
     """
     refuse_reentry()
     fronts = tuple(fronts)
+    elsewhere("stop", lambda: _stop_all(fronts), interrupted=hurry_of(fronts))
+
+
+def hurry_of(fronts: Iterable[Front]) -> Callable[[], None]:
+    """What ends the grace of those of them that run jobs now, when they are being stopped."""
+    fronts = tuple(fronts)
     lives_of = [life for life, front in tuple(started.items()) if _has(fronts, front)]
-    with interrupts.shielded.throughout():
-        threads = [_stopping(front) for front in fronts]
-        while threads := [thread for thread in threads if thread.is_alive()]:
-            if interrupts.shielded.interrupted:
-                for life in lives_of:
-                    life.hurry()
-            with here.inside:
-                threads[0].join(interrupts.PIECE_SECONDS)
+
+    def hurry() -> None:
+        for life in lives_of:
+            life.hurry()
+
+    return hurry
+
+
+def _stop_all(fronts: Iterable[Front]) -> None:
+    for thread in [_stopping(front) for front in fronts]:
+        with here.inside, suppress(RuntimeError):  # one that never ran
+            thread.join()
 
 
 def _has(fronts: Collection[Front], front: Front) -> bool:

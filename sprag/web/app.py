@@ -33,10 +33,10 @@ from ..dashboard import dashboard
 from ..queue import QueueService
 from ..queue import errors as queue_errors
 from ..queue.options import Settings, settings_of
+from ..queue.threads.elsewhere import elsewhere
 from ..queue.threads.inside import owned, refuse_reentry
-from ..queue.threads.interrupts import shielded
 from ..queue.threads.logs import Log, settle
-from ..queue.together import stop_together
+from ..queue.together import hurry_of, stop_together
 from ..queue.work.engine import Engine
 from .assets import Assets
 from .calls import Calls, Endpoint, Limits
@@ -165,33 +165,26 @@ class App:
     def start(self) -> Self:
         """Check everything, open the file and start the queues. Each start needs a stop."""
         self._refuse_reentry()
-        self._start()
+        self.build()  # here: a module of controllers may want to be imported in this thread
+        elsewhere("start", self._start, undo=self._stop)
         settle()
         return self
 
     def _start(self) -> None:
         with self._life:
             self.build()
-            counted = False
-            try:
-                with shielded.throughout():
-                    if self._users == 0:
-                        self._begin()
-                    self._users += 1
-                    counted = True
-            except BaseException:
-                if counted:  # a Ctrl-C meanwhile; nobody would stop what has not started
-                    self._stop()
-                raise
+            if self._users == 0:
+                self._begin()
+            self._users += 1
 
     def stop(self) -> None:
         """Stop all queues at the same time, each with its grace, and close the file."""
         self._refuse_reentry()
-        self._stop()
+        elsewhere("stop", self._stop, interrupted=hurry_of(self.queues.values()))
         settle()
 
     def _stop(self) -> None:
-        with self._life, shielded.throughout():
+        with self._life:
             if self._users == 0:
                 return
             self._users -= 1

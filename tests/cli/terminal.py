@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -20,6 +21,7 @@ from threading import Timer
 from tests.support import DEADLINE, PATIENCE, unmeasured
 
 PROGRAM = [sys.executable, "-m", "sprag"]
+EACH = Path(__file__).with_name("programs") / "each.py"
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -43,6 +45,22 @@ def run(
         [*PROGRAM, *map(str, arguments)], cwd=cwd, env=measured(**changes),
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
+
+
+def each(
+    *lines: Sequence[object], loaded: Sequence[str] = (), cwd: Path | None = None
+) -> list[subprocess.CompletedProcess[str]]:
+    """The program to its end with each of these command lines, like `run`, in processes that share
+    what it loads: modules `loaded` beside its own."""
+    given = [list(map(str, line)) for line in lines]
+    done = subprocess.run(
+        [sys.executable, str(EACH), "sprag.cli.program", *loaded], input=json.dumps(given),
+        cwd=cwd, env=measured(), capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    return [
+        subprocess.CompletedProcess(line, *ended)
+        for line, ended in zip(given, json.loads(done.stdout), strict=True)
+    ]
 
 
 @contextmanager

@@ -334,30 +334,30 @@ def test_with_reload_what_is_wrong_is_shown_in_the_browser_until_it_is_mended(
         assert process.wait(DEADLINE) == 0
 
 
-@pytest.mark.parametrize(
-    ("path", "code", "words"),
-    [
-        ("no_such:app", 2, "module 'no_such' was not found"),
-        ("main:missing", 2, "main has no 'missing'; it has main:app"),
-        ("main:number", 2, "expected an instance of sprag.App, got int"),
-        ("main:Work", 2, "got the class Work"),
-        ("two", 2, "expected exactly one application; it has two:app, two:other"),
-        ("nothing", 2, "it has no application"),
-        ("main.py:app", 2, "write modules with dots"),
-        ("lost:app", 2, "there is no package 'no_such_package'"),
-        ("wrong:app", 2, "wrong.py:3)"),
-        ("broken:app", 1, "ZeroDivisionError"),
-        ("raising:app", 1, "ZeroDivisionError"),
-    ],
-)
-def test_what_cannot_be_served_is_refused_in_words(
-    folder: Path, path: str, code: int, words: str
-) -> None:
-    done = terminal.run("run", path, "--port", "0", cwd=folder)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert words in done.stderr
-    assert ("Traceback" in done.stderr) == (code == 1)
-    assert not [line for line in done.stderr.splitlines() if "/sprag/" in line]
+REFUSED = [
+    ("no_such:app", 2, "module 'no_such' was not found"),
+    ("main:missing", 2, "main has no 'missing'; it has main:app"),
+    ("main:number", 2, "expected an instance of sprag.App, got int"),
+    ("main:Work", 2, "got the class Work"),
+    ("two", 2, "expected exactly one application; it has two:app, two:other"),
+    ("nothing", 2, "it has no application"),
+    ("main.py:app", 2, "write modules with dots"),
+    ("lost:app", 2, "there is no package 'no_such_package'"),
+    ("wrong:app", 2, "wrong.py:3)"),
+    ("broken:app", 1, "ZeroDivisionError"),
+    ("raising:app", 1, "ZeroDivisionError"),
+]
+"""What is given, the exit code, and words of the answer."""
+
+
+def test_what_cannot_be_served_is_refused_in_words(folder: Path) -> None:
+    lines = [("run", path, "--port", "0") for path, _, _ in REFUSED]
+    ended = terminal.each(*lines, loaded=["sprag.cli.serve"], cwd=folder)
+    for (path, code, words), done in zip(REFUSED, ended, strict=True):
+        assert (done.returncode, done.stdout) == (code, ""), path
+        assert words in done.stderr
+        assert ("Traceback" in done.stderr) == (code == 1), path
+        assert not [line for line in done.stderr.splitlines() if "/sprag/" in line], path
     assert not (folder / "x.db").exists()
 
 
@@ -387,10 +387,14 @@ def test_a_file_that_it_cannot_use_ends_it(folder: Path, processes: str) -> None
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "websockets", "pydantic"])
 def test_without_the_web_extra_it_says_what_to_install(missing: str) -> None:
-    for arguments, code in ((["run", "main:app"], 4), (["--help"], 0)):
-        done = program(PROGRAMS / "without.py", missing, *arguments)
-        assert done.returncode == code
-        assert done.stderr.count("pip install 'sprag-queue[cli,web]'") == (code == 4)
+    done = program(PROGRAMS / "without.py", missing, "run", "main:app")
+    assert done.returncode == 4
+    assert done.stderr.count("pip install 'sprag-queue[cli,web]'") == 1
+
+
+def test_without_the_web_extra_all_else_is_there() -> None:
+    done = program(PROGRAMS / "without.py", "starlette", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_other_commands_load_none_of_the_web(database: Path) -> None:

@@ -166,42 +166,46 @@ def test_the_log_can_be_json(folder: Path, database: Path, make_queue: MakeQueue
     assert "ValueError" in failure["traceback"]
 
 
-@pytest.mark.parametrize(
-    ("path", "code", "words"),
-    [
-        ("no_such_module:Queue", 2, "module 'no_such_module' was not found"),
-        ("package.no_such:Queue", 2, "module 'package.no_such' was not found"),
-        ("app:Missing", 2, "app has no 'Missing'; it has app:Quick, app:Slow"),
-        ("app:Quick.inner", 2, "has no 'Quick.inner'"),
-        (
-            "app:number",
-            2,
-            "expected a subclass of sprag.QueueService or an instance of one, got int",
-        ),
-        ("app:function", 2, "got function"),
-        ("app:threading.Event", 2, "got the class Event"),
-        ("app:QueueService", 2, "got the class QueueService"),
-        ("app", 2, "expected exactly one queue; it has app:Quick"),
-        ("nothing", 2, "it has no queue"),
-        ("app.py:Quick", 2, "write modules with dots"),
-        ("./app.py", 2, "write modules with dots"),
-        ("app:", 2, "expected an import path such as"),
-        ("", 2, "expected an import path such as"),
-        ("app:Needy", 2, "Create an instance in its module"),
-        ("app:Handless", 2, "no handle_item"),
-        ("broken:Queue", 1, "ZeroDivisionError"),
-        ("needs:Queue", 1, "a_module_that_is_not_there"),
-    ],
-)
-def test_what_is_no_queue_is_refused_in_words(
-    folder: Path, sprag: Sprag, monkeypatch: pytest.MonkeyPatch, path: str, code: int, words: str
-) -> None:
-    done = terminal.run("work", path, cwd=folder)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert words in done.stderr
-    assert ("Traceback" in done.stderr) == (code == 1)
-    assert "importlib" not in done.stderr
-    assert not (folder / "sprag.db-sprag").exists() or path == "app:Handless"
+REFUSED = [
+    ("no_such_module:Queue", 2, "module 'no_such_module' was not found"),
+    ("package.no_such:Queue", 2, "module 'package.no_such' was not found"),
+    ("app:Missing", 2, "app has no 'Missing'; it has app:Quick, app:Slow"),
+    ("app:Quick.inner", 2, "has no 'Quick.inner'"),
+    (
+        "app:number",
+        2,
+        "expected a subclass of sprag.QueueService or an instance of one, got int",
+    ),
+    ("app:function", 2, "got function"),
+    ("app:threading.Event", 2, "got the class Event"),
+    ("app:QueueService", 2, "got the class QueueService"),
+    ("app", 2, "expected exactly one queue; it has app:Quick"),
+    ("nothing", 2, "it has no queue"),
+    ("app.py:Quick", 2, "write modules with dots"),
+    ("./app.py", 2, "write modules with dots"),
+    ("app:", 2, "expected an import path such as"),
+    ("", 2, "expected an import path such as"),
+    ("app:Needy", 2, "Create an instance in its module"),
+    ("broken:Queue", 1, "ZeroDivisionError"),
+    ("needs:Queue", 1, "a_module_that_is_not_there"),
+]
+"""What is given, the exit code, and words of the answer."""
+
+
+def test_what_is_no_queue_is_refused_in_words(folder: Path) -> None:
+    ended = terminal.each(*(("work", path) for path, _, _ in REFUSED), cwd=folder)
+    for (path, code, words), done in zip(REFUSED, ended, strict=True):
+        assert (done.returncode, done.stdout) == (code, ""), path
+        assert words in done.stderr
+        assert ("Traceback" in done.stderr) == (code == 1), path
+        assert "importlib" not in done.stderr, path
+    assert not (folder / "sprag.db-sprag").exists()
+
+
+def test_a_queue_without_a_handler_is_refused_in_words(folder: Path) -> None:
+    done = terminal.run("work", "app:Handless", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no handle_item" in done.stderr
 
 
 def test_one_queue_twice_is_refused(folder: Path, database: Path) -> None:

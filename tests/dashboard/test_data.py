@@ -246,7 +246,8 @@ def test_progress_is_told_while_a_job_runs(client: TestClient, make_queue: MakeQ
     job = queue.enqueue(1)
     queue.start()
     gate.wait_held()
-    life_of(queue).open()._store_progress()
+    engine = life_of(queue).open()
+    engine.crew.store_progress(engine.owner or 0)
     said = get(client, f"jobs/{job.id}")["job"]
     assert (said["progress"]["current"], said["message"]) == (1, "first of four")
     assert get(client, "jobs")["jobs"][0]["progress"]["total"] == 4

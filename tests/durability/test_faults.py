@@ -188,7 +188,7 @@ def test_faults_that_come_and_go_while_work_goes_on_lose_nothing(
         with suppress(JobNotFound):
             assert queue.get(id_).status == "completed"
     # Time goes on as well, once the room that was set aside has been got back.
-    wait_until(lambda: not life_of(queue).open()._reserve.spent)  # type: ignore[union-attr]
+    wait_until(lambda: not life_of(queue).open().space.in_use)
     assert finished(queue, queue.enqueue(1, delay=0.05))[0].status == "completed"
     queue.stop()
     assert audit(database) == []
@@ -249,7 +249,7 @@ def test_a_job_that_was_started_by_a_commit_that_said_it_failed_is_run(
 ) -> None:
     queue = make_queue(vfs=late.vfs, worker_count=1).start()
     finished(queue, queue.enqueue("before"))
-    ticket = life_of(queue).open()._workers[0]
+    ticket = life_of(queue).open().crew.tickets[0]
     id_ = None
     while id_ is None:
         wait_until(lambda: ticket.parked)

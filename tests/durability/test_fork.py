@@ -102,9 +102,5 @@ def test_a_forked_child_ends_by_sigterm_whenever_that_comes(database: Path, when
     said(PROGRAMS / "terminated_child.py", database, when)
 
 
-def test_a_child_forked_while_the_main_thread_commits_minds_its_signals(database: Path) -> None:
-    run("while_the_main_thread_commits", database)
-
-
 def test_a_handler_that_forks_leaves_no_child_behind(database: Path) -> None:
     run("in_a_handler", database)

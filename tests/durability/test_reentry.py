@@ -10,23 +10,26 @@ from pathlib import Path
 import pytest
 
 import _oracle as oracle
-from tests.support import PATIENCE, raw, unmeasured
+from tests.support import PATIENCE, part, raw, unmeasured
 
 PROGRAMS = Path(__file__).parent / "programs"
 
-# Which call is interrupted, and at how many of its events: every one would take a minute each.
+# Which call is interrupted, and in how many parts its events are tried, of which a run of the tests
+# has one: all of them would take a minute each.
 OUTER = {
-    "enqueue": 13,
-    "enqueue_many": 17,
-    "get": 11,
-    "cancel": 17,
-    "wait": 13,
-    "wait for one": 199,
-    "subscribe": 23,
-    "start": 301,
-    "stop": 97,
-    "block": 211,
+    "enqueue": 26,
+    "enqueue_many": 34,
+    "get": 22,
+    "cancel": 34,
+    "wait": 26,
+    "wait for one": 250,
+    "subscribe": 46,
+    "start": 450,
+    "stop": 150,
+    "block": 320,
 }
+# What these serve, a part may have nothing of.
+RARELY_SERVED = {"wait for one", "start", "stop", "block"}
 INNER = ("enqueue", "get", "cancel", "wait", "subscribe", "start", "stop")
 
 
@@ -36,7 +39,7 @@ def ran(program: str, *arguments: object) -> str:
         command, env=unmeasured(), capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+    assert done.returncode == 0, f"{arguments}: {done.stderr[-6000:]}"
     return done.stdout
 
 
@@ -58,10 +61,13 @@ def test_a_call_that_interrupts_another_at_any_event_is_served_or_refused(
     tmp_path: Path, outer: str, way: str
 ) -> None:
     database = tmp_path / "jobs.db"
-    said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, OUTER[outer])
+    # In the main thread, a start or a stop is only waited for.
+    waits = way == "signal" and outer in ("start", "stop", "block")
+    tried = part(11 if waits else OUTER[outer])
+    said = ran("reentry_sweep.py", database, outer, ",".join(INNER), way, tried)
     served, refused = map(int, said.split()[:2])
-    assert served > 0
-    assert refused > 5
+    assert served > 0 or outer in RARELY_SERVED, tried
+    assert (refused == 0) if waits else (refused > 5), tried
     with raw(database) as connection:
         file = oracle.read(connection)
         assert oracle.audit(connection) == []
@@ -108,13 +114,7 @@ def test_finalizers_may_run_in_the_queue_s_own_threads(tmp_path: Path, where: st
     assert {job.status for job in file.jobs.values()} == {"completed"}
 
 
-def test_a_signal_handler_that_stops_the_queue_that_is_being_stopped_does_not_hang(
+def test_a_signal_handler_may_stop_the_queue_that_is_being_stopped_and_ends_its_grace(
     tmp_path: Path,
 ) -> None:
-    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db") == "refused\nstopped\n"
-
-
-def test_ctrl_c_comes_through_after_a_signal_handler_has_raised_at_any_moment(
-    tmp_path: Path,
-) -> None:
-    assert int(ran("ctrl_c_after_a_raise.py", tmp_path / "jobs.db")) > 100
+    assert ran("stop_within_a_stop.py", tmp_path / "jobs.db") == "stopped\nstopped\n"

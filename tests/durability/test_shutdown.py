@@ -322,7 +322,7 @@ def test_a_job_that_was_taken_and_runs_twice_in_a_process_is_stopped_twice(
     engine = life_of(queue).open()
     assert engine.owner is not None
     engine.store.owners.recover(engine.owner)
-    engine.store.nudge(engine._workers)
+    engine.store.nudge(engine.crew.tickets)
     begun.wait_for(lambda seen: seen == [1, 2])
     queue.stop()
     ended.wait_for(lambda seen: sorted(seen) == [1, 2])

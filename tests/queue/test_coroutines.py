@@ -25,7 +25,6 @@ from sprag.queue.store.tickets import Run
 from sprag.queue.work import coroutines as coroutines_module
 from sprag.queue.work.coroutines import HandlerLoop
 from sprag.queue.work.execution import execute
-from sprag.queue.work.pool import WorkerPool
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, until_stopping, wait, wait_until
 
@@ -337,35 +336,6 @@ def test_a_queue_of_async_handlers_can_be_started_again(make_queue: MakeQueue) -
     for n in range(3):
         with queue:
             assert finished(queue, queue.enqueue(n))[0].result == n + 1
-
-
-@pytest.mark.parametrize("where", ["stop", "hurry"])
-def test_a_stop_that_a_signal_handler_ends_leaves_no_worker_without_a_loop(
-    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    async def handler(self: QueueService, item: int) -> int:
-        await asyncio.sleep(0)
-        return item
-
-    make_queue(QueueService, name="other").counts()  # which keeps the file open
-    queue = make_queue(handler, worker_count=4).start()
-    hurry = WorkerPool.hurry
-
-    def torn(pool: WorkerPool, *arguments: Any) -> Any:
-        if where == "hurry" and arguments[1] is not pool:
-            return hurry(pool, *arguments)  # by the queue, before the pool's own
-        raise Late
-
-    monkeypatch.setattr(WorkerPool, where, torn)
-    with pytest.raises(Late):
-        queue.stop()
-    monkeypatch.undo()
-    ended = finished(queue.start(), *(job.id for job in queue.enqueue_many(range(50))))
-    assert {job.status for job in ended} == {"completed"}
-
-
-class Late(Exception):
-    """What a signal handler raises."""
 
 
 def test_outside_its_job_the_loop_has_none(make_queue: MakeQueue) -> None:

@@ -35,6 +35,7 @@ from sprag.queue.file.database import Database
 from sprag.queue.file.identity import APPLICATION_ID, FORMAT
 from sprag.queue.file.mounts import Ground
 from sprag.queue.store.store import Store
+from sprag.queue.threads.inside import here
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -439,7 +440,7 @@ def test_a_close_waits_for_a_read_that_is_under_way(database: Path) -> None:
         return 1
 
     def look() -> None:
-        with opened.reading() as reader:
+        with here.inside, opened.reading() as reader:
             reader.create_scalar_function("hold", held, 0)
             read.extend(reader.execute("SELECT hold()"))
 
@@ -870,21 +871,18 @@ def test_a_read_that_was_cut_off_neither_keeps_the_file_open_nor_ends_a_later_on
     database: Path,
 ) -> None:
     file = Database(str(database))
-    first = [abandoned(file)]
-    second = [abandoned(file)]
-    first.clear()
+    cut_off = [abandoned(file)]
     closing = threading.Thread(target=file.close, daemon=True)
-    closing.start()
-    wait_until(lambda: file.closed)
-    assert closing.is_alive()
-    second.clear()
+    with here.inside, file.reading():  # by the same thread, which cannot be reading there any more
+        cut_off.clear()  # collected
+        closing.start()
+        wait_until(lambda: file.closed)
+        assert closing.is_alive()
     closing.join(DEADLINE)
     assert not closing.is_alive()
 
     file = Database(str(database))
     kept = abandoned(file)
-    with file.reading():
-        pass  # by the same thread, which cannot be reading there any more
     closing = threading.Thread(target=file.close, daemon=True)
     closing.start()
     closing.join(DEADLINE)

@@ -356,6 +356,21 @@ def test_what_is_deep_and_shared_is_not_taken_for_a_circle() -> None:
             deep = deep.pop("k")
 
 
+@pytest.mark.parametrize(
+    ("length", "told"), [(5000, "contains itself"), (20_000, "more than 100 levels of nesting")]
+)
+def test_a_circle_is_not_searched_for_without_end(length: int, told: str) -> None:
+    end: list[Any] = []
+    value: Any = end
+    for _ in range(length):
+        value = [value]
+    end.append(value)
+    try:
+        assert told in str(refused(value))
+    finally:
+        end.clear()
+
+
 def test_the_middle_of_a_long_path_is_left_out_of_the_message() -> None:
     value: Any = object()
     for _ in range(45):

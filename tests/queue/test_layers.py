@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 ROOMS = (
     ("", "errors"),
-    ("threads", "inside wakeup logs interrupts"),
+    ("threads", "inside wakeup starting logs elsewhere interrupts"),
     ("", "states durations backoff ids"),
     ("payload", "classes times decoding encoding codec"),
     ("", "checks job"),
@@ -27,7 +27,8 @@ ROOMS = (
               "pruning ownership claims dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving execution coroutines engine attendance deadlock pool"),
+    ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
+             "deadlock pool"),
     ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author

@@ -1,6 +1,7 @@
 """Child: one measurement in a process of its own.
 
 Run as `python -m _bench.child` with the measurement as JSON; prints its figures as one JSON line.
+Without it, measurements come as lines of standard input, and each is made in a fork.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,30 @@ def measure(subject: str, name: str, sync: str, folder: Path, options: dict[str,
     return result
 
 
+def wanted() -> Iterator[dict[str, Any]]:
+    """The measurement of the command line, or those of standard input, each in a process of its
+    own. Ends where one has failed, which has said why."""
+    if len(sys.argv) > 1:
+        yield json.loads(sys.argv[1])
+        return
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            yield json.loads(line)
+            return
+        if os.waitpid(child, 0)[1] != 0:
+            sys.exit(1)
+
+
 def main() -> None:
-    """Measure what the command line says. A failure ends the process even if threads are stuck."""
-    wanted = json.loads(sys.argv[1])
-    wanted["folder"] = Path(wanted["folder"])
-    try:
-        print(json.dumps(measure(**wanted)), flush=True)
-    except Exception:  # noqa: BLE001 - whatever it was, it is shown with what every thread does
-        traceback.print_exc()
-        faulthandler.dump_traceback()
-        os._exit(1)
+    """Measure what is wanted. A failure ends the process even if threads are stuck."""
+    for one in wanted():
+        try:
+            print(json.dumps(measure(**one | {"folder": Path(one["folder"])})), flush=True)
+        except Exception:  # noqa: BLE001 - whatever it was, it is shown with what every thread does
+            traceback.print_exc()
+            faulthandler.dump_traceback()
+            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ class ChildFailed(Exception):
 
 class Runner:
     """Measures groups with one Python, in a work folder where it keeps the large files.
-    `package` is where the child and the versions are; `settle` has the system write out what
-    came before each measurement."""
+    `package` is where the child and the versions are. Without `care`, for figures that nobody
+    reads, what came before a measurement need not be written out, and its process is forked from
+    one that has imported everything."""
 
     def __init__(
         self,
@@ -39,15 +40,21 @@ class Runner:
         sizes: Sizes,
         package: str = "_bench",
         *,
-        settle: bool = True,
+        care: bool = True,
     ) -> None:
         self._python = str(python)
         self._folder = folder
         self._environment = {**environment, "PYTHONPATH": str(TOOLS)}
         self._sizes = sizes
         self._package = package
-        self._settle = settle
+        self._care = care
+        self._forking: subprocess.Popen[str] | None = None
         self._large: dict[str, Path] = {}
+
+    def close(self) -> None:
+        """End what runs between measurements."""
+        if self._forking is not None:
+            self._forking.communicate(timeout=CHILD_SECONDS)
 
     def run(self, group: Group, rounds: int) -> list[Round]:
         """All rounds of a group. Its cases take turns, so that noise meets them alike."""
@@ -70,11 +77,29 @@ class Runner:
             "folder": str(folder), "options": case.options,
         }  # fmt: skip
         what = f"{case.measure} of {case.name} at {case.sync} sync"
-        if self._settle:
+        if self._care:
             # What came before must not be written out while this is measured.
             os.sync()
-        result: Result = json.loads(self._module("child", what, folder, json.dumps(wanted)))
+            said = self._module("child", what, folder, json.dumps(wanted))
+        else:
+            said = self._fork(what, json.dumps(wanted))
+        result: Result = json.loads(said)
         return result
+
+    def _fork(self, what: str, wanted: str) -> str:
+        if self._forking is None:
+            self._forking = subprocess.Popen(
+                [self._python, "-m", f"{self._package}.child"], cwd=self._folder,
+                env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        asked, answers = self._forking.stdin, self._forking.stdout
+        if asked is None or answers is None:
+            raise AssertionError("it was started with pipes")
+        print(wanted, file=asked, flush=True)
+        said = answers.readline()
+        if not said:
+            raise ChildFailed(f"{what} failed")
+        return said
 
     def versions(self) -> str:
         """What is measured, in one line."""

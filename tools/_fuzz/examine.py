@@ -316,10 +316,10 @@ class Examination:
     def _program(self, path: Path) -> None:
         ids = [*self.seen.jobs][:1] + [*self.seen.jobs][-2:]
         self._check(path)
-        looks = [["list", "-n", "1000"], ["list", "--json"], ["counts", "--json"]]
-        looks += [["show", id_] for id_ in ids] + [["show", "--json", id_] for id_ in ids[:1]]
+        looks = [["list"], ["list", "--json"], ["counts", "--json"]]
+        looks += [[*show, id_] for id_ in ids[:1] for show in (["show"], ["show", "--json"])]
         more = [
-            ["list", "-s", "failed", "-q", "work"], ["counts"], ["show", "0123"],
+            ["list", "-n", "1000"], *(["show", id_] for id_ in ids[1:]), ["list", "-s", "failed", "-q", "work"], ["counts"], ["show", "0123"],
             *(["show", "--full", id_] for id_ in ids), *(["watch", id_] for id_ in self._ended()),
         ]  # fmt: skip
         copy = ["backup", str(self._room / "copy.db")]

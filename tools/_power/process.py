@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from sprag.queue import Backoff, Job, QueueService, Signal
 from sprag.queue.file import checkpoints
 from sprag.queue.service import life_of
 from sprag.queue.work import engine as engine_module
+from sprag.queue.work import keeper
 
 from .log import Durability
 from .recorder import RecordingVFS
@@ -70,7 +72,7 @@ class Process:
     ) -> None:
         self.vfs = vfs
         self._tell = tell
-        self._engines: dict[str, engine_module.Engine] = {}
+        self._files: Any = weakref.WeakValueDictionary()
         self._heard = threading.Condition()
         self._seq = 0
         self.queue = PowerQueue(
@@ -103,7 +105,7 @@ class Process:
         """What SIGKILL does: no more writes, and the kernel lets go of the lock."""
         self._tell("died", self.owner)
         self.vfs.dead = True
-        lock = self.engine._lock
+        lock = self.engine.ownership._lock
         if lock is not None and lock._fd is not None:
             os.close(lock._fd)
             lock._fd = None
@@ -129,11 +131,11 @@ class Process:
     @contextmanager
     def _inside(self) -> Iterator[None]:
         """Another process would not share this one's engines."""
-        engine_module._engines, shared = self._engines, engine_module._engines
+        engine_module._files, shared = self._files, engine_module._files
         try:
             yield
         finally:
-            engine_module._engines = shared
+            engine_module._files = shared
 
 
 def tell_end(tell: Tell, job: Job) -> None:
@@ -144,11 +146,11 @@ def tell_end(tell: Tell, job: Job) -> None:
 @contextmanager
 def hurried(pages: int = 40) -> Iterator[None]:
     """While this lasts, keepers look often, and the WAL begins anew after `pages` pages."""
-    ticks, lengths = engine_module.TICK_SECONDS, dict(_LENGTHS)
-    setattr(engine_module, "TICK_SECONDS", 0.004)  # noqa: B010  # it is Final
+    ticks, lengths = keeper.TICK_SECONDS, dict(_LENGTHS)
+    setattr(keeper, "TICK_SECONDS", 0.004)  # noqa: B010  # it is Final
     _LENGTHS["full"], _LENGTHS["normal"] = (pages, pages), (pages, 2 * pages)
     try:
         yield
     finally:
-        setattr(engine_module, "TICK_SECONDS", ticks)  # noqa: B010  # as above
+        setattr(keeper, "TICK_SECONDS", ticks)  # noqa: B010  # as above
         _LENGTHS.update(lengths)

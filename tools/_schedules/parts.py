@@ -16,7 +16,7 @@ from sprag.queue.file import disk
 from sprag.queue.file.database import Database
 from sprag.queue.liveness import owners, recovery
 from sprag.queue.store import batch, claims, commit, dealing, moves, store, tickets
-from sprag.queue.work import engine, pool, running
+from sprag.queue.work import crew, engine, keeper, owner, pool, running, space
 
 from . import primitives
 from .file import Lock, insert, step
@@ -133,8 +133,24 @@ class Engine(Shared, engine.Engine):
             run().notes.append(("told too early",))
         super()._committed(finished)
 
+
+class Space(Shared, space.Space):
+    """The space that is set aside."""
+
+
+class Ownership(Shared, owner.Ownership):
+    """The process as an owner of jobs."""
+
+
+class Crew(Shared, crew.Crew):
+    """The workers of a process."""
+
+
+class Keeper(Shared, keeper.Keeper):
+    """Who keeps watch. It looks when the scene says so."""
+
     def keep_watch(self) -> None:
-        """The keeper looks when the scene says so."""
+        """It does not look by itself."""
 
 
 class WorkerPool(Shared, pool.WorkerPool):
@@ -179,12 +195,15 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             engine,
             {
                 "threading": threading, "Latch": primitives.Event, "Database": database,
-                "Store": Store,
-                "Recovery": Recovery, "OwnerLock": Lock, "_engines": {},
+                "Store": Store, "Recovery": Recovery, "Space": Space, "Ownership": Ownership,
+                "Crew": Crew, "Keeper": Keeper, "_files": {},
                 "tidy": lambda folder, tokens: None,  # not what this is about
                 "_registry": engine._registry,  # another for each run, and this one afterwards
             },
         ),
+        (owner, {"threading": threading, "OwnerLock": Lock}),
+        (crew, {"threading": threading}),
+        (keeper, {"threading": threading}),
         (pool, {"threading": threading, "Exchange": Exchange, "RunningJob": RunningJob}),
         (
             recovery,

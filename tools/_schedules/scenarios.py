@@ -95,7 +95,9 @@ def _taken_for_dead(scene: Scene) -> None:
     scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor("recovery", lambda: (b._recovery.refresh(), b._recovery.sweep()), of="b")
+    scene.actor(
+        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
+    )
 
 
 def _killed(scene: Scene) -> None:
@@ -105,7 +107,9 @@ def _killed(scene: Scene) -> None:
     scene.workers("a", 1, looks)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.kill, "a")
-    scene.actor("recovery", lambda: (b._recovery.refresh(), b._recovery.sweep()), of="b")
+    scene.actor(
+        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
+    )
     del a
 
 
@@ -115,10 +119,10 @@ def _two_recoverers(scene: Scene) -> None:
     tickets = [scene.started(a), scene.started(a)]
     scene.let_go("a")
     for engine in (b, c):
-        engine._recovery.refresh()
+        engine.keeper._recovery.refresh()
     scene.workers("b", 1, quick)
-    scene.actor("b recovers", b._recovery.sweep, of="b")
-    scene.actor("c recovers", c._recovery.sweep, of="c")
+    scene.actor("b recovers", b.keeper._recovery.sweep, of="b")
+    scene.actor("c recovers", c.keeper._recovery.sweep, of="c")
     run = tickets[0].claimed
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
@@ -131,9 +135,9 @@ def _cancel_against_recovery(scene: Scene) -> None:
     scene.started(a)
     scene.started(a)
     scene.let_go("a")
-    b._recovery.refresh()
+    b.keeper._recovery.refresh()
     scene.workers("b", 1, looks)
-    scene.actor("b recovers", b._recovery.sweep, of="b")
+    scene.actor("b recovers", b.keeper._recovery.sweep, of="b")
     scene.actor("caller", b.cancel, ONE, QUEUE, of="b")
 
 
@@ -177,7 +181,9 @@ def _leave(scene: Scene) -> None:
     scene.started(a)
     scene.workers("b", 1, quick)
     scene.actor("leave", a._close, of="a")
-    scene.actor("b looks", lambda: (b._recovery.refresh(), b._recovery.sweep()), of="b")
+    scene.actor(
+        "b looks", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
+    )
 
 
 def _stop_and_leave(scene: Scene) -> None:
@@ -239,7 +245,9 @@ def _stale_word(scene: Scene) -> None:
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor("recovery", lambda: (b._recovery.refresh(), b._recovery.sweep()), of="b")
+    scene.actor(
+        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
+    )
     scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
 
 

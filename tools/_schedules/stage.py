@@ -81,7 +81,7 @@ class Scene:
         self.run.process = name
         engine = self.engines[name] = Engine(str(self.path), "normal", None, 0, 10.0, False)
         engine.users = 1
-        engine.own()
+        engine.ownership.take()
         return engine
 
     def workers(self, name: str, count: int, handler: Callable[[RunningJob], object]) -> Any:
@@ -156,7 +156,8 @@ class Scene:
 
 def _free(engine: Any) -> None:
     """Close what an owner's lock has open, and nothing else, as the kernel does it."""
-    lock = getattr(engine, "_lock", None)
+    ownership = getattr(engine, "ownership", None)
+    lock = None if ownership is None else ownership._lock
     if lock is not None and lock._fd is not None:
         os.close(lock._fd)
         lock._fd = None
@@ -279,7 +280,7 @@ class Stage:
         for engine in scene.opened:
             if not engine.database.closed:
                 try:
-                    engine._look()
+                    engine.keeper.look()
                     scene.run.go()
                 except Stuck as stuck:
                     return [str(stuck)]
@@ -302,7 +303,7 @@ class Stage:
                 Database.rollback(database)
         Stepped.writing = None
         self._used = 0
-        engine_module._engines.clear()
+        engine_module._files.clear()
         for queue in scene.queues:
             life = life_of(queue)
             lifecycle.started.pop(life, None)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ...queue import QueueService, Signal
-from ...queue.threads.interrupts import PIECE_SECONDS
+from ...queue.threads.elsewhere import PIECE_SECONDS
 from ...queue.threads.wakeup import Wakeup
 from ...queue.together import stop_together
 from .. import options

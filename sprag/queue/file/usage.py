@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..threads.inside import here
+
 
 class Usage:
     """The users of one file. `mutex` also protects what they share."""
@@ -21,16 +23,20 @@ class Usage:
         # thread at any line, also in one that holds the mutex.
         self.mutex = threading.RLock()
         self._ended = threading.Condition(self.mutex)
-        # By thread, each with a token for that use.
-        self._users: dict[int, object] = {}
+        # By thread, each with a token for that use, and the thread's mark.
+        self._users: dict[int, tuple[object, threading.RLock]] = {}
         self._resting = False
 
     @contextmanager
     def one(self, check: Callable[[], None]) -> Iterator[None]:
-        """Be a user during this block. Waits until no fork is under way; `check` may raise."""
-        # A Ctrl-C between any two of these lines can leave a thread among the users. Its next use
-        # takes the place of that one, which must not end it when it is collected at last.
-        me, use = threading.get_ident(), object()
+        """Be a user during this block. Waits until no fork is under way; `check` may raise.
+
+        The calling thread carries the mark of `inside`, from before to after the block.
+        """
+        # A Ctrl-C between any two of these lines can leave a thread among the users; but not with
+        # its mark. Its next use takes the place of that one, which must not end it when it is
+        # collected at last.
+        me, use = threading.get_ident(), (object(), here.inside)
         try:
             with self.mutex:
                 while self._resting:
@@ -45,16 +51,18 @@ class Usage:
                 self._ended.notify_all()
 
     def wait_ended(self, seconds: float = math.inf) -> bool:
-        """Wait for other threads, with the mutex held. True if none is a user now.
-
-        This thread cannot be one while it is here, whatever a Ctrl-C has left behind.
-        """
+        """Wait for other threads, with the mutex held. True if none is a user now."""
         deadline = time.monotonic() + seconds
-        while self._users.keys() - {threading.get_ident()}:
+        while self._has_others():
             if time.monotonic() > deadline:
                 return False
             self._ended.wait(0.1)
         return True
+
+    def _has_others(self) -> bool:
+        # This thread cannot be one while it is here, whatever a Ctrl-C has left behind.
+        me = threading.get_ident()
+        return any(_is_held(mark) for user, (_, mark) in self._users.copy().items() if user != me)
 
     def rest(self, seconds: float) -> bool:
         """Let no new use begin. True if all that were under way have ended within `seconds`."""
@@ -67,3 +75,10 @@ class Usage:
         with self.mutex:
             self._resting = False
             self._ended.notify_all()
+
+
+def _is_held(mark: threading.RLock) -> bool:
+    if mark.acquire(blocking=False):
+        mark.release()
+        return False
+    return True

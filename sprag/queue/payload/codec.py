@@ -30,6 +30,9 @@ __all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "same"]
 
 _Step = tuple[str, str]
 
+_SEARCHED: Final = 10_000
+"""How many parts of a value that is nested too deeply are searched for a circle."""
+
 _from_json: Final = json.JSONDecoder().decode
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 # What JSONEncoder.encode makes anew for every value, which takes half of its time: no check of
@@ -158,14 +161,14 @@ def _surrogate_path(value: object, path: str) -> str:
 
 
 def _of_circle(value: object, root: str) -> PayloadError | None:
-    """The error of a value that contains itself, somewhere. Its paths are made only then: it may
-    be nested without end."""
+    """The error of a value that contains itself, if the first of its parts show it. Paths are made
+    only then: it may be nested without end."""
     steps: list[_Step] = []
     stack = [(value, _parts(value))]
     place: dict[int, int] = {id(value): 0}
     """Where in the stack a value is, by its id."""
     done: dict[int, object] = {}  # the values, too, so that no other gets an id of theirs
-    while stack:
+    while stack and len(done) + len(stack) < _SEARCHED:
         outer, parts = stack[-1]
         for step, inner in parts:
             if id(inner) in place:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from ..threads.inside import here
-from ..threads.interrupts import shielded
 from ..threads.wakeup import Wakeup
 
 
@@ -120,9 +119,7 @@ class GroupCommit(Generic[T]):
                 elif self._lead_lock.locked():
                     ticket.sleep(LOOK_SECONDS)
                 else:
-                    # A Ctrl-C may end the sleep, but tear nothing apart.
-                    with shielded:
-                        self._lead(ticket)
+                    self._lead(ticket)
         except BaseException:
             # Nobody wants this ticket any more, and it may have been its turn to lead.
             self._posted.pop(ticket, None)

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from .inside import here
+from .starting import start
 from .wakeup import Wakeup
 
 _IDLE_SECONDS: Final = 0.1
@@ -116,7 +117,8 @@ class _Writer:
         """Begin anew: the parent writes what it has."""
         self._lines: deque[_Line | Wakeup] = deque()
         self._news = Wakeup()
-        self._thread: threading.Thread | None = None
+        self._runs = False
+        self._writer = 0  # the thread's identity
         self._left_out = 0
 
     def take(self, line: _Line | Wakeup) -> None:
@@ -125,37 +127,37 @@ class _Writer:
             return
         self._lines.append(line)
         self._news.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sprag-log", daemon=True)
+        if not self._runs:
+            self._runs = True
             try:
-                self._thread.start()
+                start(self._run, "sprag-log", daemon=True)
             except (RuntimeError, MemoryError):
                 # At the exit, or where the system has no more threads: the next line tries again,
                 # and what is left at the exit is written there.
-                self._thread = None
+                self._runs = False
             except BaseException:
-                self._thread = None
+                self._runs = False
                 raise
 
     def settle(self, seconds: float) -> None:
-        thread = self._thread
-        if thread is threading.current_thread():
+        if self._writer == threading.get_ident():
             return  # a handler that stops a queue
-        if thread is not None or self._lines:
+        if self._runs or self._lines:
             written = Wakeup()
             self.take(written)
-            if self._thread is not None:
+            if self._runs:
                 written.wait(seconds)
 
     def write_rest(self) -> None:
         """At the exit, in whichever thread that is."""
         self.settle(SETTLE_SECONDS)
-        if self._thread is None:
+        if not self._runs:
             with suppress(IndexError):
                 while True:
                     _do(self._lines.popleft())
 
     def _run(self) -> None:
+        self._writer = threading.get_ident()
         while True:
             try:
                 line = self._lines.popleft()
@@ -163,7 +165,7 @@ class _Writer:
                 if self._news.wait(_IDLE_SECONDS):
                     continue
                 # The next line that is handed over starts another thread.
-                self._thread = None
+                self._runs = False
                 if not self._lines:
                     return
                 continue

@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 from .. import errors
 from ..job import Notice, Progress, Reported, Transition
 from ..store.store import Store
+from ..threads.elsewhere import PIECE_SECONDS
 from ..threads.inside import here, refuse_reentry
-from ..threads.interrupts import PIECE_SECONDS
 from ..threads.logs import Log, write_here
 from ..threads.wakeup import Wakeup
 

@@ -36,7 +36,7 @@ def unattended(store: Store, folder: Path, queues: Iterable[str] = ()) -> dict[s
 def is_unattended(engine: Engine, queue: str) -> bool:
     """True if no process runs the queue, including this one. False if that cannot be read."""
     try:
-        return not (engine.workers(queue) or is_run_elsewhere(engine, queue))
+        return not (engine.crew.count(queue) or is_run_elsewhere(engine, queue))
     except QueueError:
         return False
 

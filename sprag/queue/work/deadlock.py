@@ -106,7 +106,7 @@ def refuse_itself(engine: Engine | None, awaited: str, task: object) -> None:
     job = running.current()
     if job is None or job.id != awaited or job.task is None or job.task is not task:
         return
-    if engine is not None and engine.running.get((job.run.key, job.run.starts)) is job:
+    if engine is not None and engine.crew.running.get((job.run.key, job.run.starts)) is job:
         raise WaitInsideHandler(
             f"job {awaited!r} would wait for itself forever: its handler awaits the end of its "
             "own job",
@@ -144,7 +144,7 @@ def _circle(needs: Needs, *, sure: bool) -> list[HandlerWait]:
     waits = sorted(_waits.values(), key=lambda wait: wait.number)
     left = [wait for wait in waits if wait.sure or not sure]
     waits_of = Counter(wait.job for wait in left)
-    jobs_of = {wait.engine: set(wait.engine.running.values()) for wait in left}
+    jobs_of = {wait.engine: set(wait.engine.crew.running.values()) for wait in left}
     running_in = {engine: {job.id for job in jobs} for engine, jobs in jobs_of.items()}
     workers = {wait: needs(wait) for wait in left if wait.awaited not in running_in[wait.engine]}
     while True:
@@ -170,7 +170,7 @@ def _circle(needs: Needs, *, sure: bool) -> list[HandlerWait]:
 
 
 def _maybe(wait: HandlerWait) -> int:
-    return wait.engine.workers(wait.queue)
+    return wait.engine.crew.count(wait.queue)
 
 
 def _here(wait: HandlerWait) -> int:

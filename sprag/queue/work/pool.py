@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ..backoff import Backoff
 from ..errors import DatabaseError, JobReleased, QueueClosed
-from ..store.tickets import Exchange, Outcome
-from ..threads.interrupts import PIECE_SECONDS, shielded
+from ..store.tickets import Exchange, Outcome, Run
+from ..threads.elsewhere import PIECE_SECONDS
 from ..threads.logs import Log, write_here
 from . import running
 from .engine import Engine
@@ -44,7 +44,7 @@ class WorkerPool:
         self._handler = handler
         self._backoff = backoff
         self._max_result_bytes = max_result_bytes
-        owner = engine.own()
+        owner = engine.ownership.take()
         self._tickets = [Exchange(queue, owner) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
         self._graces: dict[object, float] = {}
@@ -81,52 +81,42 @@ class WorkerPool:
         """Take back what `who` asked for by `hurry`."""
         self._graces.pop(who, None)
 
-    def stop(self, grace_seconds: float) -> list[str]:
-        """Start no more jobs, wait for those that run, then release the rest; the ids of jobs
-        whose handlers did not give way and run on, their outcomes to be dropped.
-
-        Ctrl-C ends the grace, where it is put off so long.
-        """
+    def stop(self, grace_seconds: float) -> None:
+        """Start no more jobs, wait for those that run, then put the rest back in the queue: their
+        handlers may run on, and what they hand in is dropped."""
         # No claims first, so that nothing starts while we wait; then the wait; then the
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
         begun = time.monotonic()
-        try:
-            self.hurry(grace_seconds, self)
-            self._engine.dismiss(self._tickets)
-            self._spend_grace()
-        finally:
-            self.let_go()
+        self.hurry(grace_seconds, self)
+        self._engine.crew.dismiss(self._tickets)
+        self._spend_grace()
+        for job in tuple(self._jobs.values()):
+            job.interrupt(JobReleased)
         spent = time.monotonic() - begun
         self._join(_YIELD_SECONDS)  # no time at all where no handler runs
         left = {t: run for t in self._tickets if (run := t.claimed) is not None}
         if left:
-            named = ", ".join(run.id for run in left.values())
-            log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
-                        "back to the queue: %s", self._queue, round(spent, 1), named)  # fmt: skip
-            jobs = [self._jobs.get(ticket) for ticket in left]
-            outcomes = [
-                Outcome(run, "release", report=None if job is None else job.report())
-                for run, job in zip(left.values(), jobs, strict=True)
-            ]
-            try:
-                self._engine.store.finish(self._tickets[0].owner, outcomes)
-            except DatabaseError:
-                log.exception("they could not be released; that happens when this process ends")
-        self._engine.discharge(self._tickets)
-        return [run.id for run in left.values()]
+            self._release(left, spent)
+        self._engine.crew.discharge(self._tickets)
 
-    def let_go(self) -> None:
-        """Start no more jobs, and tell those that run to give way. Also where an application's
-        signal handler ends a stop: an async handler ends with its loop, and one that was not told
-        before would have failed."""
-        self._engine.dismiss(self._tickets)
-        for job in tuple(self._jobs.values()):
-            job.interrupt(JobReleased)
+    def _release(self, left: dict[Exchange, Run], spent: float) -> None:
+        named = ", ".join(run.id for run in left.values())
+        log.warning("queue %s stops after %g s of grace; these jobs are still running and go "
+                    "back to the queue: %s", self._queue, round(spent, 1), named)  # fmt: skip
+        jobs = [self._jobs.get(ticket) for ticket in left]
+        outcomes = [
+            Outcome(run, "release", report=None if job is None else job.report())
+            for run, job in zip(left.values(), jobs, strict=True)
+        ]
+        try:
+            self._engine.store.finish(self._tickets[0].owner, outcomes)
+        except DatabaseError:
+            log.exception("they could not be released; that happens when this process ends")
 
     def _spend_grace(self) -> None:
         for thread in self._threads:
-            while thread.is_alive() and not shielded.interrupted:
+            while thread.is_alive():
                 left = min(tuple(self._graces.values())) - time.monotonic()
                 if left <= 0:
                     return
@@ -142,11 +132,11 @@ class WorkerPool:
         engine = self._engine
         outcome: Outcome | None = None
         try:
-            while (run := engine.exchange(ticket, outcome)) is not None:
-                job = RunningJob(run, self._queue, engine.dirty.add)
+            while (run := engine.crew.exchange(ticket, outcome)) is not None:
+                job = RunningJob(run, self._queue, engine.crew.dirty.add)
                 # Not by job: one that was taken from its worker may have been given to another
                 # of this pool, and both are to be told to stop.
-                engine.running[run.key, run.starts] = self._jobs[ticket] = job
+                engine.crew.running[run.key, run.starts] = self._jobs[ticket] = job
                 try:
                     if ticket.stopping:
                         # Dealt at the moment of dismissal: no handler begins any more.
@@ -154,10 +144,10 @@ class WorkerPool:
                     else:
                         outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
                         if outcome.event == "release":
-                            engine.dismiss(self._tickets)  # the process may be ending: no more
+                            engine.crew.dismiss(self._tickets)  # the process may be ending: no more
                 finally:
                     del self._jobs[ticket]
-                    del engine.running[run.key, run.starts]
+                    del engine.crew.running[run.key, run.starts]
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)

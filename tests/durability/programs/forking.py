@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sprag.queue import QueueClosed, QueueService, Signal
-from sprag.queue.threads import interrupts
 
 # Newer Pythons warn of every fork beside threads; here it is on purpose.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -262,20 +261,6 @@ def pool_in_handler() -> None:
         say(queue.wait(queue.enqueue(1).id, 40).result)
 
 
-def while_the_main_thread_commits() -> None:
-    with Work(database=path) as queue:
-        queue.enqueue(1)  # which makes the shield effective
-        codes: list[int] = []
-        with interrupts.shielded:
-            thread = threading.Thread(
-                target=lambda: codes.append(forked(lambda: signal.raise_signal(signal.SIGINT)))
-            )
-            thread.start()
-            thread.join(30)
-        assert codes, "the child did not end"
-        assert codes != [0]
-
-
 def in_a_handler() -> None:
     children: list[int] = []
 
@@ -300,7 +285,7 @@ WAYS: dict[str, Callable[[], None]] = {
     way.__name__: way
     for way in (
         every_call, busy_parent, ends_of_children, another, queues_of_their_own, beside_a_writer,
-        parent_that_closes, pool_in_main, pool_in_handler, while_the_main_thread_commits,
+        parent_that_closes, pool_in_main, pool_in_handler,
         in_a_handler,
     )
 }  # fmt: skip

@@ -1,12 +1,11 @@
 """Let Ctrl-C arrive at each moment of one call, and see that it ends and leaves nothing half.
 
-    python life.py DATABASE CALL PART
+    python life.py DATABASE CALL
 
 A moment is an event that a profile of the call has, known by its place and its caller's: also one
-right before a call of C code, such as a wait, since Python looks for signals only after it. At
-each of PART, which is "1/1" for all and "2/5" for the second fifth of them, a Ctrl-C comes once.
-Whenever it comes, the call ends, in order or by KeyboardInterrupt, and the queue can be stopped for
-good. Prints how many times the call was interrupted.
+right before a call of C code, such as a wait, since Python looks for signals only after it. At each
+a Ctrl-C comes once. Whenever it comes, the call ends, in order or by KeyboardInterrupt, and the
+queue can be stopped for good. Prints how many times the call was interrupted.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
-from zlib import crc32
 
 import sprag.queue
 from sprag.queue import QueueService
-from sprag.queue.threads import interrupts
+from sprag.queue.threads import elsewhere, interrupts
 from sprag.queue.work import pool
 
 HANGS_SECONDS = 60
@@ -58,25 +56,12 @@ class Now:
 now = Now()
 
 
-class Part:
-    """A part of all moments: the same ones in every process."""
-
-    def __init__(self, part: str) -> None:
-        self._number, self._parts = map(int, part.split("/"))
-
-    def has(self, event: str, *places: tuple[CodeType, int] | None) -> bool:
-        names = [(place[0].co_qualname, place[1]) for place in places if place]
-        return (crc32(repr((event, names)).encode()) - self._number) % self._parts == 0
-
-
 class Profile:
-    """Sends Ctrl-C at the first moment of the part that none of `seen` is, or once the call waits
-    for ever."""
+    """Sends Ctrl-C at the first moment that is none of `seen`, or once the call waits for ever."""
 
-    def __init__(self, seen: set[tuple[object, ...]], part: Part) -> None:
+    def __init__(self, seen: set[tuple[object, ...]]) -> None:
         self.found = False
         self._seen = seen
-        self._part = part
         self._times = Counter[tuple[object, ...]]()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -88,7 +73,7 @@ class Profile:
         moment = (event, place, of_caller)
         is_new = moment not in self._seen
         self._seen.add(moment)
-        self.found = is_new and self._part.has(event, place, of_caller)
+        self.found = is_new
         self._times[moment] += 1
         if self.found or self._times[moment] > ROUND_AND_ROUND:
             sys.setprofile(None)
@@ -109,10 +94,12 @@ CALLS: dict[str, Callable[[Work, str], object]] = {
 }
 
 
-def main(path: str, call: str, part: str) -> None:
+def main(path: str, call: str) -> None:
     # So that a Ctrl-C which is slept through is noticed soon.
-    vars(interrupts)["PIECE_SECONDS"] = vars(pool)["PIECE_SECONDS"] = 0.01
+    for module in (elsewhere, interrupts, pool):
+        vars(module)["PIECE_SECONDS"] = 0.01
     gc.disable()  # Python drops what is raised in its callbacks
+    gc.freeze()  # what was imported need not be looked through for each moment
     queue = Work(database=path, durability="normal", grace_seconds=600)
     job = queue.enqueue(1)
     queue.stop()
@@ -127,7 +114,7 @@ def main(path: str, call: str, part: str) -> None:
             begun.wait()
         if call == "block":
             queue.grace_seconds = 0.0
-        profile = Profile(seen, Part(part))
+        profile = Profile(seen)
         faulthandler.dump_traceback_later(HANGS_SECONDS, exit=True)
         try:
             sys.setprofile(profile)
@@ -138,7 +125,8 @@ def main(path: str, call: str, part: str) -> None:
         sys.setprofile(None)
         queue.stop(0)
         for thread in threading.enumerate():
-            if thread.name.startswith("sprag-"):
+            # Without an identity: a thread whose start() Ctrl-C has ended before it began.
+            if thread.name.startswith("sprag-") and thread.ident is not None:
                 thread.join()
         faulthandler.cancel_dump_traceback_later()
         in_vain = 0 if profile.found else in_vain + 1

@@ -3,12 +3,12 @@
 That is what finalizers, signal handlers and trace functions do. Whatever the moment, the call that
 interrupts is carried out or refused, nothing hangs, and what was acknowledged is stored.
 
-    reentry_sweep.py FILE OUTER INNER,INNER,… WAY STRIDE
+    reentry_sweep.py FILE OUTER INNER,INNER,… WAY PART
 
 WAY "hook" calls from a trace function, and catches what it raises; "signal" calls from a handler
-of a real signal, and lets it through into whatever was interrupted. Of the events every STRIDEth
-is tried, each with the next of the inner calls. Prints how many inner calls were carried out and
-how many refused.
+of a real signal, and lets it through into whatever was interrupted. Of the events a PART is tried,
+"2/5" for every fifth from the second on, each with the next of the inner calls. Prints how many
+inner calls were carried out and how many refused.
 """
 
 from __future__ import annotations
@@ -212,18 +212,26 @@ def others_can(what: Callable[[], Any]) -> bool:
 
 
 def main() -> None:
-    path, outer, inner, way, stride = sys.argv[1:]
+    path, outer, inner, way, part = sys.argv[1:]
+    first, step = map(int, part.split("/"))
     gc.disable()  # other finalizers are not what this is about
     # Python 3.12 traces instructions only if some frame wanted it when tracing began.
     sys._getframe().f_trace_opcodes = True
     sweep = Sweep(path, outer, inner, way)
-    event, missed = 1, 0
+    event, missed = first, 0
     # Not every call takes the same path: the end is where none comes this far.
     while missed < 5:
         missed = 0 if sweep.once(event) else missed + 1
-        event += int(stride)
+        event += step
     sweep.check()
     print(sweep.done, sweep.refused, event)
 
 
-main()
+if sys.argv[4] == "hook":
+    # As finalizers may run in any thread. In the main one, starts and stops would only be waited
+    # for: another thread does them.
+    calls = threading.Thread(target=main)
+    calls.start()
+    calls.join()
+else:
+    main()

@@ -6,10 +6,10 @@ Run as `python -m _bench.web.child` with the measurement as JSON.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..child import wanted
 from ..measures import Result
 from . import actions, browsers, imports, sockets
 
@@ -26,12 +26,12 @@ ONE_SUBJECT = frozenset({"drain", "memory", "weight", "imports"})
 
 
 def main() -> None:
-    """Measure what the command line says."""
-    wanted = json.loads(sys.argv[1])
-    name, options = wanted["name"], wanted["options"]
-    if name not in ONE_SUBJECT:
-        options["subject"] = wanted["subject"]
-    print(json.dumps(MEASURES[name](Path(wanted["folder"]), wanted["sync"], **options)), flush=True)
+    """Measure what is wanted."""
+    for one in wanted():
+        name, options = one["name"], one["options"]
+        if name not in ONE_SUBJECT:
+            options["subject"] = one["subject"]
+        print(json.dumps(MEASURES[name](Path(one["folder"]), one["sync"], **options)), flush=True)
 
 
 if __name__ == "__main__":
