@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .browser.module import Module as Module
+    from .browser.python import Module as Module
     from .queue import Backoff as Backoff
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
@@ -31,7 +31,7 @@ _HOMES = {
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
     ),
-    "Module": "browser.module",
+    "Module": "browser.python",
 }
 
 __all__ = [

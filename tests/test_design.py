@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+import pytest
+
 from sprag.queue import MOVES
 from tests.documents import ROOT
 from tests.queue.test_layers import ROOMS
@@ -35,3 +37,10 @@ def test_the_layers_name_every_module_of_the_queue_in_its_room_and_in_order() ->
     assert {room: names for room, names in told.items() if names} == there
     scripts = {path.name for path in (ROOT / "sprag" / "queue" / "sql").glob("*.sql")}
     assert set(re.findall(r"`(\w+\.sql)`", section("Layers"))) == scripts
+
+
+@pytest.mark.parametrize("tier", ["http", "browser", "dashboard", "web", "cli"])
+def test_no_file_of_a_tier_is_longer_than_300_lines(tier: str) -> None:
+    files = [*(ROOT / "sprag" / tier).rglob("*.py"), *(ROOT / "sprag" / tier).rglob("*.js")]
+    lengths = {str(file): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert {file: length for file, length in lengths.items() if length > 300} == {}

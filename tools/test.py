@@ -1,10 +1,10 @@
 """Every check of the project in one command.
 
 Makes its own environment on the first run, with nothing but Python 3.11 or newer and pip.
-Checks format and lint of the tree, then builds its wheel, installs that, and runs the tests against
-it, some in a real Chromium: where there is none, it is installed if that can be done. Types are
-checked while the tests begin. Every check runs, even after one that fails; the exit code is 1 if
-any failed.
+Checks format and lint of the tree, and that it declares what it imports. Then builds its wheel,
+installs that, and runs the tests against it, some in a real Chromium: where there is none, it is
+installed if that can be done. Types are checked while the tests begin. Every check runs, even after
+one that fails; the exit code is 1 if any failed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import _chromium
 import _venv
 
-CHECKS = ("format", "lint", "types", "tests")
+CHECKS = ("format", "lint", "types", "needs", "tests")
 TYPED = ("sprag", "tests", "tools", "examples")
 
 
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         checks: dict[str, Callable[[], bool]] = {
             "format": lambda: module("ruff", "format", "--check"),
             "lint": lambda: module("ruff", "check"),
+            "needs": lambda: module("deptry", "sprag"),
             "tests": tests,
         }
         results = [_timed(name, checks[name]) for name in checks if name in wanted]

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import module as _browser_module
+from . import python as _in_browser
 from .called import ActionCall, actions_called
 from .markup import check_markup
 
 __all__ = ["ModuleFile", "ModuleRefused", "check", "check_markup"]
 
 _MODULES = {
-    "sprag": frozenset(_browser_module.__all__),
+    "sprag": frozenset(_in_browser.__all__),
     "__future__": frozenset(["annotations"]),
     "typing": frozenset(["TYPE_CHECKING", "Any", "cast"]),
     "browser": None,
@@ -45,7 +45,7 @@ _UNUSABLE = {
     "input": "read the value of a field in the page",
     "open": "a page has no files; those that the user chooses come with an event",
 }
-_VERBS = frozenset(name for name in dir(_browser_module.Module) if not name.startswith("__"))
+_VERBS = frozenset(name for name in dir(_in_browser.Module) if not name.startswith("__"))
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,37 @@
-"""The files that pages load. Each is read, named by its content, and compressed once."""
+"""The files that pages load."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-_HASH_LENGTH = 12
-_MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".py": "text/x-python; charset=utf-8",
-}
+from ..http.files import File, named_by_content, packed
+
+_PAGE = (
+    "console", "names", "values", "config", "ready", "connection", "actions", "attributes",
+    "markup", "module", "replay", "start",
+)  # fmt: skip
+"""The parts of sprag.js, in the folder `page`. Each imports only parts before it."""
+_BRIDGE = ("brython", "bridge")
+"""Those of bridge.js, in the folder `bridge`. What a script exports is a list at its end."""
+
+_IMPORT = re.compile(r"^import \{[^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(async|class|const|function|let)\b)", re.MULTILINE)
+_BLANK = re.compile(r"\n{2,}")
 _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
 
+_MODULES = ("line", "handlers", "elements", "events", "results", "module", "receivers")
+
 # Typed code imports these beside sprag, and a browser's Python has neither.
 _FUTURE = "annotations = True\n"
 _TYPING = "TYPE_CHECKING = False\nAny = object\n\n\ndef cast(kind, value):\n    return value\n"
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file to be served under `assets/<name>`, with its content as it is and gzipped."""
-
-    name: str
-    content: bytes
-    gzipped: bytes
-    media_type: str
-    immutable: bool = True
-    """Its name changes with its content, so that a browser may keep it for good."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +44,12 @@ class PythonNames:
 
 
 @cache
-def core_assets() -> tuple[Asset, ...]:
+def core_assets() -> tuple[File, ...]:
     """What every page with a module needs: sprag.js under its hashed name, `sprag.js`, which points
     there, and early.js, which runs before the content is there."""
-    script = _asset("sprag.js", _without_comments(_own("sprag.js")))
+    script = _asset("sprag.js", _joined(_own(f"page/{part}.js") for part in _PAGE))
     link = f'export * from "./{script.name}";\n'.encode()
-    alias = Asset("sprag.js", link, _gzipped(link), _MEDIA_TYPES[".js"], immutable=False)
+    alias = packed("sprag.js", link, immutable=False)
     return script, alias, _asset("early.js", _without_comments(_own("early.js")))
 
 
@@ -68,24 +64,26 @@ def early_name() -> str:
 
 
 @cache
-def stylesheet() -> Asset:
+def stylesheet() -> File:
     """The default stylesheet of pages."""
     return _asset("sprag.css", _CSS_COMMENT.sub("", _own("sprag.css")).lstrip())
 
 
 @cache
-def python_assets() -> tuple[Asset, ...]:
-    """What a page with modules in Python needs in addition: Brython, the bridge, and module.py.
+def python_assets() -> tuple[File, ...]:
+    """What a page with modules in Python needs in addition: Brython, the bridge, and our package.
 
     Raises RuntimeError if Brython is not installed.
     """
-    sources = {"sprag": _own("module.py"), "__future__": _FUTURE, "typing": _TYPING}
-    package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}
+    modules = {f"sprag.{name}": _own(f"python/{name}.py") for name in _MODULES}
+    plain = {"__future__": _FUTURE, "typing": _TYPING, **modules}
+    package = {"$timestamp": 0, "sprag": [".py", _own("python/__init__.py"), [], 1]}
+    package |= {name: [".py", text, []] for name, text in plain.items()}
     # The form in which Brython takes modules: see loadBrythonPackage in brython.js.
     runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
     return (
         _asset("brython.js", _brython()),
-        _asset("bridge.js", _without_comments(_own("bridge.js"))),
+        _asset("bridge.js", _joined(_own(f"bridge/{part}.js") for part in _BRIDGE)),
         _asset("runtime.js", runtime),
     )
 
@@ -96,24 +94,15 @@ def python_names() -> PythonNames:
     return PythonNames(brython=brython.name, bridge=bridge.name, runtime=runtime.name)
 
 
-def page_module(path: Path) -> Asset:
+def page_module(path: Path) -> File:
     """An author's own module file, `.py` or `.js`, as it is now."""
     # The hash tells files apart whose names become equal when they are made fit for a URL.
     stem = re.sub(r"[^\w-]", "_", path.stem, flags=re.ASCII)
     return _asset(stem + path.suffix, path.read_text(encoding="utf-8"))
 
 
-def _asset(name: str, text: str) -> Asset:
-    content = text.encode()
-    stem, _, suffix = name.rpartition(".")
-    digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
-    media_type = _MEDIA_TYPES[f".{suffix}"]
-    return Asset(f"{stem}.{digest}.{suffix}", content, _gzipped(content), media_type)
-
-
-def _gzipped(content: bytes) -> bytes:
-    # With the time of compression in it, two processes would send different bytes.
-    return gzip.compress(content, 9, mtime=0)
+def _asset(name: str, text: str) -> File:
+    return named_by_content(name, text.encode())
 
 
 def _own(name: str) -> str:
@@ -129,6 +118,13 @@ def _brython() -> str:
             "a page has a module in Python, which needs Brython's runtime, and the package brython "
             f"is not installed or lacks it ({error}): install sprag-queue[web]"
         ) from error
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """Several modules as one, so that a page asks once: without what they import from each other
+    and without comments."""
+    text = "".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
+    return _BLANK.sub("\n", _without_comments(text)).lstrip()
 
 
 def _without_comments(source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import Job, JobNotFound, Transition
-from ..queue.states import OWNED, TERMINAL
-from ..queue.work.engine import Engine
+from ..queue.operators import OWNED, TERMINAL, QueueFile, Sparing
 from .numbers import Counts, Rates, count, counts_table, measure, rates_table
 from .owners import Owner, lost_among, owners_of
 from .render import (
@@ -35,14 +34,15 @@ _QUEUES: Final = 8
 _LATEST: Final = 12
 _LOOK_BACK: Final = 300
 _WIDE: Final = 110
+_SELDOM_SECONDS: Final = 0.5
 _NO_TICK: Final = 1 << 62
 
 
 class Board:
     """Reads and shows the state of a file. With `jobs`, these instead of all running jobs."""
 
-    def __init__(self, engine: Engine, queues: Sequence[str], jobs: Sequence[str]) -> None:
-        self._engine = engine
+    def __init__(self, file: QueueFile, queues: Sequence[str], jobs: Sequence[str]) -> None:
+        self._file = file
         self._queues = queues
         self._ids = jobs
         self.jobs: list[Job] = []
@@ -53,25 +53,25 @@ class Board:
         self._waits: dict[str, float | None] = {}
         self._rates = Rates(1.0, {})
         self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
-        self._seq = max(engine.store.journal.head()[0] - _LOOK_BACK, 0)
+        self._seq = max(file.head()[0] - _LOOK_BACK, 0)
         self._owners: list[Owner] = []
-        self._counting = _Sparing(self._count)
-        self._rating = _Sparing(self._rate)
-        self._asking = _Sparing(self._ask_owners)
+        self._counting = Sparing(self._count, least=_SELDOM_SECONDS)
+        self._rating = Sparing(self._rate, least=_SELDOM_SECONDS)
+        self._asking = Sparing(self._ask_owners, least=_SELDOM_SECONDS)
 
     def look(self, rows: int) -> None:
         """Read the current state, with at most `rows` running jobs. Expensive sums are read less
         often."""
-        store = self._engine.store
+        file = self._file
         if self._ids:
-            self.jobs = [store.jobs.get(id_) for id_ in self._ids]
+            self.jobs = [file.job(id_) for id_ in self._ids]
         else:
-            self.jobs = list(store.jobs.page(self._queues, ("running", "cancelling"), rows))
+            self.jobs = list(file.page(self._queues, ("running", "cancelling"), rows))
         self._asking()
-        self._lost = lost_among(self._engine, self.jobs, self._owners)
-        self._names = list(self._queues) or store.jobs.queues()
+        self._lost = lost_among(self._file, self.jobs, self._owners)
+        self._names = list(self._queues) or file.queues()
         now = time.time()
-        ready = {name: store.jobs.next_ready(name) for name in self._names[:_QUEUES]}
+        ready = {name: file.next_ready(name) for name in self._names[:_QUEUES]}
         self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
         self._counting()
         self._rating()
@@ -103,7 +103,7 @@ class Board:
     def _heading(self, now: float) -> Text:
         more = len(self._names) - _QUEUES
         hidden = f", {more} more queues" if more > 0 else ""
-        path = one_line(self._engine.path)
+        path = one_line(self._file.path)
         text = Text(f"{time_of_day(now)}  ", style="dim", no_wrap=True, overflow="ellipsis")
         text.append_text(self._workers())
         return text.append(f"  {path}{hidden}")
@@ -156,24 +156,24 @@ class Board:
         return progress_bar(job.progress)
 
     def _count(self) -> None:
-        self._counts = count(self._engine.store, self._owners, self._names[:_QUEUES])
+        self._counts = count(self._file, self._owners, self._names[:_QUEUES])
 
     def _ask_owners(self) -> None:
-        self._owners = owners_of(self._engine)
+        self._owners = owners_of(self._file)
 
     def _rate(self) -> None:
-        self._rates = measure(self._engine.store, time.time(), _RATE_SECONDS)
+        self._rates = measure(self._file, time.time(), _RATE_SECONDS)
 
     def _read_latest(self) -> None:
-        store = self._engine.store
-        head, _tick = store.journal.head()
+        file = self._file
+        head, _tick = file.head()
         self._seq = max(self._seq, head - _LOOK_BACK)
-        moves, _reports = store.journal.news(self._seq, _NO_TICK, _LOOK_BACK)
+        moves, _reports = file.news(self._seq, _NO_TICK, _LOOK_BACK)
         ended = [move for move in moves if self._tells(move)]
         self._seq = moves[-1].seq if moves else self._seq
         for move in ended[-_LATEST:]:
             try:
-                self._latest.appendleft((move, store.jobs.get(move.job_id)))
+                self._latest.appendleft((move, file.job(move.job_id)))
             except JobNotFound:
                 self._latest.appendleft((move, None))  # pruned meanwhile
 
@@ -183,21 +183,6 @@ class Board:
             and (not self._queues or move.queue in self._queues)
             and (not self._ids or move.job_id in self._ids)
         )
-
-
-class _Sparing:
-    """Calls `read` again only after ten times as long as it took, but at least a second."""
-
-    def __init__(self, read: Callable[[], None]) -> None:
-        self._read = read
-        self._next = 0.0
-
-    def __call__(self) -> None:
-        begin = time.monotonic()
-        if begin >= self._next:
-            self._read()
-            end = time.monotonic()
-            self._next = end + max(0.5, 10 * (end - begin))
 
 
 def _since(job: Job, now: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from ..queue import errors
+from .. import queue
 
 OK: Final = 0
 FAILED: Final = 1
@@ -44,12 +44,12 @@ class Refusal(Exception):
         self.facts = facts
 
 
-def refusal_of(error: errors.QueueError) -> Refusal:
+def refusal_of(error: queue.QueueError) -> Refusal:
     """Return the refusal that reports an error of the queue."""
     code = FAILED
-    if isinstance(error, errors.DatabaseError):
+    if isinstance(error, queue.DatabaseError):
         code = DATABASE
-    elif isinstance(error, errors.ConfigurationError | errors.PayloadError):
+    elif isinstance(error, queue.ConfigurationError | queue.PayloadError):
         code = USAGE
     facts = {name: value for name, value in vars(error).items() if not name.startswith("_")}
     return Refusal(str(error), kind=_words(type(error).__name__), code=code, **facts)

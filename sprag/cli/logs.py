@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import re
 from typing import Any, Final
 
 from .text import lines, moment, one_line
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 _SELDOM_SECONDS: Final = 60.0
+# Also where the name itself is percent-encoded: then everything after the "=" is hidden.
+_SECRETS: Final = re.compile(
+    r"((?:[?&;]|^)[^=&;\s]*"
+    r"(?:token|secret|passw|password|passwd|pwd|auth|session|signature|api_?key|access_?key|%)"
+    r"[^=&;\s]*=)[^&;\s]*",
+    re.IGNORECASE,
+)
 
 
 def log_to_stderr(level: str, *, as_json: bool) -> None:
@@ -36,6 +44,14 @@ def log_config(level: str, *, as_json: bool) -> dict[str, Any]:
         },
         "root": {"level": level.upper(), "handlers": ["stderr"]},
     }
+
+
+def without_tokens(config: dict[str, Any]) -> dict[str, Any]:
+    """Return such a configuration with which no address in the log shows a token."""
+    config["filters"]["tokens"] = {"()": f"{__name__}.{WithoutTokens.__name__}"}
+    for handler in config["handlers"].values():
+        handler["filters"] = [*handler.get("filters", ()), "tokens"]
+    return config
 
 
 class Seldom(logging.Filter):
@@ -93,3 +109,15 @@ class JsonLines(logging.Formatter):
                 "traceback": trace,
             }
         )
+
+
+class WithoutTokens(logging.Filter):
+    """Hides the values of tokens, passwords and the like in the addresses that uvicorn logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("uvicorn") and isinstance(record.args, tuple):
+            record.args = tuple(
+                _SECRETS.sub(r"\1***", value) if isinstance(value, str) else value
+                for value in record.args
+            )
+        return True

@@ -10,10 +10,8 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from ..queue import STATUSES
-from ..queue.liveness.processes import Process, lost_of
-from ..queue.states import OWNED, Event, Status
-from ..queue.store.store import Store
+from ..queue import STATUSES, Event, Status
+from ..queue.operators import OWNED, Process, QueueFile, lost_of
 from .render import LOST_STYLE, STATUS_STYLES, table
 from .text import duration, one_line, rate
 
@@ -40,13 +38,13 @@ class Rates:
         return sum(counted.get(event, 0) for event in events) / self.seconds
 
 
-def measure(store: Store, now: float, seconds: float, window: int = _WINDOW) -> Rates:
+def measure(file: QueueFile, now: float, seconds: float, window: int = _WINDOW) -> Rates:
     """Return the moves of the last `seconds`, or of a shorter time if there were over `window`."""
     since = now - seconds
-    oldest = store.statistics.window_start(window)
-    if oldest is not None and oldest > since and store.journal.head()[0] > window:
+    oldest = file.statistics.window_start(window)
+    if oldest is not None and oldest > since and file.head()[0] > window:
         since = oldest
-    return Rates(max(now - since, 0.001), store.statistics.rates(since, window))
+    return Rates(max(now - since, 0.001), file.statistics.rates(since, window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +68,11 @@ class Counts:
         return max(self.by_status[status] - self.lost.get(status, 0), 0)
 
 
-def count(store: Store, owners: Iterable[Process], names: Iterable[str]) -> dict[str, Counts]:
+def count(file: QueueFile, owners: Iterable[Process], names: Iterable[str]) -> dict[str, Counts]:
     """Return the counts of these queues; `owners` has the processes of the file."""
     gone = lost_of(owners)
     return {
-        name: Counts(
-            store.jobs.counts(name)[name], store.statistics.lost(gone, name) if gone else {}
-        )
+        name: Counts(file.counts(name), file.statistics.lost(gone, name) if gone else {})
         for name in names
     }
 

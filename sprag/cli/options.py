@@ -9,9 +9,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ..queue import STATUSES
-from ..queue.durations import parsed
-from ..queue.states import Status
+from ..queue import STATUSES, Status
+from ..queue.operators import parsed
 from .settings import DEFAULT_DATABASE, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])

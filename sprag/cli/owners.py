@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..queue import Job
-from ..queue.liveness.processes import Process, lost_of, processes_of
-from ..queue.states import OWNED
-from ..queue.work.engine import Engine
+from ..queue.operators import OWNED, Process, QueueFile, lost_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +50,18 @@ class Owner(Process):
                 return ""
 
 
-def owners_of(engine: Engine) -> list[Owner]:
+def owners_of(file: QueueFile) -> list[Owner]:
     """Return every process that the file knows, or that a job names."""
-    return [Owner(**asdict(process)) for process in processes_of(engine.store, engine.folder)]
+    return [Owner(**asdict(process)) for process in file.processes()]
 
 
 def lost_among(
-    engine: Engine, jobs: Iterable[Job], owners: Sequence[Process] | None = None
+    file: QueueFile, jobs: Iterable[Job], owners: Sequence[Process] | None = None
 ) -> frozenset[str]:
     """Return the ids of those of these jobs that do not run although their status says so, because
     their process died. `owners` has the processes if they are known already."""
     held = {job.id for job in jobs if job.status in OWNED}
     if not held:
         return frozenset()
-    gone = lost_of(owners_of(engine) if owners is None else owners)
-    return frozenset(held & engine.store.search.held_by(gone))
+    gone = lost_of(owners_of(file) if owners is None else owners)
+    return frozenset(held & file.search.held_by(gone))

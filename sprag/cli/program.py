@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
 import click
 
 from .. import __version__
 from ..queue import QueueError
+from ..queue.file.identity import SQLITE
 from . import options
 from .commands import (
     backup,
@@ -118,10 +118,7 @@ class _Unread(Refusal):
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(
-            f"sprag {__version__} (SQLite {apsw.sqlite_lib_version()}, "
-            f"Python {platform.python_version()})"
-        )
+        click.echo(f"sprag {__version__} (SQLite {SQLITE}, Python {platform.python_version()})")
         ctx.exit()
 
 

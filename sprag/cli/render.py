@@ -8,9 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..queue import Job, Progress
-from ..queue.job import attempts_of
-from ..queue.states import Status
+from ..queue import Job, Progress, Status
+from ..queue.operators import attempts_of
 from .text import age, duration, number, one_line, shortened
 
 STATUS_STYLES: Final[dict[Status, str]] = {

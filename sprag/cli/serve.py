@@ -6,33 +6,33 @@ Needs the extra `web`; imported only by `sprag run`, once it runs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
-import re
 import resource
-import signal
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Literal
 
 import uvicorn
 import websockets  # noqa: F401 - uvicorn would do without, and refuse every page's WebSocket
+from sse_starlette.sse import AppStatus
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.basereload import BaseReload
 
 from ..queue import QueueError
+from ..queue.operators import PIECE_SECONDS
 from ..web import App
 from ..web.trouble import broken_app
-from .exits import INTERRUPTED, USAGE, Refusal
+from .exits import USAGE, Refusal
 from .load import broken, load_instance
-from .logs import log_config
+from .logs import log_config, log_to_stderr, without_tokens
+from .pacing import PacedSocket
+from .reloading import keep_reloading
+from .stops import StopRequests
 
 log = logging.getLogger("sprag.cli")
 
@@ -43,15 +43,6 @@ _REQUEST_SECONDS: Final = 10
 _FRAME_BYTES: Final = 4096
 _BACKLOG: Final = 2048
 _FILES: Final = 16_384
-# Also where the name itself is percent-encoded: then everything after the "=" is hidden.
-_SECRETS: Final = re.compile(
-    r"((?:[?&;]|^)[^=&;\s]*"
-    r"(?:token|secret|passw|password|passwd|pwd|auth|session|signature|api_?key|access_?key|%)"
-    r"[^=&;\s]*=)[^&;\s]*",
-    re.IGNORECASE,
-)
-_WATCHED: Final = frozenset({".py", ".html", ".js", ".css", ".json", ".jinja", ".svg"})
-_NOT_ENTERED: Final = frozenset({"__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +69,10 @@ class Plan:
             lifespan=lifespan,
             # Compression would keep its windows for each open page, whose messages are too short
             # to gain by it.
-            ws=_Socket,
+            ws=PacedSocket,
             ws_per_message_deflate=False,
             ws_max_size=_FRAME_BYTES,
-            log_config=_without_tokens(log_config(self.log_level, as_json=self.as_json)),
+            log_config=without_tokens(log_config(self.log_level, as_json=self.as_json)),
             access_log=self.access_log,
             proxy_headers=self.proxy_headers,
             server_header=False,
@@ -104,12 +95,11 @@ def check(plan: Plan, database: str | None) -> None:
 def single(plan: Plan) -> None:
     """Serve in this process until a signal stops it. Raises Refusal, QueueError."""
     app = _application(plan.path)
-    server = _Server(plan.config(app))
     with _listening(plan) as listener:
-        server.take_signals()
+        requests = StopRequests()
         # Its lifespan would say so too, but not by an exit code.
         with app:
-            server.run([listener])
+            _serve(plan.config(app), listener, requests)
     log.info("stopped")
 
 
@@ -127,10 +117,8 @@ def several(plan: Plan, workers: int) -> None:
 
 def reloading(plan: Plan) -> None:
     """Serve in a process that is replaced when a file under the working directory changes."""
-    config = plan.config(plan.path)
     with _listening(plan) as listener:
-        listener.set_inheritable(True)
-        _Reload(config, functools.partial(_serve_again, plan), [listener]).run()
+        keep_reloading(_serve_again, plan, listener)
     log.info("stopped")
 
 
@@ -181,104 +169,33 @@ def _take_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _without_tokens(config: dict[str, Any]) -> dict[str, Any]:
-    """The log's settings, such that no address in it shows a token."""
-    config["filters"]["tokens"] = {"()": f"{__name__}.{WithoutTokens.__name__}"}
-    for handler in config["handlers"].values():
-        handler["filters"] = [*handler.get("filters", ()), "tokens"]
-    return config
+def _serve(config: uvicorn.Config, listener: socket.socket, requests: StopRequests) -> None:
+    """Serve until there is a request to stop, and then to the end of what is under way."""
+    server = uvicorn.Server(config)
+    # In the main thread it would take the signals, end by them, and wait at a second Ctrl-C.
+    with ThreadPoolExecutor(1, "sprag-server") as pool:
+        running = pool.submit(server.run, [listener])
+        try:
+            while not running.done() and requests.wait(PIECE_SECONDS) is None:
+                pass
+        finally:
+            AppStatus.should_exit = True  # for streams, which end before the server does
+            server.should_exit = True
+        running.result()
 
 
-class WithoutTokens(logging.Filter):
-    """Hides the values of tokens, passwords and the like in the addresses that uvicorn logs."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith("uvicorn") and isinstance(record.args, tuple):
-            record.args = tuple(
-                _SECRETS.sub(r"\1***", value) if isinstance(value, str) else value
-                for value in record.args
-            )
-        return True
-
-
-class _Socket(WebSocketsSansIOProtocol):
-    """A page's WebSocket, of which no more is read while it does not read: each ping is answered,
-    and the answers would wait in memory without a bound."""
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.read_paused:
-            self.transport.resume_reading()
-
-
-class _Server(uvicorn.Server):
-    """Stops in order at the first signal, and at a second Ctrl-C without any."""
-
-    def take_signals(self) -> None:
-        """Before the server runs, and until after it has: a signal ends nothing halfway."""
-        signal.signal(signal.SIGTERM, self.handle_exit)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            # Ignored from the start on, as under nohup or in a script's background: it stays so.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self.handle_exit)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGINT and self.should_exit:
-            # No lock file is unlocked by hand: the kernel does that, and recovery sees a death.
-            os._exit(INTERRUPTED)
-        super().handle_exit(sig, frame)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """They are ours: uvicorn would raise them again afterwards, and end by them."""
-        yield
-
-
-class _Reload(BaseReload):
-    """Restarts the process when a file that it may use is changed, made or removed.
-
-    uvicorn's own looks only at .py files, unless watchfiles is installed.
-    """
-
-    _seen: dict[Path, float]
-
-    def startup(self) -> None:
-        self.reloader_name = "sprag run --reload"
-        self._seen = _look(Path.cwd())
-        super().startup()
-
-    def should_restart(self) -> list[Path] | None:
-        self.pause()
-        before, self._seen = self._seen, _look(Path.cwd())
-        changed = dict(before.items() ^ self._seen.items())
-        return sorted(changed) or None
-
-
-def _look(folder: Path) -> dict[Path, float]:
-    """The files that matter, with the times of their last changes; none of hidden folders."""
-    found = {}
-    for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "." and name not in _NOT_ENTERED]
-        for file in (Path(here, name) for name in files):
-            if file.suffix in _WATCHED:
-                with contextlib.suppress(OSError):  # removed meanwhile
-                    found[file] = file.stat().st_mtime
-    return found
-
-
-def _serve_again(plan: Plan, sockets: list[socket.socket]) -> None:
+def _serve_again(plan: Plan, listener: socket.socket) -> None:
     """In a new process. What is wrong is logged and shown to browsers on this machine; the next
     change starts another process."""
+    log_to_stderr(plan.log_level, as_json=plan.as_json)
+    with contextlib.suppress(OSError):  # the program was started without one
+        sys.stdin = os.fdopen(0)  # for debuggers: multiprocessing has put nothing in its place
+    requests = None  # until the modules are imported, SIGTERM ends the process as it is
     try:
         app = _application(plan.path, debug=True)
-        server = _Server(plan.config(app))
-        server.take_signals()
+        requests = StopRequests()
         with app:
-            server.run(sockets)
+            _serve(plan.config(app), listener, requests)
         return
     except Refusal as refusal:
         said = str(refusal)
@@ -287,6 +204,4 @@ def _serve_again(plan: Plan, sockets: list[socket.socket]) -> None:
     except QueueError as error:
         said = str(error)
         log.error("%s", said)
-    server = _Server(plan.config(broken_app(said), lifespan="off"))
-    server.take_signals()
-    server.run(sockets)
+    _serve(plan.config(broken_app(said), lifespan="off"), listener, requests or StopRequests())

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 from rich.console import Console, RenderableType
 
-from ..queue.work.engine import Engine
+from ..queue.operators import QueueFile, open_file
 from .exits import DATABASE, USAGE, Refusal
 from .text import lines
 
@@ -101,7 +101,7 @@ class Settings:
             raise Refusal("nothing was changed", kind="declined")
 
     @contextmanager
-    def opened(self) -> Iterator[Engine]:
+    def opened(self) -> Iterator[QueueFile]:
         """Open the database, which must exist, and close it after the block."""
         if not os.path.lexists(self.path):
             raise Refusal(
@@ -111,8 +111,8 @@ class Settings:
                 code=DATABASE,
                 path=str(Path(self.path).absolute()),
             )
-        engine = Engine.open(self.path, create=False, busy_seconds=_BUSY_SECONDS)
+        file = open_file(self.path, busy_seconds=_BUSY_SECONDS)
         try:
-            yield engine
+            yield file
         finally:
-            engine.close()
+            file.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -14,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..http.addresses import host_name, is_loopback
 from ..queue import ConfigurationError
 from .answers import base_of, path_of, refusal, wants_page
 from .attempts import Attempts
-from .location import stay_here
 from .pages import Pages
 
 SIGNED_IN_SECONDS: Final = 12 * 3600
@@ -101,7 +100,6 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = stay_here(scope, send)
         request = Request(scope, receive)
         if "token" in request.query_params:  # addresses are kept in logs and histories
             base = base_of(scope) + quote(path_of(scope).lstrip("/"))
@@ -182,23 +180,6 @@ def not_local(request: Request) -> Refused | None:
         " from elsewhere: App(dashboard_token=…), or SPRAG_DASHBOARD_TOKEN in the environment."
     )
     return Refused(403, "not_local", told)
-
-
-def is_loopback(host: str) -> bool:
-    """True if an address is in 127.0.0.0/8, or ::1, or the former written as IPv6."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header, in lower case, without the port."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
 
 
 def foreign(request: Request) -> Refused | None:

@@ -1,4 +1,4 @@
-"""Answers: their JSON, their error pages, and the headers that all of them have."""
+"""Answers: their JSON, their error pages, and their headers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from typing import Any, Final
 from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
+from ..http.headers import PROTECTIVE, protect
 from .files import ASSETS
 
 _POLICY: Final = (
@@ -19,15 +19,8 @@ _POLICY: Final = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
-_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    # Not "no-referrer": browsers would then send forms with "Origin: null".
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+HEADERS: Final = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+"""Beside those of ProtectedAnswers. Browsers may keep nothing but assets."""
 
 
 class Json(JSONResponse):
@@ -35,28 +28,6 @@ class Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
-
-
-class ProtectedAnswers:
-    """Adds the security headers to every answer. Browsers may keep nothing but assets."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                protect(MutableHeaders(scope=message))
-            await send(message)
-
-        await self._app(scope, receive, send_protected if scope["type"] == "http" else send)
-
-
-def protect(headers: MutableHeaders) -> None:
-    """Set the headers that every answer has, unless it has its own."""
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", "no-store")
 
 
 def base_of(scope: Scope) -> str:
@@ -87,7 +58,8 @@ def refusal(request: Request, status: int, kind: str, message: str, **facts: Any
     else:
         error = {"type": kind, "message": message, **facts}
         answer = Json({"ok": False, "error": error}, status)
-    protect(answer.headers)  # internal errors are answered outside ProtectedAnswers
+    # Internal errors are answered outside ProtectedAnswers.
+    protect(answer.headers, {**PROTECTIVE, **HEADERS})
     return answer
 
 

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..http.headers import ProtectedAnswers
 from ..queue import DatabaseError, JobNotFound, QueueClosed
-from ..queue.threads.logs import Log
-from ..queue.work.engine import Engine
+from ..queue.operators import Log, QueueFile
 from .access import Access, Door
-from .answers import ProtectedAnswers, refusal
+from .answers import HEADERS, refusal
 from .facts import Facts
 from .files import asset
 from .moves import Moves
@@ -32,26 +32,26 @@ JOB_ID: Final = "{id:str}"
 
 
 def dashboard(
-    engine: Callable[[], Engine],
+    file: Callable[[], QueueFile],
     *,
     token: str | None,
     secret: str,
 ) -> Starlette:
-    """Return an ASGI application that shows the jobs of `engine()`. Mount it at any path.
+    """Return an ASGI application that shows the jobs of `file()`. Mount it at any path.
 
     With a `token` of 16 characters or more, people sign in with it, for 12
     hours in a cookie signed with `secret`, and scripts send it as
     `Authorization: Bearer TOKEN`. With None, it answers only requests from this
     machine that are made to one of its names and that did not come through a proxy.
 
-    `engine` is called for each request and returns an open engine. The dashboard
+    `file` is called for each request and returns an open file. The dashboard
     subscribes to the journal while a page is open, and needs no lifespan.
 
     Raises ConfigurationError for a token or a secret that is too short.
     """
     door = Door(token, secret)
-    pages, facts, moves = Pages(door), Facts(engine), Moves(engine)
-    signing, streams, pruning = Signing(door, pages), Streams(engine), Pruning(engine)
+    pages, facts, moves = Pages(door), Facts(file), Moves(file)
+    signing, streams, pruning = Signing(door, pages), Streams(file), Pruning(file)
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),
@@ -69,7 +69,7 @@ def dashboard(
     return Starlette(
         routes=routes,
         middleware=[
-            Middleware(ProtectedAnswers),
+            Middleware(ProtectedAnswers, headers=HEADERS),
             Middleware(Access, door=door, pages=pages),
         ],
         exception_handlers={

@@ -9,17 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..queue import ConfigurationError, JobNotFound
-from ..queue.checks import cursor
-from ..queue.ids import is_job_id
-from ..queue.liveness.processes import lost_of
-from ..queue.work.engine import Engine
+from ..queue.operators import QueueFile, Sparing, cursor, is_job_id, lost_of
 from .answers import Json, refusal
 from .filters import Filter, Mistake, order_of
 from .overview import Overview
-from .owners import owners_of
 from .pace import SPANS
-from .shapes import glance_shape, job_shape, move_shape
-from .sparing import Sparing
+from .shapes import glance_shape, whole_move, whole_shape
 from .standing import standing_of
 
 _PAGE: Final = 50
@@ -29,10 +24,10 @@ _MOVES: Final = 500
 class Facts:
     """The endpoints under `data/`."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
-        self._standing = Sparing(lambda: standing_of(engine()))
-        self._overview = Overview(engine, self._standing)
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
+        self._standing = Sparing(lambda: standing_of(file()))
+        self._overview = Overview(file, self._standing)
 
     def overview(self, request: Request) -> Response:
         """`?span=3600`: how everything stands, and the pace of the last `span` seconds."""
@@ -53,10 +48,10 @@ class Facts:
             place = cursor(query.get("before") or None)
         except (Mistake, ConfigurationError) as error:
             return refusal(request, 400, "invalid_query", str(error))
-        engine = self._engine()
-        now = engine.store.clock()
-        wanted = wish.wanted(now, lost_of(owners_of(engine).values()))
-        found = engine.store.search.find(wanted, _PAGE, place, order)
+        file = self._file()
+        now = file.now()
+        wanted = wish.wanted(now, lost_of(file.processes()))
+        found = file.search.find(wanted, _PAGE, place, order)
         return Json(
             {
                 "jobs": [glance_shape(job) for job in found.jobs],
@@ -73,16 +68,16 @@ class Facts:
         id_ = request.path_params["id"]
         if not is_job_id(id_):
             raise JobNotFound(id_, None)
-        engine = self._engine()
-        owners = owners_of(engine)
-        job = engine.store.jobs.get(id_)
-        now = engine.store.clock()
-        glance = engine.store.search.glance(id_, lost_of(owners.values()), now)
-        moves = engine.store.journal.history(id_)
-        shown: list[dict[str, Any]] = [move_shape(move, owners) for move in moves[-_MOVES:]]
+        file = self._file()
+        owners = {process.id: process for process in file.processes()}
+        job = file.job(id_)
+        now = file.now()
+        glance = file.search.glance(id_, lost_of(owners.values()), now)
+        moves = file.history(id_)
+        shown: list[dict[str, Any]] = [whole_move(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {
-                "job": job_shape(job, glance.state),
+                "job": whole_shape(job, glance.state),
                 "moves": shown,
                 "earlier": len(moves) - len(shown),
                 "seq": moves[-1].seq,

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self, get_args
 
-from ..queue.store.glances import STATES, State
-from ..queue.store.search import Order, Span, Wanted
+from ..queue.operators import STATES, Order, Span, State, Wanted
 
 MOST_TEXT: Final = 200
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)

@@ -11,15 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..queue import JobNotFound
-from ..queue.ids import is_job_id
-from ..queue.liveness.processes import lost_of
-from ..queue.states import Status, sources
-from ..queue.work.engine import Engine
+from ..queue import JobNotFound, Status
+from ..queue.operators import QueueFile, is_job_id, lost_of, sources
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Filter, Mistake
-from .owners import owners_of
 from .verbs import FROM, Verb
 
 MOST: Final = 1000
@@ -47,8 +43,8 @@ class Moves:
     request may move.
     """
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
 
     def endpoint(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint for this verb."""
@@ -61,7 +57,7 @@ class Moves:
                 wish = _wish(body, verb)
             except Mistake as error:
                 return refusal(request, 400, "invalid_payload", str(error))
-            return Json(await run_in_threadpool(_fulfil, self._engine(), verb, wish))
+            return Json(await run_in_threadpool(_fulfil, self._file(), verb, wish))
 
         return move
 
@@ -85,19 +81,19 @@ def _wish(body: bytes, verb: Verb) -> Wish:
     return Wish([], wanted._replace(states=movable))
 
 
-def _fulfil(engine: Engine, verb: Verb, wish: Wish) -> dict[str, Any]:
+def _fulfil(file: QueueFile, verb: Verb, wish: Wish) -> dict[str, Any]:
     ids, more = wish.ids, False
     if wish.match is not None:
-        lost = lost_of(owners_of(engine).values())
-        wanted = wish.match.wanted(engine.store.clock(), lost)
-        found = engine.store.search.find(wanted, MOST, seconds=2.0, most=100_000)
+        lost = lost_of(file.processes())
+        wanted = wish.match.wanted(file.now(), lost)
+        found = file.search.find(wanted, MOST, seconds=2.0, most=100_000)
         ids, more = [job.id for job in found.jobs], found.next is not None
-    done = {id_ for batch in _batches(ids) for id_ in _moved(engine, verb, batch)}
+    done = {id_ for batch in _batches(ids) for id_ in _moved(file, verb, batch)}
     refused = [id_ for id_ in ids if id_ not in done]
     return {
         "ok": True,
         "done": len(done),
-        "refused": [_refused(engine, verb, id_) for id_ in refused[:_REFUSED]],
+        "refused": [_refused(file, verb, id_) for id_ in refused[:_REFUSED]],
         "refused_count": len(refused),
         "more": more,
     }
@@ -108,30 +104,30 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + _BATCH]
 
 
-def _moved(engine: Engine, verb: Verb, ids: Sequence[str]) -> list[str]:
+def _moved(file: QueueFile, verb: Verb, ids: Sequence[str]) -> list[str]:
     match verb:
         case "requeue":
-            return engine.store.requeue_many(ids)
+            return file.requeue_many(ids)
         case "run-now":
-            return engine.store.run_now_many(ids)
+            return file.run_now_many(ids)
         case "delete":
-            return engine.store.pruning.delete(ids)
+            return file.pruning.delete(ids)
         case "cancel":
-            return _cancelled(engine, ids)
+            return _cancelled(file, ids)
 
 
-def _cancelled(engine: Engine, ids: Sequence[str]) -> list[str]:
+def _cancelled(file: QueueFile, ids: Sequence[str]) -> list[str]:
     if len(ids) == 1:
         # It tells the handler at once if that runs here, and has reserved space on a full disk.
-        before = _status(engine, ids[0])
+        before = _status(file, ids[0])
         with suppress(JobNotFound):
-            engine.cancel(ids[0])
+            file.cancel(ids[0])
         return list(ids) if before in sources("cancel") else []
-    return [id_ for id_, _status in engine.store.cancel_many(ids)]
+    return [id_ for id_, _status in file.cancel_many(ids)]
 
 
-def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
-    status = _status(engine, id_)
+def _refused(file: QueueFile, verb: Verb, id_: str) -> dict[str, Any]:
+    status = _status(file, id_)
     told = f"it is {status}"
     if status is None:
         told = "the job no longer exists"
@@ -142,8 +138,8 @@ def _refused(engine: Engine, verb: Verb, id_: str) -> dict[str, Any]:
     return {"id": id_, "status": status, "message": told}
 
 
-def _status(engine: Engine, id_: str) -> Status | None:
+def _status(file: QueueFile, id_: str) -> Status | None:
     try:
-        return engine.store.jobs.get(id_).status
+        return file.job(id_).status
     except JobNotFound:
         return None

@@ -6,13 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..queue.store.glances import STATES, Glance
-from ..queue.store.statistics import percentile
-from ..queue.work.engine import Engine
-from .owners import owners_of
+from ..queue.operators import STATES, Glance, QueueFile, Sparing, percentile
 from .pace import Pace
 from .shapes import glance_shape, process_shape
-from .sparing import Sparing
 
 _FAILURES: Final = 400
 _KINDS: Final = 6
@@ -23,35 +19,32 @@ class Overview:
     `standing` returns how many jobs each queue has."""
 
     def __init__(
-        self, engine: Callable[[], Engine], standing: Callable[[], dict[str, dict[str, Any]]]
+        self, file: Callable[[], QueueFile], standing: Callable[[], dict[str, dict[str, Any]]]
     ) -> None:
-        self._engine = engine
+        self._file = file
         self._standing = standing
         self._now = Sparing(self._state)
         self._times = Sparing(self._times_of)
-        self._pace = Pace(engine)
+        self._pace = Pace(file)
 
     def shape(self, span: int) -> dict[str, Any]:
         """Its JSON form; `span` is one of `pace.SPANS`."""
         return {
             **self._now(),
             "pace": self._pace.shape(span),
-            "now": self._engine().store.clock(),
+            "now": self._file().now(),
         }
 
     def _state(self) -> dict[str, Any]:
-        engine = self._engine()
-        store = engine.store
+        file = self._file()
         standing, times = self._standing(), self._times()
-        now = store.clock()
+        now = file.now()
         queues = [
             {
                 "name": name,
                 **of_queue,
-                "wait": None
-                if (ready := store.jobs.next_ready(name)) is None
-                else max(now - ready, 0.0),
-                "next_due": store.jobs.next_due(name),
+                "wait": None if (ready := file.next_ready(name)) is None else max(now - ready, 0.0),
+                "next_due": file.next_due(name),
                 "times": times.get(name),
             }
             for name, of_queue in standing.items()
@@ -60,14 +53,14 @@ class Overview:
             "queues": queues,
             "counts": {s: sum(of["counts"][s] for of in standing.values()) for s in STATES},
             "at_least": sorted({state for of in standing.values() for state in of["at_least"]}),
-            "failures": _kinds(store.search.failures(_FAILURES)),
-            "processes": [process_shape(process) for process in owners_of(engine).values()],
+            "failures": _kinds(file.search.failures(_FAILURES)),
+            "processes": [process_shape(process) for process in file.processes()],
         }
 
     def _times_of(self) -> dict[str, dict[str, Any]]:
         """Return by queue how long the last jobs ran, and how long they had been ready before."""
         found = {}
-        for queue, runs in self._engine().store.statistics.runs().items():
+        for queue, runs in self._file().statistics.runs().items():
             ran, waited = [run.ran for run in runs], [run.waited for run in runs]
             found[queue] = {
                 "runs": len(runs),

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..queue.states import Event
-from ..queue.work.engine import Engine
-from .sparing import Sparing
+from ..queue import Event
+from ..queue.operators import QueueFile, Sparing
 
 SPANS: Final = (900, 3600, 86400)
 """The spans of time that a pace can be drawn over, in seconds."""
@@ -33,8 +32,8 @@ class Pace:
     """Counts the journal's moves by queue and time as they come. Those that were there before are
     counted 5,000 at each look: a day of them, at most the 256,000 newest."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
         self._mutex = threading.Lock()
         self._look = Sparing(self._read)
         self._moves: dict[int, dict[tuple[str, str], int]] = {}
@@ -47,7 +46,7 @@ class Pace:
         self._look()
         width = span // _SLOTS
         # Whole slots, so that a bar does not change its height only because time has passed.
-        since = (self._engine().store.clock() // width + 1 - _SLOTS) * width
+        since = (self._file().now() // width + 1 - _SLOTS) * width
         queues: dict[str, dict[str, list[int]]] = {}
         with self._mutex:
             for slot, moves in self._moves.items():
@@ -64,9 +63,9 @@ class Pace:
         }  # fmt: skip
 
     def _read(self) -> None:
-        store = self._engine().store
-        head = store.journal.head()[0]
-        oldest = store.clock() - max(SPANS)
+        file = self._file()
+        head = file.head()[0]
+        oldest = file.now() - max(SPANS)
         with self._mutex:
             if not 0 <= head - self._last <= _AHEAD:
                 # Nobody has looked for a long time, or the file was replaced: begin anew.
@@ -79,14 +78,14 @@ class Pace:
                 after = max(self._first - _CHUNK, 0)
                 self._count(after, self._first)
                 self._first = after
-                at = store.statistics.moved_at(after + 1)
+                at = file.statistics.moved_at(after + 1)
                 self._known_since = oldest if at is None else at
                 self._whole = after == 0 or self._known_since < oldest - _SLACK
             for slot in [slot for slot in self._moves if (slot + 1) * _WIDTH < oldest]:
                 del self._moves[slot]
 
     def _count(self, after: int, until: int) -> None:
-        statistics = self._engine().store.statistics
+        statistics = self._file().statistics
         for slot, queue, event, count in statistics.moves(after, until, tuple(_SERIES), _WIDTH):
             of_slot = self._moves.setdefault(slot, {})
             key = queue, _SERIES[event]

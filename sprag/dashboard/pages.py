@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..queue import STATUSES
-from ..queue.ids import is_job_id
+from ..queue.operators import is_job_id
 from .answers import base_of, path_of
 from .files import ASSETS
 

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..queue.work.engine import Engine
+from ..queue.operators import QueueFile
 from .answers import Json, refusal
 from .bodies import body_of
 from .filters import Mistake
@@ -43,8 +43,8 @@ class Pruning:
     request.
     """
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
 
     async def prune(self, request: Request) -> Response:
         body = await body_of(request, "application/json", _MOST_BYTES)
@@ -55,7 +55,7 @@ class Pruning:
         except Mistake as error:
             return refusal(request, 400, "invalid_payload", str(error))
         act = _count if wish.only_count else _prune
-        return Json(await run_in_threadpool(act, self._engine(), wish))
+        return Json(await run_in_threadpool(act, self._file(), wish))
 
 
 def _wish(body: bytes) -> Wish:
@@ -86,29 +86,28 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
-def _limits(engine: Engine, wish: Wish) -> tuple[list[str], float | None]:
-    queues = engine.store.jobs.queues() if wish.queue is None else [wish.queue]
-    before = None if wish.older_than is None else engine.store.clock() - wish.older_than
+def _limits(file: QueueFile, wish: Wish) -> tuple[list[str], float | None]:
+    queues = file.queues() if wish.queue is None else [wish.queue]
+    before = None if wish.older_than is None else file.now() - wish.older_than
     return queues, before
 
 
-def _count(engine: Engine, wish: Wish) -> dict[str, Any]:
-    queues, before = _limits(engine, wish)
+def _count(file: QueueFile, wish: Wish) -> dict[str, Any]:
+    queues, before = _limits(file, wish)
     deadline = time.monotonic() + 1.0
     counted = [
-        engine.store.pruning.prunable(q, before, wish.keep, deadline - time.monotonic())
-        for q in queues
+        file.pruning.prunable(q, before, wish.keep, deadline - time.monotonic()) for q in queues
     ]
     number = sum(count for count, _whole in counted)
     return {"ok": True, "count": number, "all": all(whole for _count, whole in counted)}
 
 
-def _prune(engine: Engine, wish: Wish) -> dict[str, Any]:
-    queues, before = _limits(engine, wish)
+def _prune(file: QueueFile, wish: Wish) -> dict[str, Any]:
+    queues, before = _limits(file, wish)
     deadline = time.monotonic() + _SECONDS
     done = 0
     for queue in queues:
-        while some := engine.store.pruning.prune(queue, before, wish.keep, _MOST):
+        while some := file.pruning.prune(queue, before, wish.keep, _MOST):
             done += some
             if time.monotonic() > deadline:
                 return {"ok": True, "done": done, "more": True}

@@ -8,9 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ..queue import Job, Transition
-from ..queue.liveness.processes import Process
-from ..queue.states import TERMINAL
-from ..queue.store.glances import Glance, State
+from ..queue.operators import Glance, Process, State, job_shape, move_shape
 from .verbs import verbs_of
 
 _MOST: Final = 20_000
@@ -22,78 +20,43 @@ def glance_shape(job: Glance) -> dict[str, Any]:
     error = None
     if job.error_message is not None:
         error = {"type": job.error_type, "message": job.error_message}
-    progress = None if job.progress is None else job.progress.to_dict()
     return {
-        "id": job.id,
-        "queue": job.queue,
-        "label": job.label,
-        "status": job.status,
-        "state": job.state,
+        **_shape(job, job.state, error),
         "item": job.item,
         "result": job.result,
-        "error": error,
-        "progress": progress,
-        "message": _message(error, progress),
-        "attempt": job.attempt,
-        "max_attempts": job.max_attempts,
-        "crashes": job.crashes,
-        "priority": job.priority,
-        "cancel_requested": job.status in ("cancelling", "cancelled"),
-        "created_at": job.created_at,
-        "due_at": job.due_at,
-        "started_at": job.started_at,
-        "finished_at": job.moved_at if job.status in TERMINAL else None,
         "moved_at": job.moved_at,
         "seconds": job.seconds,
-        "can": verbs_of(job.state),
     }
 
 
-def job_shape(job: Job, state: State) -> dict[str, Any]:
+def whole_shape(job: Job, state: State) -> dict[str, Any]:
     """A job by itself; item and result are {"text", "length"}, indented and cut if too long."""
-    error = None if job.error is None else _error(asdict(job.error))
-    progress = None if job.progress is None else job.progress.to_dict()
     return {
-        "id": job.id,
-        "queue": job.queue,
-        "label": job.label,
-        "status": job.status,
-        "state": state,
+        **_shape(job, state, None if job.error is None else _cut(asdict(job.error))),
         "item": _payload(job.item_json),
         "result": None if job.result_json is None else _payload(job.result_json),
+    }
+
+
+def _shape(job: Job | Glance, state: State, error: dict[str, str] | None) -> dict[str, Any]:
+    message = None if job.progress is None else job.progress.message
+    return {
+        **job_shape(job),
+        "state": state,
         "error": error,
-        "progress": progress,
-        "message": _message(error, progress),
-        "attempt": job.attempt,
-        "max_attempts": job.max_attempts,
-        "crashes": job.crashes,
-        "priority": job.priority,
-        "cancel_requested": job.cancel_requested,
-        "created_at": job.created_at,
-        "due_at": job.due_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
+        "message": str((message if error is None else error["message"]) or ""),
         "can": verbs_of(state),
     }
 
 
-def move_shape(move: Transition, processes: dict[int, Process]) -> dict[str, Any]:
+def whole_move(move: Transition, processes: dict[int, Process]) -> dict[str, Any]:
     """A row of the journal, with what is still known about its owner."""
     owner = None
     if move.owner is not None:
         known = processes.get(move.owner)
         owner = process_shape(known or Process(move.owner, "gone"))
-    return {
-        "seq": move.seq,
-        "event": move.event,
-        "from_status": move.from_status,
-        "to_status": move.to_status,
-        "attempt": move.attempt,
-        "owner": owner,
-        "at": move.at,
-        "due_at": move.due_at,
-        "error": None if move.error is None else _error(asdict(move.error)),
-    }
+    error = None if move.error is None else _cut(asdict(move.error))
+    return {**move_shape(move), "owner": owner, "error": error}
 
 
 def process_shape(process: Process) -> dict[str, Any]:
@@ -103,12 +66,7 @@ def process_shape(process: Process) -> dict[str, Any]:
     return shape
 
 
-def _message(error: dict[str, str] | None, progress: dict[str, Any] | None) -> str:
-    said = error["message"] if error is not None else (progress or {}).get("message")
-    return str(said or "")
-
-
-def _error(error: dict[str, str]) -> dict[str, str]:
+def _cut(error: dict[str, str]) -> dict[str, str]:
     # The end of a traceback says the most, and the beginning of everything else.
     trace = error["traceback"]
     return {

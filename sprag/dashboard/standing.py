@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ..queue.liveness.processes import lost_of
-from ..queue.work.engine import Engine
-from .owners import owners_of
+from ..queue.operators import QueueFile, lost_of
 
 
-def standing_of(engine: Engine) -> dict[str, dict[str, Any]]:
+def standing_of(file: QueueFile) -> dict[str, dict[str, Any]]:
     """Return by queue: "counts", by state; "at_least", the states that may have more jobs than were
     counted; "workers", how many all processes have for it."""
-    now = engine.store.clock()
-    owners = owners_of(engine).values()
-    tallies = engine.store.statistics.tallies(lost_of(owners), now)
+    now = file.now()
+    owners = file.processes()
+    tallies = file.statistics.tallies(lost_of(owners), now)
     workers: Counter[str] = Counter()
     for process in owners:
         # A process that cannot be judged is taken for one that works.

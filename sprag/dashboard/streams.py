@@ -15,9 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..queue.ids import is_job_id
-from ..queue.watch.subscription import Signal, Subscription
-from ..queue.work.engine import Engine
+from ..queue import Signal, Subscription
+from ..queue.operators import QueueFile, is_job_id
 from .answers import refusal
 
 MOST: Final = 64
@@ -82,12 +81,12 @@ class Streams:
     The subscription begins with the first page and ends with the last one.
     """
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
         self._mutex = threading.Lock()
         self._streams: set[Stream] = set()
         self._source: Subscription | None = None
-        self._source_of: Engine | None = None
+        self._source_of: QueueFile | None = None
 
     async def open(self, request: Request) -> Response:
         """`?job=ID` reports only this job."""
@@ -103,7 +102,7 @@ class Streams:
             )
             answer.headers["Retry-After"] = "10"
             return answer
-        self._engine()  # it fails now or never: once the stream has begun, no error could be sent
+        self._file()  # it fails now or never: once the stream has begun, no error could be sent
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         ending = anyio.Event()
         return EventSourceResponse(
@@ -128,13 +127,12 @@ class Streams:
             self._leave(stream)
 
     def _subscribe(self) -> None:
-        engine = self._engine()
+        file = self._file()
         with self._mutex:
-            if not self._streams or (self._source is not None and self._source_of is engine):
+            if not self._streams or (self._source is not None and self._source_of == file):
                 return
-            self._source = engine.observers.subscribe(self._tell, None, None)
-            self._source_of = engine
-        engine.keep_watch()  # so that commits of other processes are noticed
+            self._source = file.subscribe(self._tell)
+            self._source_of = file
 
     def _leave(self, stream: Stream) -> None:
         with self._mutex:

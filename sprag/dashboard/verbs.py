@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from ..queue.store.glances import WAITING, State
+from ..queue.operators import WAITING, State
 
 Verb = Literal["cancel", "run-now", "requeue", "delete"]
 

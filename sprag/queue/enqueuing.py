@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import checks, errors
@@ -13,49 +13,48 @@ from .options import JobOptions, options_of
 from .payload.codec import encode, same
 from .store.tickets import Options
 
-Offer = tuple[Options, list[str], list[str]]
-"""What jobs have in common, their ids, and their items as JSON."""
 
-
-def offer(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> Offer:
-    """Check one job. Nothing is opened or stored."""
+def enqueue(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> Job:
+    """Check one job, store it and return it. Blocks until the commit has returned."""
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue")
     text = encode(item, settings.max_payload_bytes)
-    return options, new_ids(1) if job_id is None else [checks.new_job_id(job_id)], [text]
+    if job_id is None:
+        return _accept(life, options, [text])[0]
+    return _accept_once(life, options, checks.new_job_id(job_id), text)
 
 
-def offer_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> Offer:
-    """Check several jobs. Nothing is opened or stored."""
+def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> list[Job]:
+    """Like `enqueue`, but for several jobs, in one commit."""
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue_many")
     limit = settings.max_payload_bytes
     texts = [encode(item, limit, f"items[{n}]") for n, item in enumerate(items)]
-    return options, new_ids(len(texts)), texts
+    return _accept(life, options, texts)
 
 
-def accept(life: Lifecycle, offered: Offer) -> list[Job]:
-    """Store the jobs and return them. Blocks until the commit has returned."""
-    options, ids, texts = offered
+def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
+    ids = new_ids(len(texts))
     engine = life.open()
     engine.accepts()
     now = engine.store.enqueue(options, ids, texts)
     if now >= life.look_at:
         life.enqueued(now)
     due_at = now if options.due_at is None else max(options.due_at, now)
-    queue = options.queue
-    rest = (None, None, None, 0, options.max_attempts, 0, options.priority, options.label,
-            None, None, options.audience)  # fmt: skip
+    # By name once: for a thousand jobs that would take longer than their ids.
+    alike = Job(
+        "", options.queue, "queued", "", now, due_at, max_attempts=options.max_attempts,
+        priority=options.priority, label=options.label, audience=options.audience,
+    )  # fmt: skip
+    _id, queue, status, _item, *rest = alike
     return [
-        Job._make((id_, queue, "queued", text, now, due_at, *rest))
-        for id_, text in zip(ids, texts, strict=True)
+        Job._make((id_, queue, status, text, *rest)) for id_, text in zip(ids, texts, strict=True)
     ]
 
 
-def accept_once(life: Lifecycle, offered: Offer) -> Job:
-    """Like `accept`, but for one job whose id the caller chose. If a job has that id already, it is
-    returned as it is."""
-    options, (job_id,), (text,) = offered
+def _accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Job:
+    """Like `_accept`, but for one job whose id the caller chose. If a job has that id already, it
+    is returned as it is."""
     engine = life.open()
     engine.accepts()
     job = engine.store.enqueue_once(options, job_id, text)

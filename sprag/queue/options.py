@@ -112,8 +112,8 @@ def unknown(call: str, name: str, known: Iterable[str], meant: str | None = None
 # ---------------------------------------------------------------- of a job
 
 
-class JobOptions(TypedDict, total=False):
-    """The keyword arguments of `enqueue`, `enqueue_many` and their awaitable twins."""
+class CommonOptions(TypedDict, total=False):
+    """The keyword arguments of everything that accepts a job."""
 
     delay: Duration | None
     """How long to hold the job back: seconds, a timedelta, or text such as "5m"."""
@@ -127,6 +127,12 @@ class JobOptions(TypedDict, total=False):
     max_crashes: int | None
     label: str | None
     """A name for people, at most 200 characters."""
+
+
+class JobOptions(CommonOptions, total=False):
+    """The keyword arguments of `enqueue`, `enqueue_many` and their awaitable twins. A controller
+    sets the audience itself."""
+
     audience: str | None
     """Who may see the job, for code that asks (the web tier does)."""
 

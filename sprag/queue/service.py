@@ -213,19 +213,14 @@ class QueueService:
         Raises PayloadError, PayloadTooLarge, QueueFull, JobExists,
         ConfigurationError for a bad option, or a DatabaseError.
         """
-        life = self.__life
-        offered = enqueuing.offer(life, item, job_id, options)
-        if job_id is None:
-            return enqueuing.accept(life, offered)[0]
-        return enqueuing.accept_once(life, offered)
+        return enqueuing.enqueue(self.__life, item, job_id, options)
 
     def enqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
         """Like `enqueue`, but for all of `items` in one commit: all are stored, or none.
 
         A PayloadError's path includes the place of the item: `items[3]["size"]`.
         """
-        life = self.__life
-        return enqueuing.accept(life, enqueuing.offer_many(life, items, options))
+        return enqueuing.enqueue_many(self.__life, items, options)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""

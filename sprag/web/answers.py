@@ -7,8 +7,8 @@ from typing import Any, Final
 import pydantic_core
 from starlette.responses import Response
 
-from ..queue import Job, Page
-from ..queue.errors import PayloadError
+from ..queue import Job, Page, PayloadError
+from ..queue.operators import job_shape
 from .errors import ActionError
 
 Json = dict[str, Any]
@@ -29,24 +29,10 @@ def job_json(job: Job) -> Json:
         result = job.result
     except PayloadError:
         result = None  # of a type that is gone from the application
-    return {
-        "id": job.id,
-        "queue": job.queue,
-        "label": job.label,
-        "status": job.status,
-        "message": _message(job),
-        "progress": None if job.progress is None else job.progress.to_dict(),
-        "result": result,
-        "error": None
-        if job.error is None
-        else {"type": job.error.type, "message": job.error.message},
-        "cancel_requested": job.cancel_requested,
-        "attempt": job.attempt,
-        "created_at": job.created_at,
-        "due_at": job.due_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-    }
+    error = None
+    if job.error is not None:
+        error = {"type": job.error.type, "message": job.error.message}
+    return {**job_shape(job), "message": _message(job), "result": result, "error": error}
 
 
 def answer(

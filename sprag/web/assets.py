@@ -7,16 +7,16 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from ..browser import Asset, core_assets, page_module, python_assets, stylesheet
-
-_FOR_GOOD = "public, max-age=31536000, immutable"
+from ..browser import core_assets, page_module, python_assets, stylesheet
+from ..http.files import File
+from ..http.sending import send_file
 
 
 class Assets:
     """The application's assets, all in memory."""
 
     def __init__(self) -> None:
-        self._assets: dict[str, Asset] = {asset.name: asset for asset in core_assets()}
+        self._assets: dict[str, File] = {asset.name: asset for asset in core_assets()}
 
     def add_python(self) -> None:
         """What pages with modules in Python need."""
@@ -39,11 +39,4 @@ class Assets:
         if asset is None:
             # Never an HTML page: Brython looks for Python modules here, and would read it as one.
             return PlainTextResponse("There is no such file\n", 404)
-        headers = {
-            "Cache-Control": _FOR_GOOD if asset.immutable else "no-cache",
-            "Vary": "Accept-Encoding",
-        }
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            return Response(asset.gzipped, 200, headers, media_type=asset.media_type)
-        return Response(asset.content, 200, headers, media_type=asset.media_type)
+        return send_file(request, asset)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from starlette.requests import Request
 
-from ..queue import Job, QueueService
-from ..queue.errors import JobExists, JobNotFound, QueueFull
+from ..queue import Job, JobExists, JobNotFound, QueueFull, QueueService
+from ..queue.operators import CommonOptions
 from .answers import Json, answer, job_json
 from .visitor import owner_audience, topic_audience
 
@@ -74,14 +74,15 @@ class Controller:
         *,
         owner: object = None,
         topic: str | None = None,
-        **options: Any,
+        job_id: str | None = None,
+        **options: Unpack[CommonOptions],
     ) -> Json:
         """Accept a job; the answer has `accepted`, `job_id`, `job`, `queue` and `message`.
 
         If the queue is full, `accepted` is False. The job belongs to the user who
         makes the request; or to `owner`, the id of a user as `App(identify=)`
         returns it; or to everyone who follows `topic` (see `App(topics=)`).
-        `options` are those of `QueueService.enqueue`; a `job_id` of another
+        The others are those of `QueueService.enqueue`; a `job_id` of another
         user's job raises JobExists. A `label` may be any text: it becomes one
         line of at most 200 characters.
         """
@@ -92,10 +93,11 @@ class Controller:
         else:
             audience = owner_audience(owner) or self.audience
         service = self.queue(queue)
-        if isinstance(options.get("label"), str):
-            options["label"] = one_line(options["label"])
+        label = options.get("label")
+        if isinstance(label, str):
+            options["label"] = one_line(label)
         try:
-            job = service.enqueue(item, audience=audience, **options)
+            job = service.enqueue(item, job_id=job_id, audience=audience, **options)
         except QueueFull:
             return answer(
                 service.name, None, accepted=False, message="The queue is full: try again later"

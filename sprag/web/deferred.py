@@ -10,9 +10,8 @@ from typing import Any, Final
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.threads.logs import Log
-from ..queue.work.engine import Engine
+from ..queue import DatabaseError, QueueClosed
+from ..queue.operators import Log, QueueFile
 from .answers import to_json
 from .errors import ActionError
 
@@ -26,8 +25,8 @@ _MOST: Final = 10_000
 class Deferred:
     """The deferred calls that are under way in one event loop."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
+    def __init__(self, file: Callable[[], QueueFile]) -> None:
+        self._file = file
         self._limiter = CapacityLimiter(_THREADS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -78,9 +77,7 @@ class Deferred:
             log.exception("the deferred action %r failed", action)
             text = _failed(said, "internal", "Something went wrong on the server")
         try:
-            await anyio.to_thread.run_sync(
-                self._engine().store.notify, audience, FINISHED, text.decode()
-            )
+            await anyio.to_thread.run_sync(self._file().notify, audience, FINISHED, text.decode())
         except (DatabaseError, QueueClosed):
             log.exception("could not report how the deferred action %r ended", action)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..queue.errors import ConfigurationError
+from ..queue import ConfigurationError
 
 
 class StartupError(ConfigurationError):

@@ -1,29 +1,19 @@
-"""The headers that protect users, and which requests of other sites are refused."""
+"""What pages may load, and which requests of other sites are refused."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..dashboard.location import stay_here
 from .errors import StartupError
 
 _PORTS: Final = {"http": 80, "https": 443}
 _ORIGIN: Final = re.compile(
     r"(https?)://([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?", re.ASCII
 )  # fmt: skip
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 def page_policy(*, python: bool) -> str:
@@ -35,28 +25,6 @@ def page_policy(*, python: bool) -> str:
         "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-
-
-class Headers:
-    """Middleware: security headers on every answer that does not set them itself, and redirects
-    that stay on this host."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = {**_HEADERS, **headers}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        if scope["type"] == "http":
-            await self._app(scope, receive, stay_here(scope, with_headers))
-        else:
-            await self._app(scope, receive, send)
 
 
 class Origins:

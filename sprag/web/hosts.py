@@ -11,8 +11,8 @@ from typing import Any, Final
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from ..dashboard.access import host_name, is_loopback
-from ..queue.threads.logs import Log
+from ..http.addresses import host_name, is_loopback
+from ..queue.operators import Log
 from .errors import StartupError
 
 log: Final = Log("sprag.web", here_always=True)

@@ -10,66 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
-import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.job import Notice
-from ..queue.threads.logs import Log
-from ..queue.watch.subscription import Signal, merged, notice_signal, signal_of
-from ..queue.work.engine import Engine
+from ..queue import DatabaseError, QueueClosed, Signal
+from ..queue.operators import Log, QueueFile
+from .news import Message, Position, message_of, read_news
 
 log: Final = Log("sprag.web", here_always=True)
 
 # How many signals may wait for a page before it has to read the journal instead.
 _OUTBOX: Final = 100
-_PAGE: Final = 200
 _READERS: Final = 4
 _RETRY_SECONDS: Final = 1.0
-_CURSOR: Final = re.compile(r"(\d{1,18})\.(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
-
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-class Position(NamedTuple):
-    """How far a reader has come: the newest transition, stored progress, and notice."""
-
-    seq: int = 0
-    tick: int = 0
-    notice: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.seq}.{self.tick}.{self.notice}"
-
-    @classmethod
-    def parse(cls, text: str) -> Position | None:
-        """A position as pages hand it back; None for anything else."""
-        found = _CURSOR.fullmatch(text)
-        return cls(*(int(part or 0) for part in found.groups())) if found else None
-
-
-class Message(NamedTuple):
-    """A signal for pages: its place, and its JSON without the last brace."""
-
-    seq: int | None
-    tick: int | None
-    notice: int | None
-    start: str
-
-    def after(self, position: Position) -> Position | None:
-        """The position after this was handed over; None if it was handed over before."""
-        if self.notice is not None:
-            return position._replace(notice=self.notice) if self.notice > position.notice else None
-        if self.tick is not None:
-            return position._replace(tick=self.tick) if self.tick > position.tick else None
-        seq = self.seq or 0
-        return position._replace(seq=seq) if seq > position.seq else None
 
 
 class Busy(Exception):
@@ -79,8 +35,8 @@ class Busy(Exception):
 class Hub:
     """The open pages of one event loop. Made and used there; the journal is read in threads."""
 
-    def __init__(self, engine: Engine, *, most: int, most_per_session: int) -> None:
-        self._engine = engine
+    def __init__(self, file: QueueFile, *, most: int, most_per_session: int) -> None:
+        self._file = file
         self._most = most
         self._most_per_session = most_per_session
         self._loop = asyncio.get_running_loop()
@@ -90,8 +46,7 @@ class Hub:
         self._count = 0
         self._heard: deque[tuple[str, Message]] = deque()
         self._called = False
-        engine.keep_watch()
-        self._subscription = engine.observers.subscribe(self._hear, notices=True)
+        self._subscription = file.subscribe(self._hear, notices=True)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -142,7 +97,7 @@ class Hub:
     ) -> tuple[list[Message], bool]:
         """What happened after `position`, and whether there may be more."""
         return await anyio.to_thread.run_sync(
-            functools.partial(_read, self._engine, audiences, position), limiter=self._readers
+            functools.partial(read_news, self._file, audiences, position), limiter=self._readers
         )
 
     def _hear(self, signal: Signal) -> None:
@@ -255,54 +210,6 @@ class Connection:
     def _fall_behind(self) -> None:
         self._outbox.clear()
         self._behind = True
-
-
-def head(engine: Engine) -> Position:
-    """Where the journal ends now."""
-    notice = engine.store.journal.last_notice()
-    seq, tick = engine.store.journal.head()
-    return Position(seq, tick, notice)
-
-
-def start_at(engine: Engine, cursor: str | None) -> Position:
-    """Where a page that hands back `cursor` goes on; without a cursor, at the end of the journal.
-    Never beyond that end: the file may have been replaced by an older one since."""
-    end = head(engine)
-    told = None if cursor is None else Position.parse(cursor)
-    return end if told is None else Position(*map(min, told, end))
-
-
-def message_of(signal: Signal) -> Message:
-    """A signal as pages get it: without its audience."""
-    if "notice" in signal:
-        body = {"signal": signal["signal"], **signal["data"]}
-        return Message(None, None, signal["notice"], _encode(body)[:-1])
-    body = {name: value for name, value in signal.items() if name not in ("audience", "tick")}
-    return Message(signal["seq"], signal["tick"], None, _encode(body)[:-1])
-
-
-def _read(
-    engine: Engine, audiences: frozenset[str], position: Position
-) -> tuple[list[Message], bool]:
-    wanted = tuple(audiences)
-    moves, reports = engine.store.journal.news_of(wanted, position.seq, position.tick, _PAGE)
-    full = len(moves) == _PAGE
-    found = [
-        message_of(signal_of(entry))
-        for entry in merged(moves, reports, moves[-1].seq if full else None)
-    ]
-    if not full:
-        found += [
-            message_of(notice_signal(notice)) for notice in _notices(engine, wanted, position)
-        ]
-    return found, full
-
-
-def _notices(engine: Engine, audiences: Sequence[str], position: Position) -> Iterator[Notice]:
-    after = position.notice
-    while page := engine.store.journal.notices(after, _PAGE):
-        yield from (notice for notice in page if notice.audience in audiences)
-        after = page[-1].id
 
 
 def _drop(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:

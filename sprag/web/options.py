@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..queue import QueueService
-from ..queue.checks import file_path
+from ..queue.operators import file_path
 from .errors import StartupError
 
 BASE: Final = "/_sprag"

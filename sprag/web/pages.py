@@ -22,7 +22,7 @@ from .controller import Controller
 from .discovery import Found
 from .errors import StartupError
 from .guards import page_policy
-from .hub import Position
+from .news import Position
 from .options import BASE
 from .session import check_session
 from .templates import template_of
@@ -60,6 +60,8 @@ class Page:
 
 
 Shell = Callable[[Page], object]
+AnyShell = Shell | jinja2.Template | str | Path
+"""A callable, a template, the path of one, or its text."""
 
 
 class Frame:

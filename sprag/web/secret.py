@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..queue.file.beside import Folder, adapt, database_of
-from ..queue.file.disk import sync, sync_folder
-from ..queue.threads.logs import Log
+from ..queue.operators import Folder, Log, adapt, database_of, sync, sync_folder
 from .errors import StartupError
 
 log: Final = Log("sprag.web", here_always=True)

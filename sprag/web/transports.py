@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..queue.errors import DatabaseError, QueueClosed
-from ..queue.threads.logs import Log
-from ..queue.work.engine import Engine
+from ..queue import DatabaseError, QueueClosed
+from ..queue.operators import Log, QueueFile
 from .answers import refused
 from .errors import ActionError
 from .guards import Origins
-from .hub import Busy, Connection, Hub, Position, start_at
+from .hub import Busy, Connection, Hub
+from .news import Position, start_at
 from .visitor import Visitors, session_id
 
 log: Final = Log("sprag.web", here_always=True)
@@ -38,12 +38,12 @@ class Transports:
     def __init__(
         self,
         hub: Callable[[], Hub],
-        engine: Callable[[], Engine],
+        file: Callable[[], QueueFile],
         visitors: Visitors,
         origins: Origins,
     ) -> None:
         self._hub = hub
-        self._engine = engine
+        self._file = file
         self._visitors = visitors
         self._origins = origins
 
@@ -100,7 +100,7 @@ class Transports:
         cursor = last or connection.query_params.get("after")
 
         def look() -> tuple[frozenset[str], Position]:
-            return self._visitors.audiences(connection), start_at(self._engine(), cursor)
+            return self._visitors.audiences(connection), start_at(self._file(), cursor)
 
         try:
             audiences, position = await anyio.to_thread.run_sync(look)

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..dashboard.access import is_loopback
-from ..queue.threads.logs import Log
+from ..http.addresses import is_loopback
+from ..queue.operators import Log
 from .errors import ActionError
 from .guards import page_policy
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import pydantic_core
 from pydantic_core import core_schema
 
-from ..queue.file.disk import sync, sync_folder
+from ..queue.operators import sync, sync_folder
 
 _NAME_LENGTH: Final = 200
 

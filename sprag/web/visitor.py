@@ -11,7 +11,7 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
-from ..queue.errors import ConfigurationError
+from ..queue import ConfigurationError
 from .errors import StartupError
 from .session import ID, SEEN
 

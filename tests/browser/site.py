@@ -21,6 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sprag.browser import files
+from sprag.http.files import File
 from tests.support import DEADLINE, wait
 
 Answer = Callable[[dict[str, Any]], Any]
@@ -45,7 +46,7 @@ class Site:
         self.journal: list[dict[str, Any]] = []
         self._ticks = 0
         self._html = ""
-        self._modules: list[tuple[dict[str, Any], files.Asset]] = []
+        self._modules: list[tuple[dict[str, Any], File]] = []
         self._listeners: set[asyncio.Queue[dict[str, Any] | str | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         with socket.socket() as probe:

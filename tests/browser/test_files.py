@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from sprag.browser import files
+from sprag.http.files import File
 
 KIB = 1024
 
 
-def weight(assets: tuple[files.Asset, ...]) -> int:
+def weight(assets: tuple[File, ...]) -> int:
     return sum(len(asset.gzipped) for asset in assets)
 
 
@@ -47,16 +49,59 @@ def test_the_names_for_a_page_are_those_of_the_assets() -> None:
     assert names.brython.startswith("brython.")
 
 
-def test_what_is_served_has_lost_its_comments_but_no_line() -> None:
-    for place, name in {0: "sprag.js", 2: "early.js"}.items():
-        served = files.core_assets()[place].content.decode()
-        source = Path(files.__file__).with_name(name).read_text()
-        assert "/**" not in served
-        assert served.count("\n") == source.count("\n")
-    script = files.core_assets()[0].content.decode()
-    source = Path(files.__file__).with_name("sprag.js").read_text()
-    here = "export class Module {"
-    assert script.splitlines().index(here) == source.splitlines().index(here)
+SCRIPTS = {"page": files._PAGE, "bridge": files._BRIDGE}
+DECLARED = r"^{}(?:async )?(?:class|const|function|let) (\w+)"
+
+
+def part_of(folder: str, part: str) -> str:
+    file = Path(files.__file__).parent / folder / f"{part}.js"
+    return file.read_text(encoding="utf-8")
+
+
+def served(folder: str) -> str:
+    asset = files.core_assets()[0] if folder == "page" else files.python_assets()[1]
+    return asset.content.decode()
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_every_part_of_a_script_is_served_but_the_types(folder: str) -> None:
+    there = {file.stem for file in (Path(files.__file__).parent / folder).glob("*.js")}
+    assert there - {"types"} == set(SCRIPTS[folder])
+    names = set(re.findall(DECLARED.format(""), served(folder), re.MULTILINE))
+    for part in SCRIPTS[folder]:
+        text = part_of(folder, part)
+        assert set(re.findall(DECLARED.format("(?:export )?"), text, re.MULTILINE)) <= names
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_a_part_of_a_script_imports_only_those_before_it(folder: str) -> None:
+    parts = SCRIPTS[folder]
+    for at, part in enumerate(parts):
+        imports = re.findall(
+            r'^import \{[^;]* from "\./(\w+)\.js";$', part_of(folder, part), re.MULTILINE
+        )
+        assert set(imports) <= set(parts[:at])
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_no_name_of_a_script_is_taken_twice(folder: str) -> None:
+    names = re.findall(DECLARED.format(""), served(folder), re.MULTILINE)
+    assert len(names) > 15
+    assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize("folder", SCRIPTS)
+def test_a_script_has_lost_its_comments_and_what_its_parts_import(folder: str) -> None:
+    script = served(folder)
+    assert "/**" not in script
+    assert not re.search(r"^\s*//|^import \{|^export (?!\{)", script, re.MULTILINE)
+    assert script.count("\nexport {") == 1
+
+
+def test_a_line_of_the_early_script_keeps_its_number() -> None:
+    early = files.core_assets()[2].content.decode()
+    source = Path(files.__file__).with_name("early.js").read_text()
+    assert early.count("\n") == source.count("\n")
 
 
 def test_a_pages_own_module_is_served_as_it_is(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from starlette.responses import JSONResponse
 
 from sprag.browser.check import check
-from sprag.browser.module import Element, Module
+from sprag.browser.python import Element, Module
 from tests.browser.site import Site
 from tests.chromium import Console
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sprag.cli.numbers import measure
-from sprag.queue.file.database import Database
-from sprag.queue.store.store import Store
+from sprag.queue.operators import open_beside
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
 from tests.support import sql
@@ -82,7 +81,7 @@ def test_an_empty_file_has_nothing_to_count(sprag: Sprag, make_queue: MakeQueue)
 
 
 def test_more_moves_than_can_be_counted_are_counted_over_less_time(database: Path) -> None:
-    opened = Database(str(database))
+    opened = open_beside((), str(database))
     try:
         sql(
             database,
@@ -90,7 +89,7 @@ def test_more_moves_than_can_be_counted_are_counted_over_less_time(database: Pat
             "INSERT INTO job (queue, item, moved_at) SELECT 'busy', '1', 1000 + n / 100.0 "
             "FROM series",
         )
-        rates = measure(Store(opened), 1001.0, 60, window=50)
+        rates = measure(opened, 1001.0, 60, window=50)
         assert rates.moves == {"busy": {"enqueue": 50}}
         assert rates.seconds == pytest.approx(0.49)
         assert rates.per_second("busy", ["enqueue"]) == pytest.approx(50 / 0.49)

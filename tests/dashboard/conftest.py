@@ -15,6 +15,7 @@ from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.chromium import browser as browser
 from tests.chromium import console as console
@@ -38,7 +39,8 @@ def engine(database: Path) -> Iterator[Engine]:
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
     """Where a dashboard without a token answers, mounted somewhere."""
-    app = Starlette(routes=[Mount("/ops/jobs", dashboard(lambda: engine, token=None, secret=""))])
+    inner = dashboard(lambda: QueueFile(engine), token=None, secret="")
+    app = Starlette(routes=[Mount("/ops/jobs", inner)])
     with served(app) as url:
         yield f"{url}/ops/jobs/"
 
@@ -96,6 +98,6 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 @pytest.fixture
 def client(engine: Engine) -> Iterator[TestClient]:
     """Requests from this machine to a dashboard without a token."""
-    app = dashboard(lambda: engine, token=None, secret="")
+    app = dashboard(lambda: QueueFile(engine), token=None, secret="")
     with TestClient(app, "http://localhost", client=("127.0.0.1", 5000)) as local:
         yield local

@@ -15,6 +15,7 @@ from sprag.dashboard import access, dashboard
 from sprag.dashboard.access import SIGNED_IN_SECONDS
 from sprag.dashboard.attempts import MOST, SECONDS, Attempts
 from sprag.queue import ConfigurationError
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.dashboard.conftest import SAME_ORIGIN, SECRET, TOKEN, TestClient
 
@@ -27,7 +28,8 @@ def visitor(engine: Engine, token: str | None = TOKEN, **options: Any) -> TestCl
         "base_url": "https://jobs.example.com",
         "client": ("203.0.113.9", 9),
     }
-    app = Starlette(routes=[Mount("/ops", dashboard(lambda: engine, token=token, secret=SECRET))])
+    inner = dashboard(lambda: QueueFile(engine), token=token, secret=SECRET)
+    app = Starlette(routes=[Mount("/ops", inner)])
     return TestClient(app, follow_redirects=False, **{**settings, **options})
 
 
@@ -49,7 +51,7 @@ def sign_in(client: TestClient, token: str = TOKEN, **form: str) -> Any:
 @pytest.mark.parametrize("token", ["", "short", "x" * 15, 12345678901234567, b"x" * 20])
 def test_a_token_that_can_be_guessed_is_refused_at_construction(engine: Engine, token: Any) -> None:
     with pytest.raises(ConfigurationError, match="16 characters or more"):
-        dashboard(lambda: engine, token=token, secret=SECRET)
+        dashboard(lambda: QueueFile(engine), token=token, secret=SECRET)
 
 
 @pytest.mark.parametrize("secret", ["", "short", None])
@@ -57,7 +59,7 @@ def test_a_secret_that_can_be_guessed_is_refused_where_it_signs(
     engine: Engine, secret: Any
 ) -> None:
     with pytest.raises(ConfigurationError, match="secret"):
-        dashboard(lambda: engine, token=TOKEN, secret=secret)
+        dashboard(lambda: QueueFile(engine), token=TOKEN, secret=secret)
 
 
 # ------------------------------------------------------------ with a token
@@ -279,7 +281,7 @@ def test_without_a_token_a_unix_socket_is_not_answered(engine: Engine) -> None:
     async def nameless(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "client": None}, receive, send)
 
-    app = dashboard(lambda: engine, token=None, secret="")
+    app = dashboard(lambda: QueueFile(engine), token=None, secret="")
     with TestClient(nameless, "http://localhost") as client:
         assert client.get(DATA).status_code == 403
 
@@ -309,7 +311,7 @@ def test_http_1_0_as_proxies_speak_it_is_not_answered(engine: Engine) -> None:
     async def old(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "http_version": "1.0"}, receive, send)
 
-    app = dashboard(lambda: engine, token=None, secret="")
+    app = dashboard(lambda: QueueFile(engine), token=None, secret="")
     with TestClient(old, "http://localhost", client=("127.0.0.1", 9)) as client:
         assert client.get(DATA).status_code == 403
 

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from sprag.dashboard import dashboard
 from sprag.dashboard.files import ASSETS
 from sprag.queue import DatabaseError
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.dashboard.conftest import SAME_ORIGIN, TestClient
 
@@ -43,7 +44,7 @@ def test_no_script_makes_html_of_text() -> None:
         if name.endswith(".js"):
             words = re.findall(
                 rb"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function"
-                rb"|DOMParser|setHTML|srcdoc", file.plain,
+                rb"|DOMParser|setHTML|srcdoc", file.content,
             )  # fmt: skip
             assert words == [], name
 
@@ -71,10 +72,10 @@ def test_another_method_is_a_405(client: TestClient, method: str, path: str) -> 
 
 
 def broken(error: Exception) -> TestClient:
-    def engine() -> Engine:
+    def file() -> QueueFile:
         raise error
 
-    app = dashboard(engine, token=None, secret="")
+    app = dashboard(file, token=None, secret="")
     return TestClient(
         app, "http://localhost", client=("127.0.0.1", 9), raise_server_exceptions=False
     )
@@ -116,13 +117,13 @@ def test_no_other_file_is_sent(client: TestClient, path: str) -> None:
 
 def test_a_page_is_light() -> None:
     scripts = [f for name, f in ASSETS._files.items() if name.endswith((".js", ".css"))]
-    assert sum(len(file.packed) for file in scripts) < 32_000
-    assert all(gzip.decompress(file.packed) == file.plain for file in scripts)
+    assert sum(len(file.gzipped) for file in scripts) < 32_000
+    assert all(gzip.decompress(file.gzipped) == file.content for file in scripts)
 
 
 @pytest.mark.parametrize("root", ["", "/ops", "/a b/ü"])
 def test_every_address_stays_under_the_mount_wherever_that_is(engine: Engine, root: str) -> None:
-    inner = dashboard(lambda: engine, token=None, secret="")
+    inner = dashboard(lambda: QueueFile(engine), token=None, secret="")
     app: Any = Starlette(routes=[Mount(root or "/", inner)])
     with TestClient(app, "http://localhost", client=("127.0.0.1", 9), root_path="/proxied") as here:
         text = here.get(f"/proxied{root}/jobs").text

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
 from tests.conftest import MakeQueue
@@ -85,7 +86,7 @@ def test_a_page_finds_the_server_again_and_what_happened_meanwhile(
     queue: QueueService, engine: Engine, browser: Browser
 ) -> None:
     def app() -> Any:
-        return dashboard(lambda: engine, token=None, secret="")
+        return dashboard(lambda: QueueFile(engine), token=None, secret="")
 
     with new_context(browser) as context:
         page = context.new_page()
@@ -468,7 +469,7 @@ def test_nothing_moves_for_those_who_do_not_want_it(
 def test_a_person_signs_in_stays_signed_in_and_signs_out(
     queue: QueueService, engine: Engine, browser: Browser
 ) -> None:
-    inner = dashboard(lambda: engine, token=TOKEN, secret=SECRET)
+    inner = dashboard(lambda: QueueFile(engine), token=TOKEN, secret=SECRET)
     with served(Starlette(routes=[Mount("/ops", inner)])) as url, new_context(browser) as context:
         page = context.new_page()
         page.goto(f"{url}/ops/jobs?state=failed&text=no+such")
@@ -496,7 +497,7 @@ def test_a_person_signs_in_stays_signed_in_and_signs_out(
 def test_a_page_whose_session_has_ended_asks_for_the_token(
     queue: QueueService, engine: Engine, browser: Browser
 ) -> None:
-    inner = dashboard(lambda: engine, token=TOKEN, secret=SECRET)
+    inner = dashboard(lambda: QueueFile(engine), token=TOKEN, secret=SECRET)
     with served(inner) as url, new_context(browser) as context:
         page = context.new_page()
         page.goto(f"{url}/jobs")

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from sprag.dashboard import dashboard
 from sprag.queue import QueueService
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
 from tests.conftest import MakeQueue
@@ -362,7 +363,7 @@ def test_what_is_old_says_of_when_it_is(
     make_queue(handle).enqueue(1)
 
     def app() -> Any:
-        return dashboard(lambda: engine, token=None, secret="")
+        return dashboard(lambda: QueueFile(engine), token=None, secret="")
 
     with new_context(browser, **BERLIN) as context:
         page = context.new_page()

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from sprag.cli import main
-from sprag.dashboard import sparing
 from sprag.dashboard.pace import SPANS
-from sprag.dashboard.sparing import Sparing
-from sprag.queue import QueueService
+from sprag.queue import QueueService, sparing
 from sprag.queue.service import life_of
+from sprag.queue.sparing import Sparing
 from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient, handle

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sprag.dashboard import pace as module
-from sprag.dashboard import sparing
 from sprag.dashboard.pace import Pace
-from sprag.queue import QueueService
+from sprag.queue import QueueService, sparing
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import handle
@@ -25,7 +25,7 @@ def pace(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Pace:
     monkeypatch.setattr(module, "_AHEAD", 10)
     monkeypatch.setattr(sparing, "_LEAST", 0.0)
     monkeypatch.setattr(sparing, "_FACTOR", 0.0)
-    return Pace(lambda: engine)
+    return Pace(lambda: QueueFile(engine))
 
 
 def enqueued(pace: Pace) -> int:

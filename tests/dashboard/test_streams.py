@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from sprag.dashboard import streams
 from sprag.dashboard.streams import Stream, Streams
+from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient
@@ -97,7 +98,7 @@ def test_the_page_of_a_job_is_told_of_this_job_alone() -> None:
 def test_a_page_is_let_go_when_the_server_stops(engine: Engine) -> None:
     async def test() -> None:
         ending = anyio.Event()
-        told = Streams(lambda: engine)._events(None, ending)
+        told = Streams(lambda: QueueFile(engine))._events(None, ending)
         assert "moved" in (await anext(told))["data"]
         ending.set()
         assert [news async for news in told] == []
@@ -110,7 +111,7 @@ def test_all_pages_share_one_subscription_that_ends_with_the_last(
     engine: Engine, make_queue: MakeQueue
 ) -> None:
     queue = make_queue()
-    many = Streams(lambda: engine)
+    many = Streams(lambda: QueueFile(engine))
 
     async def test() -> None:
         pages = [Listener(many) for _ in range(3)]
@@ -132,7 +133,7 @@ def test_all_pages_share_one_subscription_that_ends_with_the_last(
 
 def test_no_more_pages_listen_than_may(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "MOST", 1)
-    many = Streams(lambda: engine)
+    many = Streams(lambda: QueueFile(engine))
 
     async def test() -> None:
         first = Listener(many)

@@ -30,7 +30,7 @@ from sprag.queue import (
     WriteUnknown,
     new_job_id,
 )
-from sprag.queue.file import place
+from sprag.queue.file import identity, place
 from sprag.queue.file.database import Database
 from sprag.queue.file.identity import APPLICATION_ID, FORMAT
 from sprag.queue.file.mounts import Ground
@@ -204,10 +204,10 @@ def test_a_file_of_a_format_that_is_not_known_is_refused_and_left(
 def test_a_sqlite_that_is_too_old_is_refused(
     make_queue: MakeQueue, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    monkeypatch.setattr(identity, "SQLITE", "3.51.2")
     refuses(make_queue(), DatabaseRefused, "SQLite 3.51.2 is too old.*upgrade apsw")
     assert not database.exists()
-    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.3")
+    monkeypatch.setattr(identity, "SQLITE", "3.51.3")
     make_queue().counts()
 
 

@@ -24,12 +24,13 @@ ROOMS = (
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership claims dealing batch store backup"),
+              "pruning ownership aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
              "deadlock pool"),
     ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
+    ("", "shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""
@@ -129,7 +130,7 @@ def test_only_these_modules_know_sqlite() -> None:
     files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
     stores = {
         "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
-        "ownership", "claims", "batch", "store",
+        "ownership", "aside", "batch", "store",
     }  # fmt: skip
     assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 

@@ -13,12 +13,30 @@ import pytest
 import sprag
 from sprag.queue.sql import statements
 from sprag.queue.sql.statements import SCHEMA, STATEMENTS
+from sprag.queue.store import audit, ownership, records
+from sprag.queue.store.moves import Cancelled
+from sprag.queue.store.tickets import Run
 from tests.support import DEADLINE, unmeasured, zipped
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
     "counts", "rates", "strays", "broken_chains", "loose_links", "orphans", "gaps", "integrity",
     "owners", "kinds_of_moves", "misfits", "misfolds", "structure",
+}  # fmt: skip
+
+
+RECORDS: dict[str, type] = {
+    "job": records.JobRow, "page": records.JobRow, "page_of_audience": records.JobRow,
+    "transitions": records._MoveRow, "transitions_of_audiences": records._MoveRow,
+    "progress_since": records._ProgressRow, "progress_of_audiences_since": records._ProgressRow,
+    "claim": Run, "start": Run, "cancel": Cancelled, "owners": ownership._OwnerRow,
+    "recover": ownership.Recovered, "cancelling": ownership.Fence, "unowned": ownership.Unowned,
+    "broken_chains": audit.BrokenChain, "misfits": audit.Misfit,
+}  # fmt: skip
+# Columns that a record calls otherwise.
+RENAMED = {
+    (records.JobRow, "job"): "reported", (records._MoveRow, "job"): "reported",
+    (records._ProgressRow, "to_status"): "status", (Run, "item"): "item_json",
 }  # fmt: skip
 
 
@@ -41,6 +59,27 @@ def plan(connection: apsw.Connection, name: str) -> list[str]:
 def test_every_statement_prepares_against_the_schema(empty: apsw.Connection, name: str) -> None:
     # A plan is made of a prepared statement, and runs nothing.
     plan(empty, name)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_columns_of_a_statement_are_the_fields_of_its_record(
+    empty: apsw.Connection, name: str
+) -> None:
+    columns: list[str] = []
+
+    def trace(cursor: apsw.Cursor, _sql: str, _bindings: object) -> bool:
+        columns.extend(column for column, _type in cursor.get_description())
+        return False  # it is not run
+
+    cursor = empty.cursor()
+    cursor.exec_trace = trace
+    statement = STATEMENTS[name]
+    with pytest.raises(apsw.ExecTraceAbort):
+        cursor.execute(statement, dict.fromkeys(re.findall(r":([a-z_]+)", statement)))
+    fields: tuple[str, ...] = getattr(RECORDS[name], "_fields")  # noqa: B009  # of a NamedTuple
+    plain = [re.sub(r"^CAST\((?:\w+\.)?(\w+) AS BLOB\)$", r"\1", column) for column in columns]
+    named = [RENAMED.get((RECORDS[name], column), column) for column in plain]
+    assert named == list(fields)
 
 
 def test_no_statement_is_left_without_a_use() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sprag import App, Controller, Field, Module
+from sprag.browser import files
 from tests.documents import ROOT, blocks, commands
 from tests.recipes.conftest import EXAMPLES, Program, Visitor, fill_up, running
 from tests.support import DEADLINE, unmeasured
@@ -175,7 +176,7 @@ def test_a_table_of_options_is_that_of_the_class(title: str, function: Any) -> N
 
 
 def test_the_verbs_are_those_of_both_modules() -> None:
-    script = (Path(inspect.getfile(Module)).parent / "sprag.js").read_text(encoding="utf-8")
+    script = files.core_assets()[0].content.decode()
     rows = re.findall(r"^\| `self\.(\w+)[^|]*\| `this\.(\w+)", section("Verbs"), re.MULTILINE)
     assert len(rows) >= 8
     for python, javascript in rows:

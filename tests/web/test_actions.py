@@ -525,7 +525,7 @@ def test_a_file_that_another_process_holds_makes_it_unavailable(
 def test_a_stopped_queue_makes_it_unavailable(make_app: MakeApp, browse: Browse) -> None:
     app = make_app()
     client = browse(app)
-    app.engine.database.close()
+    app.file.engine.database.close()
     refused(call(client, "enqueue", item=1), 503, "unavailable")
 
 
@@ -637,7 +637,7 @@ def test_an_action_that_takes_long_holds_up_no_other(make_app: MakeApp, browse: 
     app = make_app(HELD, threads=3)
     client = browse(app)
     gate = Gate()
-    module: Any = importlib.import_module(f"{app._routes}.page")
+    module: Any = importlib.import_module(f"{app._parts.routes}.page")
     module.GATE = gate
     answers: list[str] = []
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from sprag.web import App
-from sprag.web import app as app_module
+from sprag.web import App, live
 from tests.client import FINISHED, Visitor, call, served
 from tests.support import Gate, sql
 from tests.web.conftest import Browse, MakeApp
@@ -74,7 +73,7 @@ def gated(app: App) -> Gate:
     """The gate that the application's `hold` waits at."""
     app.build()
     gate = Gate()
-    module: Any = importlib.import_module(f"{app._routes}.page")
+    module: Any = importlib.import_module(f"{app._parts.routes}.page")
     module.GATE = gate
     return gate
 
@@ -193,7 +192,7 @@ def test_the_server_waits_for_it_when_it_stops(make_app: MakeApp, database: Path
 def test_what_does_not_end_in_time_is_cut_off_and_told(
     make_app: MakeApp, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "_STOP_SECONDS", 0.1)
+    monkeypatch.setattr(live, "_STOP_SECONDS", 0.1)
     app = make_app(DEFERRED)
     gate = gated(app)
     with served(app) as url, Visitor(url) as visitor:

@@ -10,17 +10,18 @@ import pytest
 
 import sprag
 from sprag import queue, web
-from sprag.browser import module as browser_module
+from sprag.browser import python as browser_module
 from sprag.web import app
 from tests.support import said
 
 ORDER = (
     "errors", "uploads", "schema", "actions", "answers", "secret", "session", "visitor", "guards",
     "hosts", "trouble", "options", "controller", "discovery", "mentions", "templates", "assets",
-    "hub", "pages", "transports", "deferred", "calls", "app", "__init__",
+    "news", "hub", "pages", "transports", "deferred", "payloads", "calls", "keys", "live", "life",
+    "lifespan", "assembly", "app", "__init__",
 )  # fmt: skip
 
-BELOW = {"queue", "browser", "dashboard"}
+BELOW = {"queue", "http", "browser", "dashboard"}
 
 PACKAGE = Path(app.__file__).parent
 TREES = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("*.py")}

@@ -58,9 +58,9 @@ def test_in_a_block_its_queues_run(make_app: MakeApp, database: Path) -> None:
     with make_app() as app:
         job = work(app).enqueue(1)
         assert finished(work(app), job)[0].status == "completed"
-        assert app.engine.database.path == str(database)
+        assert app.file.engine.database.path == str(database)
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
     assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
 
 
@@ -73,7 +73,7 @@ def test_starts_nest_and_the_last_stop_counts(make_app: MakeApp) -> None:
         assert finished(work(app), work(app).enqueue(1))
     app.stop()
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 def test_it_can_be_started_again_after_it_was_stopped(make_app: MakeApp) -> None:
@@ -113,7 +113,7 @@ def test_requests_that_come_first_together_start_it_once(make_app: MakeApp) -> N
     assert in_a_loop(many()) == [200] * 10
     app.stop()
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 def test_it_works_in_one_event_loop_after_another(make_app: MakeApp) -> None:
@@ -133,10 +133,10 @@ def test_an_application_around_it_runs_its_lifespan(make_app: MakeApp) -> None:
     outer = Starlette(routes=[Mount("/jobs", app)], lifespan=app.lifespan)
     with TestClient(outer) as client:
         assert client.get("/jobs/").status_code == 200
-        assert app.engine.path.endswith(".db")
+        assert app.file.path.endswith(".db")
         assert client.post("/jobs/_sprag/actions/enqueue", json={"item": 1}).is_success
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_provider_that_cannot_start_stops_the_others(make_app: MakeApp, databa
         with pytest.raises(OSError, match="no such device"):
             app.start()
         with pytest.raises(QueueClosed):
-            _ = app.engine
+            _ = app.file
         assert sql(database, "SELECT count(*) FROM owner") == [(0,)]
     assert not [
         one.name for one in threading.enumerate() if one.name.startswith(("sprag-worker", "work"))
@@ -240,7 +240,7 @@ def test_a_shutdown_that_is_cancelled_stops_the_queues_and_it_can_start_again(
         assert in_a_loop(cut_short())
         assert in_a_loop(again()) == 202
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
     assert not [one for one in caplog.records if one.name == "asyncio"]
 
 
@@ -251,12 +251,12 @@ def test_a_stop_that_is_interrupted_closes_the_file(
         stop_together(queues)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sprag.web.app.stop_together", interrupted)
+    monkeypatch.setattr("sprag.web.life.stop_together", interrupted)
     app = make_app()
     with pytest.raises(KeyboardInterrupt), app:
         pass
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 def test_a_start_that_is_interrupted_leaves_nothing_running(
@@ -272,7 +272,7 @@ def test_a_start_that_is_interrupted_leaves_nothing_running(
     with pytest.raises(KeyboardInterrupt), app:
         pytest.fail("it was entered")
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
     assert not [one for one in threading.enumerate() if one.name.startswith("sprag-")]
 
 
@@ -282,7 +282,7 @@ def test_a_file_that_is_none_is_refused_at_the_start(make_app: MakeApp, database
     with pytest.raises(DatabaseRefused):
         app.start()
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 def test_running_jobs_get_their_grace_and_go_back_then(make_app: MakeApp, database: Path) -> None:
@@ -330,7 +330,7 @@ def test_open_pages_end_with_the_server(make_app: MakeApp) -> None:
     # The block ended, so the server did, although the pages were still there.
     assert connections
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
     for stream in streams:
         stream.__exit__(None, None, None)
 
@@ -363,7 +363,10 @@ def test_pages_of_both_processes_see_every_move_and_one_may_be_killed(
     # This one leaves its jobs to the other, so every move but the first is another process's.
     app = make_app(run_jobs=False)
     code = SECOND.format(
-        folder=str(tmp_path / "import"), routes=app._routes, database=str(database), secret=SECRET
+        folder=str(tmp_path / "import"),
+        routes=app._parts.routes,
+        database=str(database),
+        secret=SECRET,
     )
     with served(app) as url, Visitor(url) as visitor, child(code) as process:
         assert process.stdout is not None
@@ -397,7 +400,10 @@ def test_a_page_finds_everything_after_its_server_was_killed(
 ) -> None:
     app = make_app()
     code = SECOND.format(
-        folder=str(tmp_path / "import"), routes=app._routes, database=str(database), secret=SECRET
+        folder=str(tmp_path / "import"),
+        routes=app._parts.routes,
+        database=str(database),
+        secret=SECRET,
     )
     with child(code) as process:
         assert process.stdout is not None

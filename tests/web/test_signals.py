@@ -14,7 +14,8 @@ from websockets.sync.client import connect
 
 from sprag.queue import QueueService
 from sprag.web import App
-from sprag.web.hub import Hub, Position
+from sprag.web.hub import Hub
+from sprag.web.news import Position
 from tests.client import Signal, Signals, Visitor, served
 from tests.support import Gate, finished, sql, wait_until
 from tests.web.conftest import MakeApp, work
@@ -41,8 +42,8 @@ def visiting(app: App) -> Iterator[Visitor]:
 
 def hub(app: App) -> Hub:
     """The open pages of the server."""
-    assert app._hub is not None
-    return app._hub
+    assert app._live._hub is not None
+    return app._live._hub
 
 
 def moves(signals: list[Signal]) -> list[tuple[str, str]]:
@@ -327,7 +328,7 @@ def test_a_page_that_comes_while_the_application_stops_is_to_come_back_later(
 ) -> None:
     app = make_app()
     with visiting(app) as visitor:
-        app.engine.database.close()
+        app.file.engine.database.close()
         assert visitor.http.get("/_sprag/events").status_code == 503
         with pytest.raises(InvalidStatus), visitor.socket():
             pass

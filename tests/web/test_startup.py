@@ -610,7 +610,7 @@ def test_a_secret_of_the_environment_that_is_too_short(
     with pytest.raises(StartupError, match="at least 16 characters"):
         app.start()
     with pytest.raises(QueueClosed):
-        _ = app.engine
+        _ = app.file
 
 
 async def _identify(connection: Any) -> None: ...

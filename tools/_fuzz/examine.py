@@ -319,7 +319,8 @@ class Examination:
         looks = [["list"], ["list", "--json"], ["counts", "--json"]]
         looks += [[*show, id_] for id_ in ids[:1] for show in (["show"], ["show", "--json"])]
         more = [
-            ["list", "-n", "1000"], *(["show", id_] for id_ in ids[1:]), ["list", "-s", "failed", "-q", "work"], ["counts"], ["show", "0123"],
+            ["list", "-n", "1000"], *(["show", id_] for id_ in ids[1:]),
+            ["list", "-s", "failed", "-q", "work"], ["counts"], ["show", "0123"],
             *(["show", "--full", id_] for id_ in ids), *(["watch", id_] for id_ in self._ended()),
         ]  # fmt: skip
         copy = ["backup", str(self._room / "copy.db")]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sprag
 import sprag.queue
 import sprag.web
-from sprag.browser import module as browser
+from sprag.browser import python as browser
 
 from .entry import render_entry
 

@@ -16,7 +16,7 @@ CONSTRUCTED: Final = frozenset({"ActionError", "App", "Backoff", "Field", "Queue
 
 INTERNAL: Final[frozenset[str]] = frozenset(
     {
-        "App.engine",
+        "App.file",
         "Backoff.from_json",
         "Backoff.to_json",
         "Field.annotation",

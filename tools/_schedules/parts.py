@@ -15,7 +15,7 @@ from sprag.queue import lifecycle, service
 from sprag.queue.file import disk
 from sprag.queue.file.database import Database
 from sprag.queue.liveness import owners, recovery
-from sprag.queue.store import batch, claims, commit, dealing, moves, store, tickets
+from sprag.queue.store import batch, commit, dealing, moves, store, tickets
 from sprag.queue.work import crew, engine, keeper, owner, pool, running, space
 
 from . import primitives
@@ -82,10 +82,6 @@ class Dealer(Shared, dealing.Dealer):
 
 class Batches(Shared, batch.Batches):
     """Who writes batches."""
-
-
-class Claims(Shared, claims.Claims):
-    """Who starts jobs."""
 
 
 class Store(Shared, store.Store):
@@ -186,7 +182,7 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
             store,
             {
                 "Call": Call, "Enqueue": Enqueue, "GroupCommit": GroupCommit, "Batches": Batches,
-                "Claims": Claims, "Dealer": Dealer,
+                "Dealer": Dealer,
             },
         ),
         (moves, {"insert": insert}),

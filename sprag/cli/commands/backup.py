@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ...queue.store.backup import backup
 from .. import options
 from ..exits import Refusal
 from ..settings import Settings
@@ -34,8 +33,8 @@ def command(settings: Settings, target: str) -> None:
         raise Refusal(
             f"{target} cannot be created: its folder does not exist", kind="target_folder"
         )
-    with settings.opened() as engine:
-        backup(engine.database, path)
+    with settings.opened() as file:
+        file.backup(path)
     count = Path(path).stat().st_size
     if settings.as_json:
         settings.emit({"path": path, "bytes": count})

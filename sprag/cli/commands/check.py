@@ -11,8 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.store.store import Store
-from ...queue.work.attendance import unattended, words
+from ...queue.operators import Audit, words
 from .. import options
 from ..exits import FAILED, OK
 from ..owners import Owner, owners_of
@@ -56,12 +55,12 @@ def command(settings: Settings) -> int:
     owners: list[Owner] = []
     idle: dict[str, int] = {}
     try:
-        with settings.opened() as engine:
-            problems = list(_problems(engine.store))
+        with settings.opened() as file:
+            problems = list(_problems(file.audit))
             try:
-                owners = owners_of(engine)
+                owners = owners_of(file)
                 problems += _stranded(owners)
-                idle = unattended(engine.store, engine.folder)
+                idle = file.unattended()
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -82,23 +81,23 @@ def command(settings: Settings) -> int:
     return FAILED if problems else OK
 
 
-def _problems(store: Store) -> Iterator[Problem]:
+def _problems(audit: Audit) -> Iterator[Problem]:
     """Yield what is wrong with the file. If it is damaged, any question may fail."""
     for kind, ask in _QUESTIONS.items():
         try:
-            yield from ask(store)
+            yield from ask(audit)
         except DatabaseError as error:
             # SQLite's own words: our message would only say to run `sprag check`.
             yield Problem(kind, f"cannot be checked: {error.__cause__ or error}")
 
 
-def _integrity(store: Store) -> Iterator[Problem]:
-    for line in store.audit.integrity():
+def _integrity(audit: Audit) -> Iterator[Problem]:
+    for line in audit.integrity():
         yield Problem("integrity", line)
 
 
-def _strays(store: Store) -> Iterator[Problem]:
-    for id_, status, event, last_status, last_event in store.audit.strays(_MOST):
+def _strays(audit: Audit) -> Iterator[Problem]:
+    for id_, status, event, last_status, last_event in audit.strays(_MOST):
         last = f"{last_event} to {last_status}" if last_event else "missing"
         yield Problem(
             "strays",
@@ -107,53 +106,53 @@ def _strays(store: Store) -> Iterator[Problem]:
         )
 
 
-def _broken_chains(store: Store) -> Iterator[Problem]:
-    for seq, id_, source, previous in store.audit.broken_chains(_MOST):
+def _broken_chains(audit: Audit) -> Iterator[Problem]:
+    for seq, id_, source, previous in audit.broken_chains(_MOST):
         begins, was = source or "nothing", previous or "nothing"
         message = f"the transition begins at {begins}, but the job was at {was}"
         yield Problem("broken_chains", message, job_id=id_, seq=seq)
 
 
-def _loose_links(store: Store) -> Iterator[Problem]:
-    for seq, id_ in store.audit.loose_links(_MOST):
+def _loose_links(audit: Audit) -> Iterator[Problem]:
+    for seq, id_ in audit.loose_links(_MOST):
         message = "the transition is not linked to the job's other ones"
         yield Problem("loose_links", message, job_id=id_, seq=seq)
 
 
-def _orphans(store: Store) -> Iterator[Problem]:
-    for seq in store.audit.orphans(_MOST):
+def _orphans(audit: Audit) -> Iterator[Problem]:
+    for seq in audit.orphans(_MOST):
         yield Problem("orphans", "the transition belongs to no job", seq=seq)
 
 
-def _misfolds(store: Store) -> Iterator[Problem]:
-    for id_, seq in store.audit.misfolds(_MOST):
+def _misfolds(audit: Audit) -> Iterator[Problem]:
+    for id_, seq in audit.misfolds(_MOST):
         message = "the job's counts, process or error do not agree with its transitions"
         yield Problem("misfolds", message, job_id=id_, seq=seq)
 
 
-def _illegal_moves(store: Store) -> Iterator[Problem]:
-    for event, source, target, seq in store.audit.illegal_moves():
+def _illegal_moves(audit: Audit) -> Iterator[Problem]:
+    for event, source, target, seq in audit.illegal_moves():
         what = f"{event} from {source or 'nothing'} to {target}" if event else "what it says"
         message = f"{what} is not a valid move"
         yield Problem("illegal_moves", message, seq=seq)
 
 
-def _misfits(store: Store) -> Iterator[Problem]:
-    for seq, id_ in store.audit.misfits(_MOST):
+def _misfits(audit: Audit) -> Iterator[Problem]:
+    for seq, id_ in audit.misfits(_MOST):
         message = "the transition's attempt, process or error do not follow from earlier ones"
         yield Problem("misfits", message, job_id=id_, seq=seq)
 
 
-def _progress(store: Store) -> Iterator[Problem]:
-    for id_, key in store.audit.untimely_progress(_MOST):
+def _progress(audit: Audit) -> Iterator[Problem]:
+    for id_, key in audit.untimely_progress(_MOST):
         whose = "of the job" if id_ else f"of the key {key}, which belongs to no job,"
         yield Problem(
             "progress", f"the progress {whose} does not fit the order of the journal", job_id=id_
         )
 
 
-def _gaps(store: Store) -> Iterator[Problem]:
-    missing = store.audit.missing()
+def _gaps(audit: Audit) -> Iterator[Problem]:
+    missing = audit.missing()
     if missing is None:
         yield Problem("gaps", "the row that counts what was pruned is missing")
     elif missing > 0:
@@ -162,7 +161,7 @@ def _gaps(store: Store) -> Iterator[Problem]:
         yield Problem("gaps", f"{-missing:,} transitions too many are counted as pruned")
 
 
-_QUESTIONS: Final[dict[str, Callable[[Store], Iterator[Problem]]]] = {
+_QUESTIONS: Final[dict[str, Callable[[Audit], Iterator[Problem]]]] = {
     "integrity": _integrity,
     "strays": _strays,
     "broken_chains": _broken_chains,

@@ -39,12 +39,11 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
             "expected a duration longer than zero and not infinite", param_hint="--within"
         )
     now = time.time()
-    with settings.opened() as engine:
-        store = engine.store
-        rates = measure(store, now, within)
-        names = list(dict.fromkeys(queues)) or store.jobs.queues()
-        counts = count(store, owners_of(engine), names)
-        ready = {name: store.jobs.next_ready(name) for name in names}
+    with settings.opened() as file:
+        rates = measure(file, now, within)
+        names = list(dict.fromkeys(queues)) or file.queues()
+        counts = count(file, owners_of(file), names)
+        ready = {name: file.next_ready(name) for name in names}
     waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
     if settings.as_json:
         settings.emit(

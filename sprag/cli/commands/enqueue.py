@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from ...queue import PayloadError, QueueService
-from ...queue.payload.codec import decode
-from ...queue.states import OWNED
+from ...queue.operators import OWNED, decode
 from .. import options
 from ..exits import USAGE, Refusal
 from ..owners import lost_among
 from ..settings import Settings
-from ..shapes import job_shape
+from ..shapes import whole_shape
 from ..text import one_line, shortened
 
 
@@ -76,9 +75,9 @@ def command(
     if settings.as_json:
         lost: frozenset[str] = frozenset()
         if any(job.status in OWNED for job in jobs):  # its id was used before
-            with settings.opened() as engine:
-                lost = lost_among(engine, jobs)
-        settings.emit({"jobs": [job_shape(job, lost=job.id in lost) for job in jobs]})
+            with settings.opened() as file:
+                lost = lost_among(file, jobs)
+        settings.emit({"jobs": [whole_shape(job, lost=job.id in lost) for job in jobs]})
     else:
         for job in jobs:
             settings.write(f"{job.id}\n")

@@ -12,15 +12,13 @@ from typing import Final
 import click
 from rich.text import Text
 
-from ...queue import STATUSES, Job, Page
-from ...queue.checks import cursor
-from ...queue.states import Status
-from ...queue.work.attendance import unattended, words
+from ...queue import STATUSES, Job, Page, Status
+from ...queue.operators import cursor, words
 from .. import options
 from ..owners import lost_among
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
-from ..shapes import job_shape
+from ..shapes import whole_shape
 from ..text import one_line
 
 _WIDE: Final = 110
@@ -53,15 +51,15 @@ def command(
     the fields of a job.
     """
     before = cursor(after)
-    with settings.opened() as engine:
-        page = engine.store.jobs.page(queues, statuses or STATUSES, limit, before)
-        known = [] if page.jobs else engine.store.jobs.queues()
-        lost = lost_among(engine, page)
+    with settings.opened() as file:
+        page = file.page(queues, statuses or STATUSES, limit, before)
+        known = [] if page.jobs else file.queues()
+        lost = lost_among(file, page)
         waiting = {job.queue for job in page if job.status == "queued"}
-        idle = unattended(engine.store, engine.folder, waiting) if waiting else {}
+        idle = file.unattended(waiting) if waiting else {}
     if settings.as_json:
         settings.emit(
-            {"jobs": [job_shape(job, lost=job.id in lost) for job in page], "next": page.next}
+            {"jobs": [whole_shape(job, lost=job.id in lost) for job in page], "next": page.next}
         )
         return
     if page.jobs:

@@ -8,12 +8,8 @@ from typing import Any, Final
 
 import click
 
-from ...queue import IllegalMove, QueueError
-from ...queue.checks import cursor
-from ...queue.states import Status, sources
-from ...queue.store.glances import WAITING
-from ...queue.store.search import Wanted
-from ...queue.work.engine import Engine
+from ...queue import IllegalMove, QueueError, Status
+from ...queue.operators import WAITING, QueueFile, Wanted, cursor, sources
 from .. import options
 from ..exits import FAILED, OK, Refusal, refusal_of
 from ..lookup import find
@@ -92,12 +88,10 @@ def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes:
     if not queues:
         raise click.UsageError("expected JOBs or --queue")
     where = ", ".join(map(one_line, queues))
-    with settings.opened() as engine:
-        if next(_waiting(engine, queues), None):
+    with settings.opened() as file:
+        if next(_waiting(file, queues), None):
             settings.confirm(f"Start all waiting jobs in {where} now?", yes=yes)
-        moved = [
-            done for batch in _waiting(engine, queues) for done in _RUN_NOW.many(engine, batch)
-        ]
+        moved = [done for batch in _waiting(file, queues) for done in _RUN_NOW.many(file, batch)]
     if settings.as_json:
         settings.emit(_shape(moved, []))
     else:
@@ -106,49 +100,47 @@ def run_now(settings: Settings, jobs: Sequence[str], queues: Sequence[str], yes:
     return OK
 
 
-def _waiting(engine: Engine, queues: Sequence[str]) -> Iterator[list[str]]:
+def _waiting(file: QueueFile, queues: Sequence[str]) -> Iterator[list[str]]:
     """The ids of the jobs of these queues that wait, newest first: each once."""
-    wanted = Wanted(engine.store.clock(), queues, WAITING)
+    wanted = Wanted(file.now(), queues, WAITING)
     place: str | None = ""
     while place is not None:
-        found = engine.store.search.find(wanted, _BATCH, cursor(place or None))
+        found = file.search.find(wanted, _BATCH, cursor(place or None))
         if found.jobs:
             yield [job.id for job in found.jobs]
         place = found.next
 
 
-def _run_now(engine: Engine, id_: str) -> Moved:
-    engine.store.run_now(id_)
+def _run_now(file: QueueFile, id_: str) -> Moved:
+    file.run_now(id_)
     return id_, "queued"
 
 
-def _cancel(engine: Engine, id_: str) -> Moved:
-    status = engine.cancel(id_).status
+def _cancel(file: QueueFile, id_: str) -> Moved:
+    status = file.cancel(id_).status
     if status in ("completed", "failed"):
         raise IllegalMove(id_, status, "cancel", sources("cancel"))
     return id_, status
 
 
-def _requeue(engine: Engine, id_: str) -> Moved:
-    return id_, engine.store.requeue(id_).status
+def _requeue(file: QueueFile, id_: str) -> Moved:
+    return id_, file.requeue(id_).status
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
     verb: str
     by_default: Status
-    one: Callable[[Engine, str], Moved]
-    many: Callable[[Engine, Sequence[str]], list[Moved]]
+    one: Callable[[QueueFile, str], Moved]
+    many: Callable[[QueueFile, Sequence[str]], list[Moved]]
 
 
-_CANCEL: Final = _Move(
-    "cancel", "queued", _cancel, lambda engine, ids: engine.store.cancel_many(ids)
-)
+_CANCEL: Final = _Move("cancel", "queued", _cancel, lambda file, ids: file.cancel_many(ids))
 _REQUEUE: Final = _Move(
     "requeue",
     "failed",
     _requeue,
-    lambda engine, ids: [(id_, "queued") for id_ in engine.store.requeue_many(ids)],
+    lambda file, ids: [(id_, "queued") for id_ in file.requeue_many(ids)],
 )
 
 
@@ -156,7 +148,7 @@ _RUN_NOW: Final = _Move(
     "run now",
     "queued",
     _run_now,
-    lambda engine, ids: [(id_, "queued") for id_ in engine.store.run_now_many(ids)],
+    lambda file, ids: [(id_, "queued") for id_ in file.run_now_many(ids)],
 )
 
 
@@ -171,10 +163,10 @@ def _move_named(
         raise click.UsageError("expected JOBs, or --queue and --status, but not both")
     moved: list[Moved] = []
     refused: list[dict[str, Any]] = []
-    with settings.opened() as engine:
+    with settings.opened() as file:
         for reference in references:
             try:
-                moved.append(move.one(engine, find(engine.store, reference).id))
+                moved.append(move.one(file, find(file, reference).id))
             except (QueueError, Refusal) as error:
                 refusal = error if isinstance(error, Refusal) else refusal_of(error)
                 if refusal.code != FAILED:
@@ -194,17 +186,15 @@ def _move_all(
     if not (queues or statuses):
         raise click.UsageError("expected JOBs, --queue or --status")
     chosen = statuses or (move.by_default,)
-    with settings.opened() as engine:
-        names = queues or engine.store.jobs.queues()
-        by_name = {name: engine.store.jobs.counts(name)[name] for name in names}
+    with settings.opened() as file:
+        names = queues or file.queues()
+        by_name = {name: file.counts(name) for name in names}
         count = sum(counts[status] for counts in by_name.values() for status in chosen)
         where = ", ".join(map(one_line, queues)) or "all queues"
         if count:
             question = f"{move.verb.capitalize()} {count:,} {' and '.join(chosen)} jobs in {where}?"
             settings.confirm(question, yes=yes)
-        moved = [
-            done for batch in _batches(engine, names, chosen) for done in move.many(engine, batch)
-        ]
+        moved = [done for batch in _batches(file, names, chosen) for done in move.many(file, batch)]
     if settings.as_json:
         settings.emit(_shape(moved, []))
     else:
@@ -215,12 +205,12 @@ def _move_all(
 
 
 def _batches(
-    engine: Engine, queues: Sequence[str], statuses: Sequence[Status]
+    file: QueueFile, queues: Sequence[str], statuses: Sequence[Status]
 ) -> Iterator[list[str]]:
     """Yield the ids of all that match now, newest first, each once."""
     before: str | None = None
     while queues:
-        page = engine.store.jobs.page(queues, statuses, _BATCH, cursor(before))
+        page = file.page(queues, statuses, _BATCH, cursor(before))
         yield [job.id for job in page]
         before = page.next
         if before is None:

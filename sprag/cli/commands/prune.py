@@ -43,14 +43,11 @@ def command(
     if keep is not None:
         limits.append(f"beyond the {keep:,} newest of each queue")
     where = ", ".join(map(one_line, queues)) or "all queues"
-    with settings.opened() as engine:
+    with settings.opened() as file:
         settings.confirm(f"Delete finished jobs in {where} {' or '.join(limits)}?", yes=yes)
         kept = None if keep is None else min(keep, _MANY)
         before = None if older_than is None else time.time() - older_than
-        deleted = {
-            name: engine.store.pruning.prune(name, before, kept)
-            for name in queues or engine.store.jobs.queues()
-        }
+        deleted = {name: file.pruning.prune(name, before, kept) for name in queues or file.queues()}
     total = sum(deleted.values())
     if settings.as_json:
         settings.emit({"deleted": total, "queues": deleted})

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from ...queue.liveness.owners import forget
-from ...queue.states import target
-from ...queue.work.engine import Engine
+from ...queue.operators import QueueFile, target
 from .. import options
 from ..exits import Refusal
 from ..owners import Owner, owners_of
@@ -39,13 +37,13 @@ def command(settings: Settings, owner: int | None, force: bool, yes: bool) -> No
     JSON: {"owners": [{"owner": n, "jobs": [{"id", "queue", "event",
     "status"}, …]}, …], "left": [process as in `sprag check`, …]}.
     """
-    with settings.opened() as engine:
-        known = owners_of(engine)
+    with settings.opened() as file:
+        known = owners_of(file)
         if owner is None:
             chosen = [one for one in known if one.state == "dead"]
         else:
             chosen = [_chosen(settings, owner, known, force=force, yes=yes)]
-        recovered = [(one, _recover(engine, one)) for one in chosen]
+        recovered = [(one, _recover(file, one)) for one in chosen]
         left = [one for one in known if one not in chosen]
     if settings.as_json:
         settings.emit(
@@ -96,10 +94,8 @@ def _chosen(
     return found
 
 
-def _recover(engine: Engine, owner: Owner) -> list[dict[str, Any]]:
-    moved = engine.store.owners.recover(owner.id)
-    if owner.token is not None:
-        forget(engine.folder, owner.token)
+def _recover(file: QueueFile, owner: Owner) -> list[dict[str, Any]]:
+    moved = file.recover(owner)
     return [
         {
             "id": id_,

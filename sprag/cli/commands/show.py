@@ -9,13 +9,13 @@ import click
 from rich.text import Text
 
 from ...queue import Job, Transition
-from ...queue.job import attempts_of
+from ...queue.operators import attempts_of, move_shape
 from .. import options
 from ..lookup import find
 from ..owners import lost_among
 from ..render import DIED, cell, progress_bar, progress_words, status_text, table
 from ..settings import Settings
-from ..shapes import job_shape, transition_shape
+from ..shapes import whole_shape
 from ..text import age, duration, lines, moment, one_line, pretty, shortened, time_of_day
 
 _LINES: Final = 60
@@ -40,15 +40,15 @@ def command(settings: Settings, job: str, full: bool) -> None:
     its process died}, "history": [{"seq", "event", "from_status", "to_status",
     "attempt", "owner", "at", "due_at", "error"}, …]}.
     """
-    with settings.opened() as engine:
-        found = find(engine.store, job)
-        history = engine.store.journal.history(found.id)
-        lost = found.id in lost_among(engine, [found])
+    with settings.opened() as file:
+        found = find(file, job)
+        history = file.history(found.id)
+        lost = found.id in lost_among(file, [found])
     if settings.as_json:
         settings.emit(
             {
-                "job": job_shape(found, lost=lost),
-                "history": [transition_shape(move) for move in history],
+                "job": whole_shape(found, lost=lost),
+                "history": [move_shape(move) for move in history],
             }
         )
         return

@@ -16,8 +16,7 @@ import click
 from rich.live import Live
 
 from ...queue import JobNotFound, Progress, Signal
-from ...queue.states import TERMINAL
-from ...queue.work.engine import Engine
+from ...queue.operators import TERMINAL, QueueFile
 from .. import options
 from ..board import Board
 from ..exits import FAILED, OK
@@ -62,14 +61,14 @@ def command(
     "audience", "tick"}; `event` is "progress" for progress. To miss nothing
     after a restart, pass the last `seq` to --after.
     """
-    with settings.opened() as engine, _ending_by_sigterm():
-        ids = [find(engine.store, job).id for job in jobs]
+    with settings.opened() as file, _ending_by_sigterm():
+        ids = [find(file, job).id for job in jobs]
         dumb = settings.as_json or lines or after is not None or settings.out.is_dumb_terminal
         if dumb or not settings.for_eyes:
-            _print_signals(settings, engine, queues, ids, after)
+            _print_signals(settings, file, queues, ids, after)
         else:
-            _show_live(settings, engine, queues, ids)
-        done = all(engine.store.jobs.get(id_).status == "completed" for id_ in ids)
+            _show_live(settings, file, queues, ids)
+        done = all(file.job(id_).status == "completed" for id_ in ids)
     return OK if done else FAILED
 
 
@@ -91,22 +90,22 @@ def _ending_by_sigterm() -> Iterator[None]:
 
 
 def _show_live(
-    settings: Settings, engine: Engine, queues: Sequence[str], ids: Sequence[str]
+    settings: Settings, file: QueueFile, queues: Sequence[str], ids: Sequence[str]
 ) -> None:
     console = settings.out
-    board = Board(engine, queues, ids)
+    board = Board(file, queues, ids)
     board.look(console.height)
     live = Live(
         board.frame(*console.size), console=console, screen=True, auto_refresh=False,
         vertical_overflow="crop",
     )  # fmt: skip
-    version, looked = engine.database.version(), time.monotonic()
+    version, looked = file.version(), time.monotonic()
     try:
         # Not `with live`: if it is interrupted at its start, it does not restore the terminal.
         live.start(refresh=True)
         while not ids or not all(job.finished for job in board.jobs):
             time.sleep(_FRAME_SECONDS)
-            newest = engine.database.version()
+            newest = file.version()
             if newest != version or time.monotonic() - looked > _STILL_SECONDS:
                 version, looked = newest, time.monotonic()
                 board.look(console.height)
@@ -118,9 +117,13 @@ def _show_live(
 
 
 def _print_signals(
-    settings: Settings, engine: Engine, queues: Sequence[str], ids: Sequence[str], after: int | None
+    settings: Settings,
+    file: QueueFile,
+    queues: Sequence[str],
+    ids: Sequence[str],
+    after: int | None,
 ) -> None:
-    printer = _Printer(settings, engine)
+    printer = _Printer(settings, file)
     signals: queue.Queue[Signal] = queue.Queue(_AHEAD)
     closing = threading.Event()
 
@@ -133,12 +136,11 @@ def _print_signals(
                 continue
 
     start = None if after is None else min(after, _NEWEST)
-    with engine.observers.subscribe(post, None, start) as subscription:
-        engine.keep_watch()
-        head, _tick = engine.store.journal.head()
+    with file.subscribe(post, after=start) as subscription:
+        head, _tick = file.head()
         unfinished = set()
-        jobs = [engine.store.jobs.get(id_) for id_ in ids]
-        lost = lost_among(engine, jobs)
+        jobs = [file.job(id_) for id_ in ids]
+        lost = lost_among(file, jobs)
         for job in jobs:
             if job.id in lost:
                 settings.say(
@@ -166,9 +168,9 @@ def _print_signals(
 class _Printer:
     """Prints each signal at once."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, file: QueueFile) -> None:
         self._settings = settings
-        self._engine = engine
+        self._file = file
         self._reported: dict[str, float] = {}
 
     def print(self, told: Signal) -> None:
@@ -201,7 +203,7 @@ class _Printer:
 
     def _error(self, told: Signal) -> str:
         try:
-            history = self._engine.store.journal.history(told["job_id"])
+            history = self._file.history(told["job_id"])
         except JobNotFound:
             return ""
         error = next((move.error for move in history if move.seq == told["seq"]), None)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from ...queue import QueueService, Signal
-from ...queue.threads.elsewhere import PIECE_SECONDS
-from ...queue.threads.wakeup import Wakeup
-from ...queue.together import stop_together
+from ...queue.operators import stop_together
 from .. import options
-from ..exits import INTERRUPTED, USAGE, Refusal
+from ..exits import USAGE, Refusal
 from ..load import Found, load
 from ..logs import LEVELS, log_to_stderr
 from ..settings import Settings
+from ..stops import StopRequests
 
 log = logging.getLogger("sprag.cli")
 
@@ -60,7 +57,7 @@ def command(
     names = [service.name for service in services]
     if len(set(names)) != len(names):
         raise Refusal(f"expected each queue once, got {', '.join(names)}", kind="usage", code=USAGE)
-    requests = _StopRequests()
+    requests = StopRequests()
     try:
         for service in services:
             if verbose:
@@ -105,34 +102,6 @@ def _service(
             kind="usage",
             code=USAGE,
         ) from error
-
-
-class _StopRequests:
-    """Turns SIGTERM, SIGINT and SIGHUP into requests. A Ctrl-C after the first one ends at once."""
-
-    def __init__(self) -> None:
-        self._asked: list[str] = []
-        self._wakeup = Wakeup()  # which a signal handler may set at any moment
-        self._stopping = False
-        signal.signal(signal.SIGTERM, self._ask)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            # A signal that is ignored from the start, as under nohup, stays ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._ask)
-
-    def wait(self) -> str:
-        """Return the name of the first signal, once there is one."""
-        while not self._asked:
-            self._wakeup.wait(PIECE_SECONDS)
-        return self._asked.pop(0)
-
-    def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._stopping:
-            # The kernel unlocks the lock file, and recovery sees that the process died.
-            os._exit(INTERRUPTED)
-        self._stopping = True
-        self._asked.append(signal.Signals(number).name)
-        self._wakeup.set()
 
 
 def _log_move(signal_: Signal) -> None:

@@ -34,10 +34,12 @@ _WARN_PAGES: Final = 64_000
 
 
 class Checkpoints:
-    """Keeps the log of the file at `path` short. `pages` is its length after the last commit."""
+    """Keeps the log of the file at `path` short. `pages` is its length after the last commit, and
+    `commits` is how many there were."""
 
     def __init__(self, path: str, durability: Durability, busy_seconds: float) -> None:
         self.pages = 0
+        self.commits = 0
         self.beside_pages, self.most_pages = LENGTHS[durability]
         self.wait_pages = self.most_pages
         self._path = path
@@ -51,6 +53,7 @@ class Checkpoints:
             self.wait_pages = self.most_pages
             self._warn_pages = _WARN_PAGES
         self.pages = pages
+        self.commits += 1
         return apsw.SQLITE_OK
 
     def due(self) -> bool:

@@ -17,15 +17,16 @@ APPLICATION_ID: Final = 0x53505247  # "SPRG"
 FORMAT: Final = 4
 # Older versions can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
+SQLITE: Final = apsw.sqlite_lib_version()
 
 
 def check_sqlite(path: str) -> None:
     """Raise DatabaseRefused if this SQLite is too old to be trusted with the file."""
-    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    version = tuple(int(part) for part in SQLITE.split("."))
     if version < SQLITE_MINIMUM:
         wanted = ".".join(map(str, SQLITE_MINIMUM))
         raise errors.DatabaseRefused(
-            f"SQLite {apsw.sqlite_lib_version()} is too old: versions before {wanted} can corrupt "
+            f"SQLite {SQLITE} is too old: versions before {wanted} can corrupt "
             "a write-ahead log; upgrade apsw",
             path,
         )

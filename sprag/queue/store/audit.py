@@ -28,7 +28,7 @@ class BrokenChain(NamedTuple):
 
     seq: int
     id: str | None
-    begins_at: Status | None
+    from_status: Status | None
     previous: Status | None
 
 

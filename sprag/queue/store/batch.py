@@ -8,6 +8,7 @@ and started.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import apsw
 
@@ -15,11 +16,20 @@ from .. import errors
 from ..file.database import Database
 from ..file.meaning import ENVIRONMENT, SPOILS, UNKNOWN
 from . import moves
-from .claims import Claims, Unclaimable
+from .aside import Aside
 from .dealing import Dealer, Seekers
-from .tickets import Call, Enqueue, Exchange, Run
+from .tickets import Call, Enqueue, Exchange, Outcome, Run
 
 Posted = Enqueue | Call | Exchange
+
+
+class _Written(NamedTuple):
+    """A batch that is being committed, and not told to everyone yet."""
+
+    commits: int
+    """How many commits there were before."""
+    stored: list[Enqueue | Call]
+    handed_in: list[tuple[Exchange, Outcome | None]]
 
 
 class Batches:
@@ -30,17 +40,19 @@ class Batches:
         self,
         database: Database,
         dealer: Dealer,
-        claims: Claims,
         clock: Callable[[], float],
         on_commit: Callable[[Sequence[str]], None],
     ) -> None:
         self.clock = clock
+        self.claiming = True
+        """False while nothing may be started, because the disk has no room for its outcome."""
         self._database = database
         self._dealer = dealer
-        self._claims = claims
+        self._aside = Aside()
         self._on_commit = on_commit
         self._spoilt = False
         """True once the writer may be one that cannot write any more."""
+        self._written: _Written | None = None
 
     def write(self, batch: list[Posted]) -> int:
         """Write a batch in one transaction; where that fails for a reason of one ticket's own,
@@ -53,9 +65,10 @@ class Batches:
                 if self._spoilt:
                     self._database.renew()
                     self._spoilt = False
-                return self._transact(batch)
-        except Unclaimable as error:
-            self._claims.pick(error)
+                batch = self._settled(batch)
+                return self._transact(batch) if batch else 0
+        except moves.Unclaimable as error:
+            self._aside.expect(error)
             return self.write(batch)
         except ENVIRONMENT as error:
             self._spoilt = self._spoilt or isinstance(error, SPOILS)
@@ -65,6 +78,21 @@ class Batches:
                 return sum(self.write([ticket]) for ticket in batch)
             self._fail(batch, error)
         return 0
+
+    def _settled(self, batch: list[Posted]) -> list[Posted]:
+        """What is left to write of a batch. What an exception of a signal handler has torn after
+        its COMMIT was stored, and must not be written again: it would be refused."""
+        written = self._written
+        if written is None:
+            return batch
+        if written.commits != self._database.checkpoints.commits:
+            for ticket in written.stored:
+                ticket.done = True
+            for worker, outcome in written.handed_in:
+                if worker.outcome is outcome:
+                    worker.outcome = None
+        self._written = None
+        return [ticket for ticket in batch if not ticket.done]
 
     def _fail(self, batch: list[Posted], error: Exception) -> None:
         told = error
@@ -88,39 +116,42 @@ class Batches:
         everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, workers))
         # What an application's signal handler raises may end this anywhere in the main thread, and
         # once more what would put things right: the count is then found up.
-        torn = dealer.adrift
-        dealer.adrift = torn + 1
-        committing = False
+        adrift = dealer.adrift
+        dealer.adrift = adrift + 1
         try:
             database.begin(lasting=any(call.lasting for call in calls))
             finished = self._hand_in(writer, now, workers)
-            moves.accept(writer, now, enqueues)
+            if enqueues:
+                moves.accept(writer, now, enqueues)
             for ticket in calls:
                 ticket.result = ticket.run(writer, now)
-            claimed = [
-                self._claims.start(
-                    writer, now, seekers.queue, len(seekers.asking) + len(seekers.parked),
-                    seekers.owner,
-                )
-                for seekers in everyone
-            ]  # fmt: skip
-            committing = True
+            claimed = [self._claim(writer, now, seekers) for seekers in everyone]
+        except BaseException:
+            database.rollback()
+            dealer.adrift = adrift
+            raise
+        self._written = _Written(
+            database.checkpoints.commits, [*enqueues, *calls],
+            [(worker, worker.outcome) for worker in workers],
+        )  # fmt: skip
+        try:
             database.commit()
         except BaseException as error:
             database.rollback()
             # A disk that fails in a commit does not say whether it took place, and with it the
             # claims; nor does what a signal handler raises: `give_back` finds what was started.
-            known = isinstance(error, apsw.Error) and not isinstance(error, UNKNOWN)
-            if known or not committing:
-                dealer.adrift = torn
+            if isinstance(error, apsw.Error) and not isinstance(error, UNKNOWN):
+                dealer.adrift = adrift
             raise
         # Committed. From here on nothing may fail.
         for done in (*enqueues, *calls):
             done.done = True
-        dealt = self._deal(workers, everyone, claimed)
+        dealt, settled = self._deal(workers, everyone, claimed)
+        dealer.adrift -= settled
         for worker in workers:
             if not worker.parked:
                 worker.done = True
+        self._written = None
         self._on_commit(finished)
         database.bound_wal()
         return dealt
@@ -142,6 +173,14 @@ class Batches:
         self._database.bound_wal()
         return True
 
+    def _claim(self, writer: apsw.Connection, now: float, seekers: Seekers) -> list[Run]:
+        """Start jobs for those that seek some."""
+        if not self.claiming:
+            return []
+        claim = self._aside.claim if seekers.queue in self._aside else moves.claim
+        count = len(seekers.asking) + len(seekers.parked)
+        return claim(writer, now, seekers.queue, count, seekers.owner)
+
     def _hand_in(self, writer: apsw.Connection, now: float, workers: list[Exchange]) -> list[str]:
         """Store the outcomes of a batch; the ids of the jobs they are of."""
         handing = [worker for worker in workers if worker.outcome is not None]
@@ -156,17 +195,15 @@ class Batches:
 
     def _deal(
         self, workers: list[Exchange], everyone: list[Seekers], claimed: list[list[Run]]
-    ) -> int:
-        """Hand out the runs that were started; how many."""
-        dealer = self._dealer
+    ) -> tuple[int, bool]:
+        """Hand out the runs that were started; how many, and whether each run has its worker."""
         settled = True
         for worker in workers:
             settled = settled and not worker.untold()
             worker.claimed = None
         for seekers, runs in zip(everyone, claimed, strict=True):
-            settled = dealer.deal(seekers, runs) and settled
-        dealer.adrift -= settled
-        return sum(map(len, claimed))
+            settled = self._dealer.deal(seekers, runs) and settled
+        return sum(map(len, claimed)), settled
 
 
 class _OneRefused(errors.QueueError):

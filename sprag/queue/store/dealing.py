@@ -68,6 +68,7 @@ class Dealer:
             for seeker in seekers.asking:
                 run = next(remaining, None)
                 if run is not None:
+                    parked.pop(seeker, None)  # an exchange that was torn may have left it there
                     seeker.claimed = run
                 elif not seeker.stopping:
                     seeker.parked = True

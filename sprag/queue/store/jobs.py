@@ -13,8 +13,8 @@ from ..file.database import Database
 from ..job import Job, Page
 from ..states import STATUSES, Status
 from ..threads.inside import here
-from .records import found, page_of
-from .rows import newest_keys, queue_names, row_of, rows_of
+from .records import JobRow, found, page_of
+from .rows import newest_keys, queue_names, row_of, rows_of, value_of
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -76,8 +76,7 @@ class Jobs:
     def queued(self, queue: str, most: int) -> int:
         """How many jobs of the queue are queued, counted up to `most`."""
         with here.inside, self._database.reading() as reader:
-            ((count,),) = rows_of(reader, "queued", queue=queue, most=most)
-            return int(count)
+            return int(value_of(reader, "queued", queue=queue, most=most))
 
     def counts(self, queue: str | None = None) -> dict[str, dict[Status, int]]:
         """Jobs by queue and status, all six of them, of one queue or of all that have jobs."""
@@ -91,15 +90,15 @@ class Jobs:
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
         with here.inside, self._database.reading() as reader:
-            row = row_of(reader, "next_ready", queue=queue)
-            return None if row is None else float(row[0])
+            due_at = value_of(reader, "next_ready", queue=queue)
+            return None if due_at is None else float(due_at)
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""
         with here.inside, self._database.reading() as reader:
-            ((due_at,),) = rows_of(reader, "next_due", queue=queue)
+            due_at = value_of(reader, "next_due", queue=queue)
             return None if due_at is None else float(due_at)
 
     def _page(self, reader: apsw.Connection, keys: Sequence[int], count: int) -> Page:
         rows = rows_of(reader, "jobs", keys=json.dumps(keys))
-        return page_of(rows, count, self._database.path)
+        return page_of(list(map(JobRow._make, rows)), count, self._database.path)

@@ -12,7 +12,7 @@ from ..file.database import Database
 from ..job import Notice, Reported, Transition
 from ..threads.inside import here
 from .records import reported_of, transition_of
-from .rows import Row, rows_of
+from .rows import Row, rows_of, value_of
 
 
 class News(NamedTuple):
@@ -89,8 +89,7 @@ class Journal:
     def last_notice(self) -> int:
         """The id of the newest notice there ever was; 0 if there was none."""
         with here.inside, self._database.reading() as reader:
-            ((id_,),) = rows_of(reader, "last_notice")
-            return int(id_)
+            return int(value_of(reader, "last_notice"))
 
     def _transitions(self, rows: Sequence[Row]) -> list[Transition]:
         return [transition_of(row, self._database.path) for row in rows]

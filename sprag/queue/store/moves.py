@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 import apsw
 
 from .. import errors
+from ..file.meaning import ENVIRONMENT
 from ..states import Status
-from .rows import Row, changed_by, row_of, rows_of
-from .tickets import Enqueue, Options, Outcome, Report
+from .rows import Row, changed_by, row_of, rows_of, value_of
+from .tickets import Enqueue, Options, Outcome, Report, Run
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -74,7 +75,7 @@ def overflow(
     most = options.max_queued
     if most is None:
         return None
-    ((queued,),) = rows_of(connection, "queued", queue=options.queue, most=most)
+    queued = value_of(connection, "queued", queue=options.queue, most=most)
     return errors.QueueFull(options.queue, offered, most) if queued + offered > most else None
 
 
@@ -126,6 +127,36 @@ def job_row(connection: apsw.Connection, id_: str) -> Row | UnicodeError | None:
 
 
 # ---------------------------------------------------------------- by workers
+
+
+class Unclaimable(Exception):
+    """Some job of a queue cannot be started, and for no reason of the disk's."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(queue)
+        self.queue = queue
+
+
+def claim(connection: apsw.Connection, now: float, queue: str, count: int, owner: int) -> list[Run]:
+    """Start the next jobs of a queue, at most `count`. Raises Unclaimable."""
+    try:
+        rows = rows_of(connection, "claim", queue=queue, count=count, owner=owner, now=now)
+    except ENVIRONMENT:
+        raise
+    except (apsw.Error, UnicodeError) as error:
+        raise Unclaimable(queue) from error
+    return list(map(Run._make, rows))
+
+
+def ready(connection: apsw.Connection, queue: str, count: int) -> list[int]:
+    """The keys of the next jobs of a queue, at most `count`."""
+    return [key for (key,) in rows_of(connection, "ready", queue=queue, count=count)]
+
+
+def start(connection: apsw.Connection, now: float, key: int, owner: int) -> Run | None:
+    """Start one job; None if it is not queued."""
+    row = row_of(connection, "start", key=key, owner=owner, now=now)
+    return None if row is None else Run._make(row)
 
 
 def finish(connection: apsw.Connection, now: float, owner: int, outcomes: Sequence[Outcome]) -> int:

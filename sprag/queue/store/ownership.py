@@ -17,7 +17,7 @@ from ..states import Event
 from ..threads.inside import here
 from ..threads.logs import Log
 from . import moves
-from .rows import Row, row_of, rows_of, savepoint
+from .rows import Row, changed_by, rows_of, savepoint, value_of
 from .tickets import Write
 
 log: Final = Log("sprag.queue")
@@ -32,6 +32,17 @@ class Owner(NamedTuple):
     host: str
     started_at: float
     workers: dict[str, int]
+
+
+class _OwnerRow(NamedTuple):
+    """The columns of the statement `owners`."""
+
+    id: int
+    token: str
+    pid: int
+    host: str
+    started_at: float
+    workers: str
 
 
 class Recovered(NamedTuple):
@@ -73,7 +84,8 @@ class Owners:
         """Every process that is known to run jobs."""
         with here.inside, self._database.reading() as reader:
             rows = rows_of(reader, "owners")
-        return [Owner._make([*row[:-1], json.loads(row[-1])]) for row in rows]
+        owners = map(_OwnerRow._make, rows)
+        return [Owner(*owner[:-1], json.loads(owner.workers)) for owner in owners]
 
     def cancelling(self, owner: int) -> list[Fence]:
         """The owner's runs that were asked to cancel."""
@@ -94,20 +106,22 @@ class Owners:
 
     def add(self, token: str, pid: int, host: str) -> int:
         """Make an owner known; its id."""
-        row = self._write(
-            lambda connection, now: row_of(
+        owner = self._write(
+            lambda connection, now: value_of(
                 connection, "add_owner", token=token, pid=pid, host=host, now=now
             )
         )
-        if row is None:
+        if owner is None:
             path = self._database.path
             raise errors.DatabaseRefused(f"{path} takes no owner: a trigger is in the way", path)
-        return int(row[0])
+        return int(owner)
 
     def employ(self, owner: int, workers: Mapping[str, int]) -> None:
         """Make known how many workers an owner has for each queue."""
         text = json.dumps(workers)
-        self._write(lambda connection, _: row_of(connection, "employ", owner=owner, workers=text))
+        self._write(
+            lambda connection, _: changed_by(connection, "employ", owner=owner, workers=text)
+        )
 
     def recover(self, owner: int) -> list[Recovered]:
         """Take all jobs from a dead owner, and forget it for good."""

@@ -13,7 +13,7 @@ import apsw
 from ..file.database import Database
 from ..states import TERMINAL
 from ..threads.inside import here
-from .rows import Row, row_of, rows_of
+from .rows import row_of, rows_of, value_of
 from .tickets import Write
 
 _CHUNK: Final = 5_000
@@ -51,7 +51,7 @@ class Pruning:
                 if not keys:
                     break
                 pruned += len(keys)
-                (after,) = max(keys)
+                after = max(keys)
         return pruned
 
     def prunable(
@@ -89,10 +89,9 @@ def _limits(
 ) -> dict[str, Any]:
     boundary = 0
     if keep is not None:
-        row = row_of(reader, "prune_boundary", queue=queue, keep=keep)
-        boundary = row[0] if row is not None else 0
+        boundary = value_of(reader, "prune_boundary", queue=queue, keep=keep) or 0
     return {"before": -1.0 if before is None else before, "boundary": boundary}
 
 
-def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -> list[Row]:
-    return rows_of(connection, "prune", **bindings)
+def _prune(bindings: dict[str, Any], connection: apsw.Connection, _now: float) -> list[int]:
+    return [key for (key,) in rows_of(connection, "prune", **bindings)]

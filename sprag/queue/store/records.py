@@ -11,7 +11,7 @@ from ..states import TERMINAL, Event, Status
 from .rows import Row, shown
 
 
-class _JobRow(NamedTuple):
+class JobRow(NamedTuple):
     """The columns of the statements `job` and `jobs`."""
 
     key: int
@@ -77,9 +77,8 @@ class _ProgressRow(NamedTuple):
     audience: str | None
 
 
-def job_of(row: Row, path: str) -> Job:
+def job_of(it: JobRow, path: str) -> Job:
     """The job of a row of the file at `path`. Raises DatabaseCorrupt if that cannot be one."""
-    it = _JobRow._make(row)
     _check(
         path,
         texts=(it.id, it.queue, it.status, it.item),
@@ -114,17 +113,17 @@ def found(row: Row | UnicodeError | None, id_: str, queue: str | None, path: str
         raise damaged(path)
     if row is None:
         raise errors.JobNotFound(id_, queue)
-    job = job_of(row, path)
+    job = job_of(JobRow._make(row), path)
     if queue is not None and job.queue != queue:
         raise errors.JobNotFound(id_, queue)
     return job
 
 
-def page_of(rows: Sequence[Row], count: int, path: str) -> Page:
+def page_of(rows: Sequence[JobRow], count: int, path: str) -> Page:
     """A page of the first `count` rows. If there are more, `next` says where to go on."""
     jobs = tuple(job_of(row, path) for row in rows[:count])
     more = len(rows) > count
-    return Page(jobs, str(_JobRow._make(rows[count - 1]).key) if more else None)
+    return Page(jobs, str(rows[count - 1].key) if more else None)
 
 
 def transition_of(row: Row, path: str) -> Transition:
@@ -156,7 +155,7 @@ def damaged(path: str) -> errors.DatabaseCorrupt:
     )
 
 
-def _progress_of(row: _JobRow | _MoveRow) -> Progress | None:
+def _progress_of(row: JobRow | _MoveRow) -> Progress | None:
     if row.reported is None:
         return None
     return Progress(row.current, row.total, row.percent, row.message)

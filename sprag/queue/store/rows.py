@@ -31,6 +31,11 @@ def row_of(connection: apsw.Connection, name: str, **bindings: Any) -> Row | Non
     return rows[0] if rows else None
 
 
+def value_of(connection: apsw.Connection, name: str, **bindings: Any) -> Any:
+    """The value of a named statement with one column and at most one row; None if it has none."""
+    return connection.execute(STATEMENTS[name], bindings).get
+
+
 def changed_by(connection: apsw.Connection, name: str, **bindings: Any) -> int:
     """Run a named statement that returns no rows; how many rows of a table it changed."""
     connection.execute(STATEMENTS[name], bindings)

@@ -18,7 +18,16 @@ from ..job import Progress
 from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
-from .rows import Row, newest_keys, oldest_keys, queue_names, row_of, rows_of, shown
+from .rows import (
+    Row,
+    newest_keys,
+    oldest_keys,
+    queue_names,
+    row_of,
+    rows_of,
+    shown,
+    value_of,
+)  # fmt: skip
 
 Order = Literal["newest", "oldest", "due", "longest"]
 Span = tuple[float, float]
@@ -233,14 +242,15 @@ def _bounds(reader: apsw.Connection, wanted: Wanted) -> tuple[int, int]:
 
 def _key_at(reader: apsw.Connection, at: float) -> int:
     """The first key whose job was accepted at `at` or later, if keys are in the order of time."""
-    low, high = 0, int((row_of(reader, "newest_key") or (0,))[0]) + 1
+    low, high = 0, int(value_of(reader, "newest_key")) + 1
     while low < high:
         middle = (low + high) // 2
         row = row_of(reader, "accepted_from", key=middle)
-        if row is None or row[1] >= at:
+        key, accepted_at = row or (middle, at)
+        if accepted_at >= at:
             high = middle
         else:
-            low = row[0] + 1
+            low = key + 1
     return low
 
 
@@ -276,6 +286,6 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    said = shown(row)
-    progress = Progress(*said[19:23]) if said[23] is not None else None
-    return Glance._make([*said[:19], progress])
+    *glance, current, total, percent, message, reported = shown(row)
+    said = None if reported is None else Progress(current, total, percent, message)
+    return Glance._make([*glance, said])

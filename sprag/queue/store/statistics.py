@@ -13,7 +13,7 @@ from ..file.database import Database
 from ..states import OWNED, TERMINAL, Event, Status
 from ..threads.inside import here
 from .glances import STATES, State
-from .rows import queue_names, row_of, rows_of
+from .rows import queue_names, rows_of, value_of
 
 
 class Tally(NamedTuple):
@@ -29,6 +29,15 @@ class Run(NamedTuple):
 
     waited: float
     ran: float
+
+
+class Made(NamedTuple):
+    """How many moves of one kind a queue made in one slot of time."""
+
+    slot: int
+    queue: str
+    event: Event
+    moves: int
 
 
 class Statistics:
@@ -70,26 +79,25 @@ class Statistics:
                 found.setdefault(name, {})[event] = count
         return found
 
-    def moves(
-        self, after: int, until: int, events: Sequence[Event], width: float
-    ) -> list[tuple[int, str, Event, int]]:
-        """(n, queue, event, moves) of these events among the transitions after `after` up to
-        `until`, by the `width` seconds in which they were made, numbered from the epoch."""
+    def moves(self, after: int, until: int, events: Sequence[Event], width: float) -> list[Made]:
+        """The moves of these events among the transitions after `after` up to `until`, by the
+        `width` seconds in which they were made, numbered from the epoch."""
         with here.inside, self._database.reading() as reader:
-            return rows_of(
+            rows = rows_of(
                 reader, "moves", after=after, until=until, width=width, events=json.dumps(events)
             )
+            return [Made._make(row) for row in rows]
 
     def moved_at(self, seq: int) -> float | None:
         """When the first transition from `seq` on was made; None if there is none."""
         with here.inside, self._database.reading() as reader:
-            row = row_of(reader, "moved_at", seq=seq)
-            return None if row is None else float(row[0])
+            at = value_of(reader, "moved_at", seq=seq)
+            return None if at is None else float(at)
 
     def window_start(self, window: int = 100_000) -> float | None:
         """When the oldest of the `window` newest transitions was made; None without any."""
         with here.inside, self._database.reading() as reader:
-            ((at,),) = rows_of(reader, "window_start", window=window)
+            at = value_of(reader, "window_start", window=window)
             return None if at is None else float(at)
 
 
@@ -126,7 +134,7 @@ def _tally(reader: apsw.Connection, queue: str, lost: set[int], now: float, most
         counts[_as_state(status)], gone = _running(reader, queue, status, lost)
         counts["lost"] += gone
     for status in sorted(TERMINAL):
-        ((counts[_as_state(status)],),) = rows_of(
+        counts[_as_state(status)] = value_of(
             reader, "count_status", queue=queue, status=status, most=most
         )
         if counts[_as_state(status)] >= most:

@@ -21,7 +21,6 @@ from ..states import TERMINAL, Status, sources
 from . import moves
 from .audit import Audit
 from .batch import Batches, Posted
-from .claims import Claims
 from .commit import GroupCommit
 from .dealing import Dealer
 from .jobs import Jobs
@@ -57,9 +56,8 @@ class Store:
     ) -> None:
         self.database = database
         self._on_commit = on_commit
-        self._claims = Claims()
         self._dealer = Dealer()
-        self._batches = Batches(database, self._dealer, self._claims, clock, on_commit)
+        self._batches = Batches(database, self._dealer, clock, on_commit)
         self._commits: GroupCommit[Posted] = GroupCommit(self._batches.write)
         self.jobs = Jobs(database)
         self.journal = Journal(database)
@@ -210,11 +208,11 @@ class Store:
     @property
     def claiming(self) -> bool:
         """False while nothing may be started, because the disk has no room for its outcome."""
-        return self._claims.allowed
+        return self._batches.claiming
 
     @claiming.setter
-    def claiming(self, allowed: bool) -> None:
-        self._claims.allowed = allowed
+    def claiming(self, claiming: bool) -> None:
+        self._batches.claiming = claiming
 
     def promote(self, queue: str) -> int:
         """Let waiting jobs whose time has come be claimed; how many were, at most 1,000."""

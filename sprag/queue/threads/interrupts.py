@@ -3,7 +3,7 @@
 Python runs signal handlers in the main thread, between any two bytecodes, and they may raise there:
 Python's own for Ctrl-C does. An opening, a start and a stop are kept from that (`elsewhere`).
 Whatever else is torn, the queue's other threads put right: they look now and then (`commit`,
-`Journal.give_back`).
+`Store.give_back`).
 
 A forked child has SIGTERM back as it was before `with queue:`.
 """

@@ -52,16 +52,17 @@ class Engine:
         self.folder = folder_of(path)
         self.store = Store(self.database, time.time, self._committed)
         self.observers = Observers(self.store)
-        self._closing = Latch()
+        self.closing = Latch()
+        """Set once the file is about to be closed."""
         self.space = Space(self.store, self.folder, path)
         recovery = Recovery(self.store, self.folder)
         self.ownership = Ownership(
             self.store, recovery, self.space, self.folder, path, lambda: _registry
         )
-        self.crew = Crew(self.store, self.space, self._closing)
+        self.crew = Crew(self.store)
         self.keeper = Keeper(
             self.store, self.observers, self.ownership, self.crew, recovery, self.space,
-            self._closing,
+            self.closing,
         )  # fmt: skip
 
     @classmethod
@@ -107,7 +108,7 @@ class Engine:
         self.observers.join()
 
     def _close(self) -> None:
-        self._closing.set()
+        self.closing.set()
         self.observers.close()
         self.keeper.join()
         if self.owner is not None:
@@ -160,7 +161,7 @@ class Engine:
         """In a forked child: this belongs to the parent."""
         self.database.abandon()
         self.ownership.abandon()
-        self._closing.set()
+        self.closing.set()
 
 
 # ---------------------------------------------------------------- the files that are open

@@ -156,6 +156,18 @@ def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:
         return of_queue
 
 
+def lesser(
+    outcome: Outcome, error: errors.DatabaseError, hopeless: bool
+) -> tuple[Outcome | None, bool]:
+    """What to store in place of an outcome that cannot be, and whether that was the last way: the
+    same without its progress, a failure, nothing (the job stays as it is, the worker goes on)."""
+    if outcome.report is not None:
+        return outcome._replace(report=None), hopeless
+    if hopeless:
+        return None, True
+    return Outcome(outcome.run, "fail", error=describe(error)), True
+
+
 def describe(error: BaseException) -> JobError:
     """An exception as it is stored: without this package's frames, and of bounded length."""
     trace = error.__traceback__

@@ -12,19 +12,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..backoff import Backoff
-from ..errors import DatabaseError, JobReleased, QueueClosed
+from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
 from ..store.tickets import Exchange, Outcome, Run
 from ..threads.elsewhere import PIECE_SECONDS
+from ..threads.inside import here
 from ..threads.logs import Log, write_here
 from . import running
 from .engine import Engine
-from .execution import execute
+from .execution import execute, lesser
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
 
 # After the grace: how long a handler that looks has to give way before its job is taken from it.
 _YIELD_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = (0.05, 5.0)
 
 
 class WorkerPool:
@@ -132,7 +134,7 @@ class WorkerPool:
         engine = self._engine
         outcome: Outcome | None = None
         try:
-            while (run := engine.crew.exchange(ticket, outcome)) is not None:
+            while (run := self._exchange(ticket, outcome)) is not None:
                 job = RunningJob(run, self._queue, engine.crew.dirty.add)
                 # Not by job: one that was taken from its worker may have been given to another
                 # of this pool, and both are to be told to stop.
@@ -151,3 +153,40 @@ class WorkerPool:
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)
+
+    def _exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
+        """Like `Store.exchange`, but patient: while the file cannot be written, it tries again, so
+        that no outcome is lost and no worker dies. Raises only QueueClosed."""
+        engine = self._engine
+        wait, most = _RETRY_SECONDS
+        tries = 0
+        hopeless = False
+        while True:
+            try:
+                run = engine.store.exchange(ticket, outcome)
+            except QueueClosed:
+                raise
+            except Exception as error:  # a MemoryError, too, is over some time
+                if isinstance(error, DatabaseFull) and engine.space.spend():
+                    continue
+                if type(error) is DatabaseError and outcome is not None:
+                    # Not the disk but this very outcome: repeating it would not help.
+                    log.exception("the outcome of job %s cannot be stored", outcome.run.id)
+                    outcome, hopeless = lesser(outcome, error, hopeless)
+                    if outcome is None:
+                        ticket.claimed = None
+                        continue
+                elif tries % 20 == 0:
+                    log.error("a worker of %s cannot write, and goes on trying: %s",
+                              self._queue, told(error))  # fmt: skip
+                tries += 1
+                with here.inside:
+                    closing = engine.closing.wait(wait)
+                if closing:
+                    raise QueueClosed(f"{engine.path} is closed") from error
+                wait = min(wait * 2, most)
+            else:
+                if ticket.refused and outcome is not None and not tries:
+                    log.warning("job %s was taken from this process before it ended; its outcome "
+                                "(%s) is dropped", outcome.run.id, outcome.event)  # fmt: skip
+                return run

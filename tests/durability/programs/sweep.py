@@ -22,11 +22,11 @@ from typing import Any
 
 from sprag.queue import QueueService
 from sprag.queue.file import database
-from sprag.queue.store import commit
+from sprag.queue.store import batch, commit, dealing
 from sprag.queue.threads import interrupts
 
 HANGS_SECONDS = 60
-FILES = {module.__file__ for module in (commit, database, interrupts, contextlib)}
+FILES = {module.__file__ for module in (commit, batch, dealing, database, interrupts, contextlib)}
 RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 
 # As a trace function this makes the signal pending and runs no instruction of Python's, which

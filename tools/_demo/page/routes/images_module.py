@@ -9,7 +9,7 @@ from browser import window
 from sprag import Module
 
 if TYPE_CHECKING:
-    from sprag.browser.module import Element, Event, File, Result, Timer
+    from sprag.browser.python import Element, Event, File, Result, Timer
 
 _TRIES = 3
 _PATIENCE_SECONDS = 0.7

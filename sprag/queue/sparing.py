@@ -14,13 +14,21 @@ _FACTOR: Final = 10.0
 
 
 class Sparing(Generic[T]):
-    """Calls `read` again only after ten times as long as it took, and at least 0.2 s.
+    """Calls `read` again only after ten times as long as it took, and at least `least` seconds, by
+    default 0.2.
 
     Anyone who asks until then gets the last value. Two reads never run at once.
     """
 
-    def __init__(self, read: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        read: Callable[[], T],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        least: float | None = None,
+    ) -> None:
         self._read = read
+        self._least = least
         self._clock = clock
         self._mutex = threading.Lock()
         self._last: tuple[float, T] | None = None
@@ -32,5 +40,6 @@ class Sparing(Generic[T]):
                 return self._last[1]
             value = self._read()
             end = self._clock()
-            self._last = (end + max(_LEAST, _FACTOR * (end - begin)), value)
+            least = _LEAST if self._least is None else self._least
+            self._last = (end + max(least, _FACTOR * (end - begin)), value)
             return value

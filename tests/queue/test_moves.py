@@ -1,4 +1,4 @@
-"""The moves as the journal makes them: which words it takes from whom."""
+"""The moves as the store makes them: which words it takes from whom."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 from sprag.queue import Job, JobError, QueueFull, errors
 from sprag.queue.file.database import Database
 from sprag.queue.ids import new_ids
+from sprag.queue.store import moves
+from sprag.queue.store.batch import Posted
 from sprag.queue.store.dealing import Seekers
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Call, Enqueue, Exchange, Options, Outcome, Run
@@ -464,6 +466,44 @@ def test_an_exception_from_outside_at_a_commit_gives_the_run_back(
     assert bench.store.give_back(bench.me, []) == []
 
 
+@pytest.mark.parametrize("moment", ["commit", "deal"])
+def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Only the call that it has interrupted ends with it: what others had posted is not written
+    twice."""
+    failed, [fresh] = bench.enqueue(), new_ids(1)
+    bench.finish(bench.start(), "fail", error=ERROR)
+    bench.enqueue()
+    worker = Exchange("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.outcome, worker.done = Outcome(run, "complete", result="1"), False
+    requeue = Call(lambda connection, now: moves.requeue(connection, now, failed))
+    enqueue = Enqueue(Options("work", max_queued=1), [fresh + "1"])
+    part: Any = bench.store.database if moment == "commit" else bench.store._dealer
+    done = getattr(part, moment)
+
+    def torn(*args: Any) -> None:
+        done(*args)
+        raise Alarm
+
+    batch: list[Posted] = [worker, enqueue, requeue]
+    with monkeypatch.context() as patch:
+        patch.setattr(part, moment, torn)
+        with pytest.raises(Alarm):
+            bench.store._batches.write(batch)
+    # As the group commit does with those that were not told yet.
+    bench.store._batches.write([ticket for ticket in batch if not (ticket.done or ticket.parked)])
+    assert (requeue.done, requeue.result, requeue.error) == (True, True, None)
+    assert (enqueue.done, enqueue.error) == (True, None)
+    assert (worker.done, worker.refused, worker.error) == (True, False, None)
+    assert bench.events(failed).count("requeue") == 1
+    bench.store.give_back(bench.me, [worker])
+    held = [job for job in (failed, fresh) if bench.store.jobs.get(job).status == "running"]
+    assert [worker.claimed and worker.claimed.id] == held
+
+
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:
     class Torn(Exchange):
         def wake(self) -> None:
@@ -507,6 +547,30 @@ def test_a_run_that_is_dealt_to_a_worker_and_never_told_to_it_is_given_back(
     assert run is not None
     assert run.id == told
     assert bench.store.give_back(bench.me, [worker]) == [untold]
+
+
+def test_a_worker_that_a_torn_wake_left_marked_as_parked_hands_in_its_outcome(bench: Bench) -> None:
+    class Watched(Exchange):
+        """The keeper looks before each of its flags is lowered."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in ("parked", "done") and value is False and torn:
+                bench.store._dealer.deal_again([torn.pop()])
+                torn.append(self)
+            super().__setattr__(name, value)
+
+    torn: list[Exchange] = []
+
+    id_ = bench.enqueue()
+    worker = Watched("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.stopping = True  # or its exchange would wait for another job
+    # As if a signal handler had raised in the midst of `wake_parked`.
+    worker.parked = True
+    torn.append(worker)
+    bench.store.exchange(worker, Outcome(run, "complete", result="1"))
+    assert bench.store.jobs.get(id_).status == "completed"
 
 
 def test_a_file_without_its_counters_has_an_end_all_the_same(tmp_path: Path) -> None:

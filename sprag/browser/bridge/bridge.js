@@ -3,16 +3,17 @@
  * Modules in Python: this starts Brython, and stands between its modules and sprag.js.
  *
  * Everything goes as JSON text through two functions, one each way: `receive` is Python's, `call`
- * is the page's. Only the end of the file knows Brython; another Python would replace that part.
+ * is the page's. Nothing here knows Brython; another Python would replace brython.js.
  *
- * @typedef {import("./sprag.js").Module} PageModule
- * @typedef {import("./sprag.js").ModuleFile} ModuleFile
- * @typedef {import("./sprag.js").PythonUrls} PythonUrls
- * @typedef {typeof import("./sprag.js") & Shared} Sprag
+ * @typedef {import("../page/module.js").Module} PageModule
+ * @typedef {import("../page/types.js").ModuleFile} ModuleFile
+ * @typedef {import("../page/types.js").PythonUrls} PythonUrls
+ * @typedef {typeof import("../page/start.js") & Shared} Sprag
  * @typedef {{startFailed: (what: string, error: unknown) => void,
- *   wasThen: (event: Event, element: Element) => import("./sprag.js").Was | undefined}} Shared
+ *   wasThen: (event: Event, element: Element) => import("../page/types.js").Was | undefined}} Shared
  * @typedef {Record<string, any>} Message
  */
+import { addSources, startBrython, traced } from "./brython.js";
 
 /** @type {(text: string) => string} */
 let receive = () => "null";
@@ -33,8 +34,6 @@ const forgotten = new FinalizationRegistry((/** @type {number} */ number) => {
   elements.delete(number);
 });
 let last = 0;
-/** The traceback of Python's newest error. */
-let trace = "";
 /** @type {Shared["wasThen"]} */
 let wasThen = () => undefined;
 
@@ -43,7 +42,7 @@ let wasThen = () => undefined;
  * @param {ModuleFile[]} wanted
  * @param {Sprag} sprag  what sprag.js exports
  */
-export async function startPython(urls, wanted, sprag) {
+async function startPython(urls, wanted, sprag) {
   const sources = wanted.map(async ({ name, url }) => {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`${url} answered ${response.status}`);
@@ -51,7 +50,7 @@ export async function startPython(urls, wanted, sprag) {
   });
   wasThen = sprag.wasThen;
   const found = Promise.all(sources);
-  await startBrython(urls, (text) => call(text, sprag));
+  receive = await startBrython(urls, (text) => call(text, sprag));
   addSources(Object.fromEntries(await found));
   for (const { name } of wanted) {
     const kinds = send({ do: "load", name });
@@ -106,11 +105,6 @@ function send(message) {
   }
 }
 
-/** Python's newest error, as an Error of JavaScript. */
-function traced() {
-  return Object.assign(new Error("see the console"), { stack: `see the console\n${trace}` });
-}
-
 /** @param {string} text @param {Sprag} sprag @returns {string} */
 function call(text, sprag) {
   try {
@@ -139,7 +133,7 @@ const verbs = {
     for (const [field, list] of Object.entries(sent)) {
       payload[field] = list.map((/** @type {number} */ number) => files[number]);
     }
-    /** @param {import("./sprag.js").Result} value */
+    /** @param {import("../page/types.js").Result} value */
     const finish = (value) => {
       const taken = send({ do: "callback", callback, kind: "result", value, once: true });
       if (taken === false) sprag.reportFailure(name, value);
@@ -265,72 +259,4 @@ function fileHandle(file) {
   return { file: number, name: file.name, size: file.size, type: file.type };
 }
 
-// Brython
-
-const GLUE = `
-from browser import aio, window
-from javascript import JSON
-import sprag
-bridge = window.spragBridge
-bridge.receive = sprag.connect(bridge.call, JSON.parse, JSON.stringify, aio.run)
-`;
-
-/**
- * Its `brython()` is never called: that would also run every <script type="text/python"> that
- * somebody gets into the page, past the content security policy.
- * @param {PythonUrls} urls
- * @param {(text: string) => string} call
- */
-async function startBrython(urls, call) {
-  // Loaded earlier, it would run `brython()` itself when the document is complete.
-  const parsed = new Promise((done) => {
-    const navigation = performance.getEntriesByType("navigation")[0];
-    const { domContentLoadedEventStart: since } = /** @type {any} */ (navigation ?? {});
-    if (since || document.readyState === "complete") done(null);
-    else addEventListener("DOMContentLoaded", done);
-  });
-  for (const href of [urls.brython, urls.runtime]) {
-    document.head.append(Object.assign(document.createElement("link"), {
-      rel: "preload", as: "script", href,
-    }));
-  }
-  await parsed;
-  await script(urls.brython);
-  const B = brython();
-  B.$options = B.parse_options({ debug: 1, indexeddb: false, static_stdlib_import: false });
-  // Brython would look for an unknown import beside the page, by requests that block everything.
-  B.finders.path = B.finders.VFS;
-  const told = B.error_trace;
-  B.error_trace = (/** @type {any} */ error) => {
-    trace = told(error).replaceAll('File "VFS.', 'File "');
-    return trace;
-  };
-  await script(urls.runtime);
-  const shared = { call, receive };
-  Object.assign(globalThis, { spragBridge: shared });
-  B.runPythonSource(GLUE, { id: "sprag_bridge" });
-  Reflect.deleteProperty(globalThis, "spragBridge");
-  ({ receive } = shared);
-}
-
-/** @returns {any} */
-function brython() {
-  return /** @type {any} */ (globalThis).__BRYTHON__;
-}
-
-/** Make files importable. @param {Record<string, string>} sources */
-function addSources(sources) {
-  const entries = Object.entries(sources).map(([name, text]) => [name, [".py", text, []]]);
-  brython().loadBrythonPackage(Object.fromEntries(entries));
-}
-
-/** @param {string} url */
-function script(url) {
-  return new Promise((done, failed) => {
-    const element = document.createElement("script");
-    element.onload = done;
-    element.onerror = () => failed(new Error(`${url} could not be loaded`));
-    element.src = url;
-    document.head.append(element);
-  });
-}
+export { startPython };

@@ -1,0 +1,1 @@
+"""What every tier that speaks HTTP needs: files, headers, bodies, redirects and addresses."""
