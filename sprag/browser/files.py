@@ -27,7 +27,16 @@ _BLOCK_COMMENT = re.compile(r"/\*\*.*?\*/", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^[ \t]*(//.*)?$", re.MULTILINE)
 
-_MODULES = ("line", "handlers", "elements", "events", "results", "module", "receivers")
+_PYTHON = ("line", "handlers", "elements", "events", "results", "module", "receivers", "__init__")
+"""The parts of what is `sprag` in a browser, in the folder `python`. Brython takes long for each
+module that it imports, so it gets one."""
+
+# What a part need not say twice: its subject, what it imports from the others, and types.
+_PYTHON_HEAD = re.compile(
+    r'\A"""[^"]*"""\n|^from (?:__future__|\.\w*) import (?:\([^)]*\)|.*)\n'
+    r"|^TYPE_CHECKING = False.*\nif TYPE_CHECKING:\n(?: {4}.*\n|\n)*",
+    re.MULTILINE,
+)
 
 # Typed code imports these beside sprag, and a browser's Python has neither.
 _FUTURE = "annotations = True\n"
@@ -75,10 +84,9 @@ def python_assets() -> tuple[File, ...]:
 
     Raises RuntimeError if Brython is not installed.
     """
-    modules = {f"sprag.{name}": _own(f"python/{name}.py") for name in _MODULES}
-    plain = {"__future__": _FUTURE, "typing": _TYPING, **modules}
-    package = {"$timestamp": 0, "sprag": [".py", _own("python/__init__.py"), [], 1]}
-    package |= {name: [".py", text, []] for name, text in plain.items()}
+    sprag = _joined_python(_own(f"python/{part}.py") for part in _PYTHON)
+    sources = {"sprag": sprag, "__future__": _FUTURE, "typing": _TYPING}
+    package = {"$timestamp": 0} | {name: [".py", text, []] for name, text in sources.items()}
     # The form in which Brython takes modules: see loadBrythonPackage in brython.js.
     runtime = f"__BRYTHON__.loadBrythonPackage({json.dumps(package)});\n"
     return (
@@ -125,6 +133,12 @@ def _joined(parts: Iterable[str]) -> str:
     and without comments."""
     text = "".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
     return _BLANK.sub("\n", _without_comments(text)).lstrip()
+
+
+def _joined_python(parts: Iterable[str]) -> str:
+    """Several modules of Python as one."""
+    text = "".join(_PYTHON_HEAD.sub("", part) for part in parts)
+    return f"from __future__ import annotations\n{text}"
 
 
 def _without_comments(source: str) -> str:

@@ -15,7 +15,7 @@ import click
 
 from .. import __version__
 from ..queue import QueueError
-from ..queue.file.identity import SQLITE
+from ..queue.operators import SQLITE
 from . import options
 from .commands import (
     backup,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from ..queue import JobNotFound, Status
 from ..queue.operators import QueueFile, is_job_id, lost_of, sources
 from .answers import Json, refusal
-from .bodies import body_of
+from .bodies import body_of, json_in
 from .filters import Filter, Mistake
 from .verbs import FROM, Verb
 
@@ -63,10 +62,7 @@ class Moves:
 
 
 def _wish(body: bytes, verb: Verb) -> Wish:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Mistake("expected JSON") from error
+    said = json_in(body)
     if not isinstance(said, dict) or said.keys() not in ({"ids"}, {"match"}):
         raise Mistake('expected {"ids": […]} or {"match": {…}}')
     if "ids" in said:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -13,7 +12,7 @@ from starlette.responses import Response
 
 from ..queue.operators import QueueFile
 from .answers import Json, refusal
-from .bodies import body_of
+from .bodies import body_of, json_in
 from .filters import Mistake
 
 _MOST_BYTES: Final = 4096
@@ -59,10 +58,7 @@ class Pruning:
 
 
 def _wish(body: bytes) -> Wish:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Mistake("expected JSON") from error
+    said = json_in(body)
     if not isinstance(said, dict) or not said.keys() <= {*Wish._fields}:
         raise Mistake(f"expected an object with {', '.join(Wish._fields)}")
     queue, age, keep = said.get("queue"), said.get("older_than"), said.get("keep")

@@ -17,6 +17,7 @@ from .checks import cursor, file_path
 from .durations import parsed
 from .file.beside import Folder, adapt, database_of
 from .file.disk import sync, sync_folder
+from .file.identity import SQLITE
 from .ids import is_job_id
 from .job import Notice, attempts_of
 from .liveness.processes import Process, lost_of
@@ -42,6 +43,7 @@ __all__ = [
     "MAX_DEPTH",
     "OWNED",
     "PIECE_SECONDS",
+    "SQLITE",
     "STATES",
     "TERMINAL",
     "TOO_DEEP",

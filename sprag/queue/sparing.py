@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+from .threads.inside import here
+
 T = TypeVar("T")
 
 _LEAST: Final = 0.2
@@ -34,7 +36,7 @@ class Sparing(Generic[T]):
         self._last: tuple[float, T] | None = None
 
     def __call__(self) -> T:
-        with self._mutex:
+        with here.inside, self._mutex:
             begin = self._clock()
             if self._last is not None and begin < self._last[0]:
                 return self._last[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -59,9 +60,33 @@ def test_what_runs_in_the_browser_imports_its_own_package_and_types_only(name: s
     assert {level for _, level in imports(name)} <= {0, 1}
 
 
-def test_a_browser_gets_every_module_that_runs_there() -> None:
-    _brython, _bridge, runtime = files.python_assets()
-    sent = runtime.content.decode()
-    for name in IN_BROWSER:
-        module = name.replace("python", "sprag", 1).removesuffix(".__init__")
-        assert f'"{module}": [".py"' in sent
+def names_of(source: str) -> list[str]:
+    """What a module binds at its top level, apart from imports."""
+    return [
+        name
+        for node in ast.parse(source).body
+        for name in (
+            [node.name]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            else [ast.unparse(node.targets[0])]
+            if isinstance(node, ast.Assign)
+            else [ast.unparse(node.target)]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
+    ]
+
+
+def test_a_browser_gets_all_that_runs_there_as_one_module() -> None:
+    assert {f"python.{part}" for part in files._PYTHON} == set(IN_BROWSER)
+    runtime = files.python_assets()[2].content.decode()
+    package = json.loads(runtime.partition("(")[2].rpartition(")")[0])
+    served = package["sprag"][1]
+    names = names_of(served)
+    assert sorted(names) == sorted(set(names))
+    for part in files._PYTHON:
+        own = names_of((PACKAGE / "python" / f"{part}.py").read_text(encoding="utf-8"))
+        assert set(own) - {"TYPE_CHECKING"} <= set(names)
+    imported = [node for node in ast.walk(ast.parse(served)) if isinstance(node, ast.ImportFrom)]
+    assert [node.module for node in imported] == ["__future__"]
+    assert "TYPE_CHECKING" not in served

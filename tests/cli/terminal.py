@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -48,14 +48,15 @@ def run(
 
 
 def each(
-    *lines: Sequence[object], loaded: Sequence[str] = (), cwd: Path | None = None
+    *lines: Iterable[object], loaded: Sequence[str] = (), cwd: Path | None = None, **changes: str
 ) -> list[subprocess.CompletedProcess[str]]:
     """The program to its end with each of these command lines, like `run`, in processes that share
     what it loads: modules `loaded` beside its own."""
     given = [list(map(str, line)) for line in lines]
     done = subprocess.run(
         [sys.executable, str(EACH), "sprag.cli.program", *loaded], input=json.dumps(given),
-        cwd=cwd, env=measured(), capture_output=True, text=True, timeout=PATIENCE, check=True,
+        cwd=cwd, env=measured(**changes), capture_output=True, text=True, timeout=PATIENCE,
+        check=True,
     )  # fmt: skip
     return [
         subprocess.CompletedProcess(line, *ended)

@@ -28,17 +28,30 @@ def page(new_session: Callable[[], Page]) -> Page:
     return new_session()
 
 
-@pytest.fixture
-def images(tmp_path: Path) -> Iterator[Server]:
-    """The application of the spec."""
-    with serving("images", tmp_path) as server:
+# A server takes longer to start than most tests take: those of a file share one.
+@pytest.fixture(scope="module")
+def _images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving("images", tmp_path_factory.mktemp("images")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _javascript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving("javascript", tmp_path_factory.mktemp("javascript")) as server:
         yield server
 
 
 @pytest.fixture
-def javascript(tmp_path: Path) -> Iterator[Server]:
+def images(_images: Server) -> Iterator[Server]:
+    """The application of the spec."""
+    with _images.test() as server:
+        yield server
+
+
+@pytest.fixture
+def javascript(_javascript: Server) -> Iterator[Server]:
     """The application whose page is written in JavaScript."""
-    with serving("javascript", tmp_path) as server:
+    with _javascript.test() as server:
         yield server
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.support import sql, wait_until
 
 APPS = Path(__file__).with_name("apps")
+ENDED = "status IN ('completed', 'failed', 'cancelled')"
 
 
 class Server:
@@ -27,6 +28,7 @@ class Server:
         self._app = APPS / app
         self._variables = variables
         self._process: subprocess.Popen[bytes] | None = None
+        self._begin = 0
 
     def start(self, *arguments: str) -> None:
         """Start it with more arguments for uvicorn; return when it answers."""
@@ -77,9 +79,26 @@ class Server:
         for place in places:
             (self.folder / f"hold-{place}").unlink()
 
+    @contextmanager
+    def test(self) -> Iterator[Server]:
+        """For one test of several: what others left is not among the moves, and this one leaves no
+        gate, no job and no file of an image."""
+        if self._process is None:
+            self.start()
+        [(self._begin,)] = sql(self.database, "SELECT ifnull(max(seq), 0) FROM transition")
+        try:
+            yield self
+        finally:
+            for gate in self.folder.glob("hold-*"):
+                gate.unlink()
+        wait_until(lambda: not sql(self.database, f"SELECT 1 FROM job WHERE NOT {ENDED}"))
+        for pattern in ("*.jpg", "*.txt", "*.png"):
+            for file in self.folder.glob(pattern):
+                file.unlink()
+
     def wait_finished(self, job_id: str) -> None:
         """Return when the job has come to an end, whoever is told of it."""
-        ended = "SELECT 1 FROM job WHERE id = ? AND status IN ('completed', 'failed', 'cancelled')"
+        ended = f"SELECT 1 FROM job WHERE id = ? AND {ENDED}"
         wait_until(lambda: bool(sql(self.database, ended, (job_id,))))
 
     def moves(self, job_id: str = "%") -> list[str]:
@@ -87,8 +106,8 @@ class Server:
         statement = """
             SELECT seq || ' ' || job.id || ' ' || transition.event || ' ' || to_status
             FROM transition JOIN job ON job.key = transition.job
-            WHERE job.id LIKE ? ORDER BY seq"""
-        return [text for (text,) in sql(self.database, statement, (job_id,))]
+            WHERE job.id LIKE ? AND seq > ? ORDER BY seq"""
+        return [text for (text,) in sql(self.database, statement, (job_id, self._begin))]
 
 
 @contextmanager

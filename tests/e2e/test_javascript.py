@@ -83,12 +83,12 @@ def test_the_dashboard_is_beside_the_page_and_shows_its_jobs(
     javascript: Server, page: Page
 ) -> None:
     visit(page, javascript)
-    job = say(page, "no good", "Fail")
+    job = say(page, "not at all good", "Fail")
     expect(status(job)).to_have_text("failed")
     id_ = job_id(job)
     answer = page.goto(f"{javascript.url}ops/jobs")
     assert answer is not None
     assert "unsafe-eval" not in answer.headers["content-security-policy"]
-    page.locator("#rows").get_by_role("link", name="no good").click()
+    page.locator("#rows").get_by_role("link", name="not at all good").click()
     expect(page).to_have_url(f"{javascript.url}ops/jobs/{id_}")
-    expect(page.locator(".failure .message")).to_contain_text("no good")
+    expect(page.locator(".failure .message")).to_contain_text("not at all good")

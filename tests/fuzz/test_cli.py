@@ -19,6 +19,7 @@ from _fuzz.arguments import ENDLESS, commands, judged, line
 from sprag.cli import main
 from sprag.cli.exits import MEANINGS
 from sprag.queue import Job, QueueService
+from tests.cli import terminal
 from tests.support import DEADLINE, examples, some, unmeasured
 
 WORDS = (
@@ -212,24 +213,25 @@ def test_no_environment_ends_in_a_traceback(
             assert code == (2 if command[0] in ("prune", "enqueue") else 0), (name, err)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (b"-d", b"\xff.db", b"list"), (b"list", b"-q", b"\xff"), (b"show", b"\xff\xfe\xfd\xfc"),
-        (b"enqueue", b"\xff", b"1"), (b"enqueue", b"work", b'"\xff"'), (b"backup", b"\xff.db"),
-        (b"enqueue", b"work", b"1", b"--label", b"\xff"), (b"prune", b"-q", b"\xff", b"--keep=1"),
-        (b"work", b"\xff"), (b"counts", b"-q", b"\xff"), (b"\xff",), (b"--\xff",),
-    ],
-)  # fmt: skip
+NO_UTF_8 = [
+    (b"-d", b"\xff.db", b"list"), (b"list", b"-q", b"\xff"), (b"show", b"\xff\xfe\xfd\xfc"),
+    (b"enqueue", b"\xff", b"1"), (b"enqueue", b"work", b'"\xff"'), (b"backup", b"\xff.db"),
+    (b"enqueue", b"work", b"1", b"--label", b"\xff"), (b"prune", b"-q", b"\xff", b"--keep=1"),
+    (b"work", b"\xff"), (b"counts", b"-q", b"\xff"), (b"\xff",), (b"--\xff",),
+]  # fmt: skip
+
+
 def test_arguments_that_are_no_utf_8_are_refused(
-    shared: tuple[Path, list[Job]], tmp_path: Path, words: tuple[bytes, ...]
+    shared: tuple[Path, list[Job]], tmp_path: Path
 ) -> None:
     database, _ = shared
-    code, out, err = program(*words, cwd=tmp_path, SPRAG_DATABASE=str(database))
-    assert code in (0, 1, 2, 3)
-    assert "Traceback" not in err
-    assert code == 0 or err.startswith("sprag: ")
-    assert code == 0 or out == ""
+    lines = [map(os.fsdecode, words) for words in NO_UTF_8]
+    ended = terminal.each(*lines, cwd=tmp_path, SPRAG_DATABASE=str(database))
+    for words, done in zip(NO_UTF_8, ended, strict=True):
+        assert done.returncode in (0, 1, 2, 3), words
+        assert "Traceback" not in done.stderr, words
+        assert done.returncode == 0 or done.stderr.startswith("sprag: "), words
+        assert done.returncode == 0 or done.stdout == "", words
 
 
 def test_a_folder_that_is_gone_ends_in_a_sentence(tmp_path: Path) -> None:

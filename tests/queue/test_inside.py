@@ -36,6 +36,7 @@ UNDER_ANOTHER_MARK = {
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",
     "lifecycle.py: with _names": "in _start(), which carries it",
+    "sparing.py: with self._mutex": "of those who look at a file: no call of a queue waits for it",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sprag.queue import QueueService
-from tests.recipes.conftest import Listener, Program, Visitor
+from tests.recipes.conftest import Listener, Program, Visitor, running
 
 Run = Callable[..., Program]
 
@@ -28,6 +28,15 @@ SERVERS = {
 @pytest.fixture(params=SERVERS)
 def program(run: Run, request: pytest.FixtureRequest) -> Program:
     return run(*SERVERS[request.param])
+
+
+@pytest.fixture(params=SERVERS, scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Program]:
+    """One for the tests that leave it as it is: each has visitors of its own."""
+    with running(tmp_path_factory.mktemp("shared"), *SERVERS[request.param]) as program:
+        yield program
 
 
 def pages_of_both(visitor: Visitor) -> dict[int, Listener]:
@@ -59,8 +68,8 @@ def worker_of(signal_: Any) -> int | None:
     return None if found is None else int(found[1])
 
 
-def test_pages_of_both_processes_see_every_move_and_deferred_results(program: Program) -> None:
-    visitor = program.visitor()
+def test_pages_of_both_processes_see_every_move_and_deferred_results(shared: Program) -> None:
+    visitor = shared.visitor()
     pages = pages_of_both(visitor)
     jobs = [visitor.call("count", to=2)["job_id"] for _ in range(4)]
     tasks = {visitor.call("think")["task_id"] for _ in range(4)}
@@ -115,8 +124,8 @@ def test_sigterm_stops_all_processes_in_order_with_pages_open(program: Program) 
     queue.stop()
 
 
-def test_a_page_comes_back_to_another_process_where_it_was(program: Program) -> None:
-    visitor = program.visitor()
+def test_a_page_comes_back_to_another_process_where_it_was(shared: Program) -> None:
+    visitor = shared.visitor()
     page = visitor.listen()
     start = page.seen[0]["cursor"]
     job = visitor.call("count", to=1)["job_id"]

@@ -362,7 +362,7 @@ def test_pages_that_leave_are_forgotten(make_app: MakeApp) -> None:
 
 def test_a_visitor_without_a_session_is_told_nothing(make_app: MakeApp) -> None:
     with served(make_app()) as url:
-        answer = httpx.get(f"{url}/_sprag/events", trust_env=False)
+        answer = httpx.get(f"{url}/_sprag/events", trust_env=False, verify=False)
         assert answer.status_code == 403
         assert "session cookie" in answer.json()["error"]["message"]
         address = f"ws{url.removeprefix('http')}/_sprag/socket"

@@ -1,9 +1,9 @@
 """What a page's Python file imports as `sprag`: class Module, and what its methods return.
 
-This folder is two things. In a browser it is the package `sprag`, so that a page's file says
-`from sprag import Module`. On a server it can be imported for its names and types, for editors and
-checkers; its methods refuse to work there. It therefore imports nothing that a browser lacks, which
-is nearly everything: `connect` gives it the functions that it needs.
+This folder is two things. In a browser its files, joined, are the module `sprag`, so that a page's
+file says `from sprag import Module`. On a server it can be imported for its names and types, for
+editors and checkers; its methods refuse to work there. It therefore imports nothing that a browser
+lacks, which is nearly everything: `connect` gives it the functions that it needs.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ FORMAT: Final = 4
 # Older versions can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 SQLITE: Final = apsw.sqlite_lib_version()
+"""The version of the SQLite that reads and writes the files."""
 
 
 def check_sqlite(path: str) -> None:

@@ -2,7 +2,9 @@
 taken and connections counted. Python delivers it at its next own look. After each, others must be
 able to do everything.
 
-    python sweep.py DATABASE CALL SIGNAL
+    python sweep.py DATABASE CALL SIGNAL PART
+
+Of the instructions a PART is tried, "2/5" for every fifth from the second on.
 
 Prints how many times the call was interrupted.
 """
@@ -97,8 +99,9 @@ def give_up(problem: str) -> None:
     os._exit(1)
 
 
-def main(path: str, call: str, number: signal.Signals) -> None:
-    interrupted = instruction = missed = 0
+def main(path: str, call: str, number: signal.Signals, part: str) -> None:
+    instruction, step = map(int, part.split("/"))
+    interrupted = missed = 0
     # Python 3.12 traces instructions only if some frame wanted it when tracing began.
     sys._getframe().f_trace_opcodes = True
     with Work(database=path, durability="normal") as queue:
@@ -114,8 +117,8 @@ def main(path: str, call: str, number: signal.Signals) -> None:
         }
         # Not every call takes the same path: the end is where none comes this far.
         while missed < 20:
-            instruction += 1
             at = At(instruction)
+            instruction += step
             try:
                 sys.settrace(at)
                 calls[call]()
@@ -139,4 +142,4 @@ def main(path: str, call: str, number: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], signal.Signals(int(sys.argv[3])))
+    main(sys.argv[1], sys.argv[2], signal.Signals(int(sys.argv[3])), sys.argv[4])
