@@ -26,12 +26,12 @@ WHOLE = {
 
 
 RECORDS: dict[str, type] = {
-    "job": records.JobRow, "page": records.JobRow, "page_of_audience": records.JobRow,
+    "job": records.JobRow, "jobs": records.JobRow,
     "transitions": records._MoveRow, "transitions_of_audiences": records._MoveRow,
     "progress_since": records._ProgressRow, "progress_of_audiences_since": records._ProgressRow,
     "claim": Run, "start": Run, "cancel": Cancelled, "owners": ownership._OwnerRow,
     "recover": ownership.Recovered, "cancelling": ownership.Fence, "unowned": ownership.Unowned,
-    "broken_chains": audit.BrokenChain, "misfits": audit.Misfit,
+    "broken_chains": audit.BrokenChain, "loose_links": audit.LooseLink, "misfits": audit.Misfit,
 }  # fmt: skip
 # Columns that a record calls otherwise.
 RENAMED = {

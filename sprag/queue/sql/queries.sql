@@ -569,7 +569,7 @@ LIMIT :count;
 
 -- name: broken_chains
 -- Transitions that do not begin where the job's previous one ended; at most :count.
-SELECT seq, id, from_status, was FROM (
+SELECT seq, id, from_status, was AS previous FROM (
     SELECT transition.seq, job.id, transition.from_status,
            lag(transition.to_status) OVER (PARTITION BY transition.job ORDER BY transition.seq)
                AS was
