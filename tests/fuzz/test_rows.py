@@ -167,6 +167,21 @@ def test_a_job_that_cannot_be_recovered_keeps_no_other(
     assert sql(database, "SELECT count(*) FROM owner WHERE id = 7") == [(0,)]
 
 
+@pytest.mark.parametrize("previous", ["seq", "seq + 1", "(SELECT max(seq) FROM journal)"])
+def test_moves_that_lead_back_in_a_circle_keep_nobody_on_it(
+    make_queue: MakeQueue, database: Path, previous: str
+) -> None:
+    queue = make_queue().start()
+    bad, good = finished(queue, *queue.enqueue_many([1, 2]))
+    queue.stop()
+    spoil(database, f"UPDATE journal SET previous = {previous} WHERE job = {of(bad)}")
+    assert [move.event for move in queue.history(bad.id)] == ["complete"]
+    assert len(queue.history(good.id)) == 3
+    finished(queue.start(), queue.enqueue(3))
+    assert queue.prune(older_than=0) == 2
+    assert queue.jobs().jobs[-1].item == 3
+
+
 def test_an_outcome_that_cannot_be_stored_keeps_no_worker(
     make_queue: MakeQueue, database: Path
 ) -> None:

@@ -110,7 +110,7 @@ CREATE UNIQUE INDEX job_by_unique_key ON job (queue, unique_key) WHERE unique_ke
 CREATE TABLE journal (
     seq       INTEGER PRIMARY KEY,
     job       INTEGER NOT NULL,                            -- job.key
-    previous  INTEGER CHECK (previous < seq),              -- the job's row before; NULL: its first
+    previous  INTEGER,                                     -- the job's row before; NULL: its first
     move      INTEGER NOT NULL,                            -- move.id
     attempt   INTEGER NOT NULL,                            -- the one the event belongs to
     owner     INTEGER,                                     -- who runs it, or ran it until now
@@ -201,13 +201,13 @@ CREATE VIEW queue_name (name) AS
     )
     SELECT name FROM found WHERE name <> '';
 
--- What a row of the journal must be, whichever program writes it: the next move of its job, which
--- has made it already. job.newest may be ahead of a new job's first row, see job_enqueued. It is not a
--- CHECK, because INSERT OR IGNORE INTO job would then only leave out the row. IS NOT TRUE, because
--- the comparisons are NULL where a row is missing.
+-- What a row of the journal must be, whichever program writes it: a move from where the job's newest
+-- row ends to where the job stands now. As no move ends where it begins, there is one only while the
+-- triggers below make it. job.newest may be ahead of a new job's first row, see job_enqueued. It is
+-- not a CHECK, because INSERT OR IGNORE INTO job would then only leave out the row. IS NOT TRUE,
+-- because the comparisons are NULL where a row is missing.
 CREATE TRIGGER legal_move BEFORE INSERT ON journal
-WHEN (SELECT job.status = made.target AND job.event = made.event
-             AND NEW.previous IS last.seq AND made.source IS before.target
+WHEN (SELECT job.status = made.target AND made.source IS before.target
       FROM job CROSS JOIN move AS made ON made.id = NEW.move
       LEFT JOIN journal AS last ON last.seq = job.newest
       LEFT JOIN move AS before ON before.id = last.move
@@ -292,7 +292,7 @@ BEGIN
             SELECT OLD.newest
             UNION ALL
             SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
-            WHERE journal.previous IS NOT NULL
+            WHERE journal.previous < journal.seq
         )
         SELECT seq FROM chain);
     UPDATE counter SET pruned = pruned + changes();
