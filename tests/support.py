@@ -72,9 +72,9 @@ def wait(event: threading.Event, what: str = "the event") -> None:
     assert event.wait(DEADLINE), f"{what} did not happen within {DEADLINE:g} s"
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """For what makes no signal: look until it is so, or the deadline has passed."""
-    deadline = time.monotonic() + DEADLINE
+def wait_until(condition: Callable[[], bool], within: float = DEADLINE) -> None:
+    """For what makes no signal: look until it is so, or so many seconds have passed."""
+    deadline = time.monotonic() + within
     pause = threading.Event()
     seconds = 0.005
     while not condition():

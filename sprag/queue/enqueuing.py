@@ -38,8 +38,8 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
     engine = life.open()
     engine.accepts()
     now = engine.store.enqueue(options, ids, texts)
-    if now >= life.look_at:
-        life.enqueued(now)
+    if now >= life.offers.look_at:
+        life.offers.enqueued(now, engine, options.queue)
     due_at = now if options.due_at is None else max(options.due_at, now)
     # By name once: for a thousand jobs that would take longer than their ids.
     alike = Job(

@@ -6,25 +6,24 @@ may give its own attributes any name.
 
 from __future__ import annotations
 
-import atexit
+import functools
 import importlib
 import inspect
-import math
-import os
 import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from . import errors, rivals
+from . import errors, rivals, roster
+from .offers import Offers
 from .options import Settings
-from .threads import interrupts
+from .roster import Front
 from .threads.elsewhere import elsewhere
 from .threads.inside import here, refuse_reentry
+from .threads.interrupts import Sigterm
 from .threads.logs import Log, settle
 from .watch.subscription import CLOSE_SECONDS, Callback, Subscription, end_together
-from .work.attendance import MOST, is_unattended, words
 from .work.engine import Engine
 from .work.pool import WorkerPool
 
@@ -32,19 +31,6 @@ if TYPE_CHECKING:
     from .work.coroutines import HandlerLoop
 
 log: Final = Log("sprag.queue")
-
-
-# A queue that nobody runs is reported at the first enqueue that comes this long after another.
-_LOOK_SECONDS: Final = 10.0
-
-
-class Front(Protocol):
-    """The object that an application has: its handler, and its `stop`, which it may override."""
-
-    name: str
-
-    def handle_item(self, item: Any, /) -> Any: ...
-    def stop(self) -> None: ...
 
 
 class Calls(Protocol):
@@ -63,14 +49,11 @@ class Lifecycle:
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
-        self.look_at = 0.0
-        """When an enqueue should ask again whether anybody runs the queue, in unix seconds."""
-        self._handles = handles
-        self._offers = False
-        self._minds_sigterm = False
+        self.offers = Offers(handles=handles)
+        self.sigterm = Sigterm()
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
-        lives.add(self)
+        roster.lives.add(self)
 
     def make_locks(self) -> None:
         """Make new locks: in a forked child, threads that it lacks may hold the old ones."""
@@ -159,37 +142,9 @@ class Lifecycle:
         engine.keep_watch()
         return subscription
 
-    # ------------------------------------------------------------ a queue that nobody runs
-
-    def enqueued(self, now: float) -> None:
-        """To be called after an enqueue at a time past `look_at`."""
-        if self._offers:
-            self.say_if_unattended()
-        else:
-            self._offers, self.look_at = True, now + _LOOK_SECONDS
-
     def say_if_unattended(self) -> None:
-        """Log that jobs wait and no process runs them, if they were enqueued here.
-
-        Once for each queue, and never for one that this process has run.
-        """
-        self.look_at = math.inf
-        engine, queue = self.engine, self.settings.name
-        if not self._offers or engine is None or engine.database.forked:
-            return
-        self._offers = False
-        try:
-            if (engine.path, queue) in _told or not is_unattended(engine, queue):
-                return
-            waiting = engine.store.jobs.queued(queue, MOST + 1)
-        except errors.QueueError:
-            return
-        if waiting:
-            _told.add((engine.path, queue))
-            # A class without a handler leaves its jobs to other processes, which may start later.
-            say = log.warning if self._handles else log.info
-            say("queue %r of %s: %s. Call start(), or use `with queue:`, in a process that goes "
-                "on, or run `sprag work`", queue, engine.path, words(waiting))  # fmt: skip
+        """Log that jobs wait and no process runs them, if they were enqueued here."""
+        self.offers.say_if_unattended(self.engine, self.settings.name)
 
     # ------------------------------------------------------------ start
 
@@ -217,26 +172,26 @@ class Lifecycle:
             if self.pool is not None:
                 return []
             try:
-                with here.inside, _names:
+                with here.inside, roster.choosing():
                     outdated = self._outdated_by(front, engine)
                     if outdated:
                         return outdated
-                    started[self] = front
+                    roster.started[self] = front
                 self._start_workers(front, engine)
             except BaseException:
-                started.pop(self, None)
+                roster.started.pop(self, None)
                 if not was_open:  # otherwise nobody would ever close it
                     self._end(0.0)
                 raise
-            _told.add((engine.path, self.settings.name))
+            self.offers.is_run(engine, self.settings.name)
             return []
 
     def _outdated_by(self, front: Front, engine: Engine) -> list[tuple[Lifecycle, Front]]:
         name = self.settings.name
         beside = [
             (life, other)
-            for life, other in started.items()
-            if life.engine is engine and life.settings.name == name
+            for life, other in roster.started.items()
+            if isinstance(life, Lifecycle) and life.engine is engine and life.settings.name == name
         ]
         kinds = [type(other) for _, other in beside]
         old = rivals.outdated(type(front), kinds, name, engine.path)
@@ -249,8 +204,10 @@ class Lifecycle:
         settings = self.settings
         handler: Callable[[Any], Any] = front.handle_item
         if inspect.iscoroutinefunction(handler):
-            self.loop = self.loop or _handler_loop()  # of a start that failed
-            handler = _on(self.loop, handler)
+            # Not before a queue has async handlers: asyncio is a third of what an import costs.
+            coroutines: Any = importlib.import_module(".work.coroutines", __package__)
+            self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
+            handler = functools.partial(loop.call, handler)
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handler, settings.backoff,
@@ -285,9 +242,9 @@ class Lifecycle:
     def _stop(self, grace_seconds: float) -> None:
         with here.inside, self._life:
             self.refuse_inside()  # once more: a start may have ended only now
-            started.pop(self, None)
+            roster.started.pop(self, None)
             self.say_if_unattended()
-            self.look_at = 0.0
+            self.offers.look_at = 0.0
             self._end(grace_seconds)
 
     def _end(self, grace_seconds: float) -> None:
@@ -340,76 +297,3 @@ class Lifecycle:
         pool = self.pool
         if pool is not None:
             pool.hurry(0.0, None)
-
-    # ------------------------------------------------------------ SIGTERM
-
-    def mind_sigterm(self) -> None:
-        """Let SIGTERM leave `with queue:` in order, instead of ending the process at once.
-
-        If nothing handles it, it becomes SystemExit; Ctrl-C is KeyboardInterrupt already.
-        """
-        self._minds_sigterm = interrupts.mind_sigterm() or self._minds_sigterm
-
-    def forget_sigterm(self) -> None:
-        """Restore what SIGTERM did before, if that was changed here."""
-        if self._minds_sigterm and interrupts.forget_sigterm():
-            self._minds_sigterm = False
-
-
-def _handler_loop() -> HandlerLoop:
-    # Not before a queue has async handlers: asyncio is a third of what an import costs.
-    module = importlib.import_module(".work.coroutines", __package__)
-    loop: HandlerLoop = module.HandlerLoop()
-    return loop
-
-
-def _on(loop: HandlerLoop, handler: Any) -> Callable[[Any], Any]:
-    return lambda item: loop.call(handler, item)
-
-
-# ---------------------------------------------------------------- all queues of this process
-
-lives: Final[weakref.WeakSet[Lifecycle]] = weakref.WeakSet()
-started: Final[dict[Lifecycle, Front]] = {}
-_told: Final[set[tuple[str, str]]] = set()
-"""The queues, by file and name, that this process has run, or has reported as run by nobody."""
-_names = threading.Lock()
-"""Held while the process decides which class may run a queue's jobs."""
-
-
-def stop_or_say(front: Front) -> None:
-    """Stop the queue; an error is logged."""
-    try:
-        front.stop()
-    except Exception:
-        log.exception("queue %r did not stop in order", front.name)
-
-
-def _stop_at_exit() -> None:
-    try:
-        for life in tuple(lives):
-            life.say_if_unattended()
-    finally:
-        # One by one, because Python starts no more threads. A Ctrl-C ends the grace of all.
-        interrupts.only_tell(_hurry_all)
-        for front in tuple(started.values()):
-            stop_or_say(front)
-        for life in tuple(lives):
-            life.leave()
-
-
-def _hurry_all() -> None:
-    for life in tuple(lives):
-        life.hurry()
-
-
-def _forked() -> None:
-    global _names  # noqa: PLW0603  # a thread that the child lacks may have held it
-    _names = threading.Lock()
-    started.clear()  # the workers are the parent's
-    for life in tuple(lives):
-        life.make_locks()
-
-
-atexit.register(_stop_at_exit)
-os.register_at_fork(after_in_child=_forked)

@@ -24,6 +24,7 @@ from .liveness.processes import Process, lost_of
 from .opened import QueueFile, open_beside, open_file
 from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
+from .roster import hurry_of, stop_together
 from .shapes import job_shape, move_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
@@ -35,7 +36,6 @@ from .threads.elsewhere import PIECE_SECONDS, elsewhere
 from .threads.inside import owned, refuse_reentry
 from .threads.logs import Log, settle
 from .threads.wakeup import Wakeup
-from .together import hurry_of, stop_together
 from .watch.subscription import merged, notice_signal, signal_of
 from .work.attendance import words
 

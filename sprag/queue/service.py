@@ -421,7 +421,7 @@ class QueueService:
         ran = life.pool is not None
         try:
             self.start()
-            life.mind_sigterm()
+            life.sigterm.mind()
         except BaseException:
             if life.pool is not None and not ran:
                 self.__exit__(None, None, None)  # Python does that only for a block
@@ -437,7 +437,7 @@ class QueueService:
         try:
             self.stop()
         finally:
-            self.__life.forget_sigterm()
+            self.__life.sigterm.forget()
 
 
 def _for_loops() -> Any:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,7 @@ class Screen:
             )  # fmt: skip
         os.close(slave)
         self.output = ""
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
 
     def wait_for(self, wanted: Callable[[str], object]) -> str:
         """All that was sent to the terminal, once `wanted` of it is true."""
@@ -154,8 +156,8 @@ class Screen:
             data = os.read(self._master, 65536)
         except OSError:  # Linux: no process has the terminal open any more
             return False
-        # The tests look for words; a character cut in two is none of them.
-        self.output += data.decode(errors="replace")
+        # A character may be cut in two by the end of what could be read.
+        self.output += self._decode(data)
         return bool(data)
 
 

@@ -21,7 +21,7 @@ from sprag.queue import QueueService
 from tests.cli import terminal
 from tests.cli.terminal import line_with
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, program, said, wait_until
+from tests.support import DEADLINE, PATIENCE, program, said, wait_until
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -69,7 +69,8 @@ def read(url: str) -> tuple[str, dict[str, str]]:
 
 
 def until(url: str, wanted: Callable[[str], bool]) -> None:
-    """Return once the page is as wanted. A process that ends meanwhile may drop a request."""
+    """Return once the page is as wanted: several processes may have to start and to end for it, and
+    one that ends may drop a request."""
 
     def is_so() -> bool:
         try:
@@ -79,7 +80,7 @@ def until(url: str, wanted: Callable[[str], bool]) -> None:
         except OSError:
             return False
 
-    wait_until(is_so)
+    wait_until(is_so, PATIENCE)
 
 
 def lives(pid: str) -> bool:

@@ -23,7 +23,7 @@ OUTER = {
     "cancel": 34,
     "wait": 26,
     "wait for one": 250,
-    "subscribe": 46,
+    "subscribe": 23,
     "start": 450,
     "stop": 150,
     "block": 320,

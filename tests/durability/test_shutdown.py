@@ -15,8 +15,8 @@ import pytest
 
 import _oracle as oracle
 from sprag.queue import ConfigurationError, QueueService, StopInsideHandler
+from sprag.queue.roster import stop_together
 from sprag.queue.service import life_of
-from sprag.queue.together import stop_together
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,

@@ -131,8 +131,8 @@ def test_a_process_that_goes_on_is_told_at_a_later_enqueue(
     queue.enqueue(2)
     assert told(caplog) == []
     life = life_of(queue)
-    assert life.look_at > queue.enqueue(3).created_at + 5
-    life.look_at = 0.0  # as if that time had come
+    assert life.offers.look_at > queue.enqueue(3).created_at + 5
+    life.offers.look_at = 0.0  # as if that time had come
     queue.enqueue(4)
     assert "4 jobs wait" in told(caplog)[0][1]
     queue.enqueue(5)

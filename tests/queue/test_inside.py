@@ -23,7 +23,7 @@ from tests.support import finished
 
 QUEUE = Path(queue.__file__).parent
 LOCKS = (
-    "_lead_lock", "_lock", "_life", "_mutex", "_names", "_parking", "_registry", "mutex", "turn",
+    "_lead_lock", "_lock", "_life", "_mutex", "choosing", "_parking", "_registry", "mutex", "turn",
 )  # fmt: skip
 """What the package's locks are called; a `with` also uses a connection to read by these."""
 READS = ("reading", "snapshot")
@@ -35,7 +35,7 @@ UNDER_ANOTHER_MARK = {
     "dealing.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",
-    "lifecycle.py: with _names": "in _start(), which carries it",
+    "lifecycle.py: with roster.choosing()": "in _start(), which carries it",
     "sparing.py: with self._mutex": "of those who look at a file: no call of a queue waits for it",
 }
 

@@ -29,7 +29,8 @@ ROOMS = (
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
              "deadlock pool"),
-    ("", "options definition rivals lifecycle together waiting asynchronous enqueuing service"),
+    ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
+         "service"),
     ("", "shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.queue import DatabaseRefused, QueueClosed, QueueService
-from sprag.queue.together import stop_together
+from sprag.queue.roster import stop_together
 from sprag.web import App, StartupError
 from tests.client import TestClient, Visitor, call, served
 from tests.support import DEADLINE, Gate, child, finished, queue_class, said, sql, until_interrupted

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, Self
 import apsw
 
 import _oracle as oracle
-from sprag.queue import lifecycle
+from sprag.queue import roster
 from sprag.queue.backoff import Backoff
 from sprag.queue.file.database import Database
 from sprag.queue.service import life_of
@@ -306,8 +306,8 @@ class Stage:
         engine_module._files.clear()
         for queue in scene.queues:
             life = life_of(queue)
-            lifecycle.started.pop(life, None)
-            lifecycle.lives.discard(life)
+            roster.started.pop(life, None)
+            roster.lives.discard(life)
         for engine in scene.opened:
             _free(engine)
         for left in Path(f"{self._path}-sprag").glob("*.lock"):

@@ -33,7 +33,7 @@ def wait(wakeup: Wakeup, seconds: float) -> None:
 def only_tell(interrupted: Callable[[], object]) -> None:
     """At Python's exit, where nothing is done elsewhere any more: let Ctrl-C, and the SIGTERM of
     `with queue:`, call `interrupted` instead of raising, from now on."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _is_main():
         return
     for number, ours in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, _exit)):
         if signal.getsignal(number) is ours:
@@ -43,23 +43,33 @@ def only_tell(interrupted: Callable[[], object]) -> None:
 # ---------------------------------------------------------------- SIGTERM in `with queue:`
 
 
-def mind_sigterm() -> bool:
-    """In the main thread: let SIGTERM raise SystemExit if nothing else handles it; True if so."""
-    minds = threading.current_thread() is threading.main_thread() and (
-        signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if minds:
-        signal.signal(signal.SIGTERM, _exit)
-    return minds
+class Sigterm:
+    """Lets SIGTERM leave one `with queue:` in order, instead of ending the process at once: if
+    nothing handles it, it becomes SystemExit. Ctrl-C is KeyboardInterrupt already."""
+
+    def __init__(self) -> None:
+        self._minds = False
+
+    def mind(self) -> None:
+        """From now on, if the main thread says so."""
+        if _is_main() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _exit)
+            self._minds = True
+
+    def forget(self) -> None:
+        """Let it do again what it did before, if that was changed here."""
+        if self._minds and _is_main():
+            _forget()
+            self._minds = False
 
 
-def forget_sigterm() -> bool:
-    """In the main thread: let SIGTERM do again what it did before `mind_sigterm`; whether so."""
-    if threading.current_thread() is not threading.main_thread():
-        return False
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _forget() -> None:
     if signal.getsignal(signal.SIGTERM) is _exit:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    return True
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
@@ -84,7 +94,7 @@ def _after_fork() -> None:
 
 
 def _forked() -> None:
-    forget_sigterm()
+    _forget()
     _after_fork()
 
 

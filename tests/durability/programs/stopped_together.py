@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from sprag.queue import QueueService
+from sprag.queue.roster import stop_together
 from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange
-from sprag.queue.together import stop_together
 
 faulthandler.dump_traceback_later(300, exit=True)
 
