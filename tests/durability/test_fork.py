@@ -102,5 +102,6 @@ def test_a_forked_child_ends_by_sigterm_whenever_that_comes(database: Path, when
     said(PROGRAMS / "terminated_child.py", database, when)
 
 
-def test_a_handler_that_forks_leaves_no_child_behind(database: Path) -> None:
-    run("in_a_handler", database)
+@pytest.mark.parametrize("way", ["in_a_handler", "in_a_handler_while_another_thread_writes"])
+def test_a_handler_that_forks_leaves_no_child_behind(database: Path, way: str) -> None:
+    run(way, database)

@@ -95,6 +95,11 @@ class GroupCommit(Generic[T]):
         self._vain = 0
         self._pause = 0
 
+    def forked(self) -> None:
+        """Begin anew: a thread that a forked child lacks may have led."""
+        self._lead_lock = threading.Lock()
+        self._posted.clear()
+
     def submit(self, ticket: T) -> None:
         """Return when `ticket` is done; raise its error if it has one.
 

@@ -36,6 +36,10 @@ class Dealer:
         """How many batches may have started runs that no worker has: one while it is written, and
         each that was torn."""
 
+    def forked(self) -> None:
+        """Begin anew: a thread that a forked child lacks may have held the lock."""
+        self._parking = threading.Lock()
+
     def is_idle(self, queue: str) -> bool:
         """True if a worker of the queue waits for a job."""
         return bool(self._parked.get(queue))

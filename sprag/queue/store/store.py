@@ -82,6 +82,12 @@ class Store:
         result: R = ticket.result
         return result
 
+    def abandon(self) -> None:
+        """In a forked child: the file is the parent's, and every call raises QueueClosed."""
+        self.database.abandon()
+        self._commits.forked()
+        self._dealer.forked()
+
     # ------------------------------------------------------------ for callers
 
     def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float:

@@ -17,6 +17,7 @@ from .wakeup import Wakeup
 
 R = TypeVar("R")
 
+_GOING_SECONDS: Final = 1.0
 PIECE_SECONDS: Final = 0.2
 """What may take long is waited for in pieces: a signal that arrives after Python's last look for
 one, and before a wait begins, does not end that wait."""
@@ -42,8 +43,8 @@ def elsewhere(
         call.carry_out()
         return call.answer()
     raised: BaseException | None = None
-    handed_over = told = False
-    while not call.ended:
+    handed_over = told = gone = False
+    while not gone:
         try:
             if not handed_over:
                 # Should a signal handler raise right after it, there will be two: no harm is done.
@@ -52,7 +53,7 @@ def elsewhere(
             if raised is not None and not told:
                 told = True
                 interrupted()
-            call.over.wait(PIECE_SECONDS)
+            gone = call.is_over(PIECE_SECONDS)
         except BaseException as error:  # noqa: BLE001  # raised below
             if handed_over or not _is_no_thread(error):
                 raised = raised or error
@@ -77,22 +78,33 @@ class _Call(Generic[R]):
         self._left = [run]
         self._results: list[R] = []
         self._error: BaseException | None = None
-        self.ended = False
-        self.over = Wakeup()
-        """Set at the end."""
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self._end = Wakeup()
 
     def carry_out(self) -> None:
         try:
             run = self._left.pop()
         except IndexError:
             return
+        self._thread = threading.current_thread()
         try:
             self._results.append(run())
         except BaseException as error:  # noqa: BLE001  # the caller's
             self._error = error
         finally:
-            self.ended = True
-            self.over.set()
+            self._ended = True
+            self._end.set()
+
+    def is_over(self, seconds: float) -> bool:
+        """Wait for the end, but no longer than that; whether it has come, and its thread is gone:
+        whoever looks at the threads of the process should not find one after a stop."""
+        if not self._ended:
+            self._end.wait(seconds)
+        thread = self._thread
+        if self._ended and thread is not None and thread is not threading.current_thread():
+            thread.join(_GOING_SECONDS)
+        return self._ended
 
     @property
     def went_well(self) -> bool:

@@ -159,7 +159,7 @@ class Engine:
 
     def abandon(self) -> None:
         """In a forked child: this belongs to the parent."""
-        self.database.abandon()
+        self.store.abandon()
         self.ownership.abandon()
         self.closing.set()
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sprag.queue import QueueClosed, QueueService, Signal
+from sprag.queue.service import life_of
 
 # Newer Pythons warn of every fork beside threads; here it is on purpose.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -281,12 +282,33 @@ def in_a_handler() -> None:
         assert len(children) == 10
 
 
+def in_a_handler_while_another_thread_writes() -> None:
+    children: list[int] = []
+
+    class Forking(QueueService):
+        name = "forking"
+
+        def handle_item(self, item: Any) -> None:
+            # In the child it stays held, as by a thread that the child lacks.
+            lead = life_of(self).open().store._commits._lead_lock
+            lead.acquire()
+            child = os.fork()
+            if child:
+                lead.release()
+                children.append(child)
+
+    with Forking(database=path, worker_count=1) as queue:
+        assert queue.wait(queue.enqueue(1).id, 30).status == "completed"
+        for child in children:
+            os.waitpid(child, 0)
+
+
 WAYS: dict[str, Callable[[], None]] = {
     way.__name__: way
     for way in (
         every_call, busy_parent, ends_of_children, another, queues_of_their_own, beside_a_writer,
         parent_that_closes, pool_in_main, pool_in_handler,
-        in_a_handler,
+        in_a_handler, in_a_handler_while_another_thread_writes,
     )
 }  # fmt: skip
 
