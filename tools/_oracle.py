@@ -46,6 +46,7 @@ class Move:
 
     seq: int
     key: int
+    previous: int | None
     event: str
     source: str | None
     target: str
@@ -61,6 +62,7 @@ class JobRow:
 
     key: int
     id: str
+    newest: int | None
     queue: str
     status: str
     event: str
@@ -107,15 +109,15 @@ def read(connection: Connection) -> File:
         jobs = {
             row[0]: JobRow(*row)
             for row in connection.execute(
-                "SELECT key, id, queue, status, event, attempt, max_attempts, crashes, "
+                "SELECT key, id, newest, queue, status, event, attempt, max_attempts, crashes, "
                 "max_crashes, starts, owner, error, result FROM job"
             )
         }
         moves = [
             Move(*row)
             for row in connection.execute(
-                "SELECT seq, job, event, from_status, to_status, attempt, owner, at, error "
-                "FROM transition ORDER BY seq"
+                "SELECT seq, job, previous, event, source, target, attempt, owner, at, error "
+                "FROM journal LEFT JOIN move ON move.id = journal.move ORDER BY seq"
             )
         ]
         owners = {row[0] for row in connection.execute("SELECT id FROM owner")}
@@ -189,6 +191,8 @@ def _job(job: JobRow, file: File) -> Iterator[str]:
     )  # fmt: skip
     if said != wanted:
         yield f"the row says {said}, its transitions add up to {wanted}"
+    if job.newest != latest.seq:
+        yield f"the row's newest move is {job.newest}, expected {latest.seq}"
     if job.owner != folded.owner:
         yield f"the row's owner is {job.owner}, expected {folded.owner}"
     if job.owner is not None and job.owner not in file.owners:
@@ -212,6 +216,7 @@ class _Fold:
         self.starts = 0
         self.completions = 0
         self.owner: int | None = None
+        self.seq: int | None = None
 
     def add(self, move: Move) -> Iterator[str]:
         """Take the next move; what is wrong with it."""
@@ -221,6 +226,8 @@ class _Fold:
                 f"{move.event} leads from {move.source} to {move.target}, expected from "
                 f"{self.status} to {target}"
             )
+        if move.previous != self.seq:
+            yield f"leads back to {move.previous}, expected {self.seq}"
         if self.owner is not None and move.owner != self.owner:
             yield f"owner {move.owner}, but it was owner {self.owner} who ran it"
         if move.attempt != self.attempt + (move.event == "start"):
@@ -236,7 +243,7 @@ class _Fold:
                 yield f"{move.event} at crash {self.crashes} of {self._job.max_crashes}"
         if self.completions > 1:
             yield "completed a second time"
-        self.status = move.target
+        self.status, self.seq = move.target, move.seq
         if self.status not in HELD:
             self.owner = None
 

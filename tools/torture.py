@@ -39,7 +39,6 @@ from _torture.verdict import Verdict, judge
 from _torture.words import wishes
 
 _SHOWN = 10
-_OLD_SCHEMA = _venv.ROOT / "tests" / "queue" / "format_1.sql"
 
 
 def main() -> int:
@@ -86,7 +85,6 @@ def _plan(
     return Plan(
         python, env, folder, seconds, options.seed, options.processes or processes,
         kills=options.kills, durability=durability,
-        old_schema=_OLD_SCHEMA if _OLD_SCHEMA.exists() else None,
     )  # fmt: skip
 
 
@@ -116,7 +114,7 @@ def _blows(lives: list[Life], record: Record) -> str:
         f"{len(lives)} processes: {record.kills} kills ({record.all_kills} of them of all at "
         f"once), {poisoned} killed by their own jobs, {unborn} killed before they were ready, "
         f"{record.terms} terminations ({sum(life.killed_in_grace for life in lives)} killed in "
-        f"their grace), {record.stops} pauses; {record.births.files} new or old files whose "
+        f"their grace), {record.stops} pauses; {record.births.files} new files whose "
         f"first {record.births.killed} processes were killed while they opened them"
     )
 

@@ -1,7 +1,7 @@
 """The six states of a job and every move between them.
 
-`MOVES` is the one list of moves. The schema's `legal_move` trigger says the
-same in SQL and a test holds the two together. Nothing here touches a clock, a
+`MOVES` is the one list of moves. The table `move` of the schema says the same
+in the file, and a test holds the two together. Nothing here touches a clock, a
 thread or a database.
 """
 

@@ -95,21 +95,26 @@ def test_jobs_of_an_owner_that_is_not_even_known_are_a_problem(
     [
         ("strays", "UPDATE job SET status = 'cancelled', event = 'cancel' WHERE priority = 7"),
         ("strays", "UPDATE job SET event = 'retry' WHERE status = 'queued'"),
-        ("strays", "DELETE FROM transition WHERE job = 1"),
-        ("broken_chains", "DELETE FROM transition WHERE event = 'start'"),
-        ("broken_chains", "UPDATE transition SET from_status = 'queued', event = 'cancel', "
-                          "to_status = 'cancelled' WHERE event = 'complete'"),
+        ("strays", "DELETE FROM journal WHERE job = 1"),
+        ("broken_chains", "DELETE FROM journal WHERE move = 2"),
+        ("broken_chains", "UPDATE journal SET move = 3 WHERE move = 5"),
+        ("loose_links", "DELETE FROM journal WHERE move = 2"),
+        ("loose_links", "UPDATE journal SET previous = NULL WHERE move = 2"),
+        ("loose_links", "UPDATE journal SET previous = 1 WHERE move = 5"),
+        ("loose_links", "UPDATE job SET newest = (SELECT min(seq) FROM journal WHERE job = key)"),
         ("orphans", "DELETE FROM job WHERE status = 'cancelled'"),
-        ("gaps", "DELETE FROM transition WHERE event = 'start'"),
+        ("gaps", "DELETE FROM journal WHERE move = 2"),
         ("gaps", "UPDATE counter SET pruned = 3"),
         ("gaps", "DELETE FROM counter"),
-        ("gaps", "UPDATE transition SET seq = -1 WHERE seq = 2"),
-        ("illegal_moves", "UPDATE transition SET event = 'bogus' WHERE event = 'complete'"),
-        ("illegal_moves", "UPDATE transition SET event = 'retry' WHERE event = 'complete'"),
-        ("misfits", "UPDATE transition SET attempt = 5 WHERE event = 'complete'"),
-        ("misfits", "UPDATE transition SET owner = 5 WHERE event = 'complete'"),
-        ("misfits", "UPDATE transition SET error = '{}' WHERE event = 'complete'"),
-        ("misfits", "UPDATE transition SET error = NULL WHERE event = 'retry'"),
+        ("gaps", "UPDATE journal SET seq = -1 WHERE seq = 2"),
+        ("illegal_moves", "UPDATE move SET event = 'bogus' WHERE event = 'complete'"),
+        ("illegal_moves", "UPDATE move SET target = 'failed' WHERE event = 'complete'"),
+        ("illegal_moves", "UPDATE journal SET move = 99 WHERE move = 2"),
+        ("illegal_moves", "DELETE FROM move WHERE event = 'retry'"),
+        ("misfits", "UPDATE journal SET attempt = 5 WHERE move = 5"),
+        ("misfits", "UPDATE journal SET owner = 5 WHERE move = 5"),
+        ("misfits", "UPDATE journal SET error = '{}' WHERE move = 5"),
+        ("misfits", "UPDATE journal SET error = NULL WHERE move = 7"),
         ("misfits", "UPDATE job SET max_attempts = 1 WHERE status = 'failed'"),
         ("misfolds", "UPDATE job SET attempt = 7 WHERE status = 'completed'"),
         ("misfolds", "UPDATE job SET starts = 7 WHERE status = 'completed'"),
@@ -143,7 +148,7 @@ def test_each_broken_invariant_is_found(
     assert "restore a backup" in words.out
 
 
-@pytest.mark.parametrize("name", ["transition_by_job", "transition", "job", "owner", "counter"])
+@pytest.mark.parametrize("name", ["journal", "job", "job_by_status", "move", "owner", "counter"])
 def test_a_damaged_page_is_found(sprag: Sprag, ended: Ended, database: Path, name: str) -> None:
     with raw(database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -146,7 +146,7 @@ def test_an_attempt_after_a_crash_is_not_one_of_fewer(
 ) -> None:
     job_id = ended.completed.id
     with raw(database) as file:
-        file.execute("DROP TRIGGER job_moved; DROP TRIGGER job_counts").fetchall()
+        file.execute("DROP TRIGGER job_moved").fetchall()
         file.execute(
             "UPDATE job SET attempt = 2, max_attempts = 1, crashes = 1 WHERE id = ?", (job_id,)
         )

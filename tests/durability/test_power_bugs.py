@@ -196,15 +196,20 @@ def test_moves_whose_row_in_the_journal_is_a_transaction_of_its_own(
     def planted(self: Database) -> None:
         commit(self)
         self.writer.execute(
-            "INSERT INTO transition (job, event, from_status, to_status, attempt, owner, at) "
-            "SELECT key, job.event, past.to_status, job.status, job.attempt, "
-            "       coalesce(job.owner, past.owner), moved_at "
-            "FROM job JOIN transition AS past ON past.seq = "
-            "    (SELECT max(seq) FROM transition WHERE transition.job = job.key) "
+            "INSERT INTO journal (job, previous, move, attempt, owner, at) "
+            "SELECT key, past.seq, move.id, job.attempt, coalesce(job.owner, past.owner), moved_at "
+            "FROM job JOIN transition AS past ON past.seq = job.newest "
+            "JOIN move ON move.event = job.event AND move.source = past.to_status "
             "WHERE past.event <> job.event"
         )
+        self.writer.execute(
+            "UPDATE job SET newest = (SELECT max(seq) FROM journal WHERE journal.job = job.key)"
+        )
 
-    monkeypatch.setattr("sprag.queue.file.identity.SCHEMA", f"{SCHEMA}; DROP TRIGGER job_moved;")
+    monkeypatch.setattr(
+        "sprag.queue.file.identity.SCHEMA",
+        f"{SCHEMA}; DROP TRIGGER job_moved; DROP TRIGGER job_newest;",
+    )
     monkeypatch.setattr(Database, "commit", planted)
     assert found(burst, r"the row says .*, its transitions add up to")
 

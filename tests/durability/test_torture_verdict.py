@@ -126,9 +126,13 @@ def test_a_job_that_completed_twice_is_duplicated(story: Story) -> None:
     with raw(story.database) as connection:
         connection.execute("DROP TRIGGER legal_move")
         connection.execute(
-            "INSERT INTO transition (job, event, from_status, to_status, attempt, at) "
-            "SELECT job, event, from_status, to_status, attempt, at FROM transition "
-            "WHERE event = 'complete' LIMIT 1"
+            "INSERT INTO journal (job, previous, move, attempt, at) "
+            "SELECT job, seq, move, attempt, at FROM journal "
+            "WHERE move IN (SELECT id FROM move WHERE event = 'complete') LIMIT 1"
+        )
+        connection.execute(
+            "UPDATE job SET newest = last_insert_rowid() "
+            "WHERE key = (SELECT job FROM journal WHERE seq = last_insert_rowid())"
         )
     assert story.wrong() == {"DUPLICATED": 1}
 
@@ -194,11 +198,25 @@ def file_of(moves: Moves) -> File:
     """A file with one job that made these moves: event, time and owner of each."""
     before = [None, *(STATUS[event] for event, _, _ in moves)]
     rows = [
-        Move(n + 1, 1, event, before[n], STATUS[event], 1, owner, at, None)
+        Move(n + 1, 1, n or None, event, before[n], STATUS[event], 1, owner, at, None)
         for n, (event, at, owner) in enumerate(moves)
     ]
     job = JobRow(
-        1, "job", "torture", rows[-1].target, rows[-1].event, 1, 1, 0, 3, 0, None, None, None, rows
+        1,
+        "job",
+        len(rows),
+        "torture",
+        rows[-1].target,
+        rows[-1].event,
+        1,
+        1,
+        0,
+        3,
+        0,
+        None,
+        None,
+        None,
+        rows,
     )
     return File({"job": job}, rows, [], set(), 0, [])
 

@@ -42,11 +42,13 @@ def of(job: Any) -> str:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM transition WHERE job = {key}",
+        "DELETE FROM journal WHERE job = {key}",
         f"UPDATE job SET attempt = {HUGE} WHERE key = {{key}}",
         f"UPDATE job SET starts = {HUGE} WHERE key = {{key}}",
         "UPDATE job SET id = CAST(x'ff' AS TEXT) WHERE key = {key}",
-        "UPDATE transition SET to_status = 'failed' WHERE job = {key}",
+        "UPDATE journal SET move = 6 WHERE job = {key}",
+        "UPDATE job SET newest = NULL WHERE key = {key}",
+        "UPDATE job SET newest = 1 + (SELECT max(seq) FROM journal) WHERE key = {key}",
     ],
 )
 def test_a_job_that_cannot_be_started_keeps_no_other(
@@ -148,7 +150,7 @@ def dead_owner(database: Path, *jobs: Any) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM transition WHERE job = {key}",
+        "DELETE FROM journal WHERE job = {key}",
         f"UPDATE job SET crashes = {HUGE} WHERE key = {{key}}",
     ],
 )
@@ -165,6 +167,21 @@ def test_a_job_that_cannot_be_recovered_keeps_no_other(
     assert sql(database, "SELECT count(*) FROM owner WHERE id = 7") == [(0,)]
 
 
+@pytest.mark.parametrize("previous", ["seq", "seq + 1", "(SELECT max(seq) FROM journal)"])
+def test_moves_that_lead_back_in_a_circle_keep_nobody_on_it(
+    make_queue: MakeQueue, database: Path, previous: str
+) -> None:
+    queue = make_queue().start()
+    bad, good = finished(queue, *queue.enqueue_many([1, 2]))
+    queue.stop()
+    spoil(database, f"UPDATE journal SET previous = {previous} WHERE job = {of(bad)}")
+    assert [move.event for move in queue.history(bad.id)] == ["complete"]
+    assert len(queue.history(good.id)) == 3
+    finished(queue.start(), queue.enqueue(3))
+    assert queue.prune(older_than=0) == 2
+    assert queue.jobs().jobs[-1].item == 3
+
+
 def test_an_outcome_that_cannot_be_stored_keeps_no_worker(
     make_queue: MakeQueue, database: Path
 ) -> None:
@@ -178,7 +195,7 @@ def test_an_outcome_that_cannot_be_stored_keeps_no_worker(
     queue = make_queue(handler, worker_count=1).start()
     bad = queue.enqueue("bad")
     gate.wait_held()
-    spoil(database, f"DELETE FROM transition WHERE job = {of(bad)}")
+    spoil(database, f"DELETE FROM journal WHERE job = {of(bad)}")
     gate.open()
     assert finished(queue, queue.enqueue("good"))[0].status == "completed"
     assert queue.get(bad.id).status == "running"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from sprag.queue import Job, QueueService, states
 from sprag.queue.ids import is_job_id
+from sprag.queue.sql.statements import STATEMENTS
 from sprag.queue.states import MOVES, OWNED, STATUSES, Event, Folded, Status, fold
 from tests.conftest import MakeQueue
 from tests.support import Seen, finished, python, sql
@@ -147,6 +149,11 @@ def test_python_and_schema_agree_on_every_triple(file: apsw.Connection) -> None:
     assert taken == {move[:3] for move in MOVES}
 
 
+def test_the_schema_s_table_of_moves_is_that_of_python(file: apsw.Connection) -> None:
+    rows = file.execute("SELECT source, event, target FROM move ORDER BY id").fetchall()
+    assert sorted(rows, key=repr) == sorted((move[:3] for move in MOVES), key=repr)
+
+
 def test_an_event_that_has_no_name_is_refused(file: apsw.Connection) -> None:
     for event in ("", "finish", "ENQUEUE", "progress"):
         assert not accepted(file, None, event, "queued")
@@ -247,18 +254,18 @@ def test_counts_that_do_not_follow_from_the_event_are_refused(
         f"UPDATE job SET event = '{event}', status = '{target}', {owner}, result = {result}, "
         f"{implied}, {forged} WHERE key = {key}",
     )
-    assert "follow from the event" in said
+    assert "do not follow from the event" in said
 
 
 def test_a_running_job_cannot_change_its_owner(file: apsw.Connection) -> None:
     key = bring(file, "running")
     said = refused(file, f"UPDATE job SET owner = 2 WHERE key = {key}")
-    assert "follow from the event" in said
+    assert "do not follow from the event" in said
     said = refused(
         file,
         f"UPDATE job SET status = 'cancelling', event = 'cancel', owner = 2 WHERE key = {key}",
     )
-    assert "follow from the event" in said
+    assert "do not follow from the event" in said
 
 
 def test_a_job_has_an_owner_exactly_while_it_runs(file: apsw.Connection) -> None:
@@ -315,6 +322,10 @@ def test_no_part_of_the_fold_changes_without_a_move(file: apsw.Connection, forge
         "queue = 'other'",
         "item = '2'",
         "created_at = 0",
+        "audience = 'user:1'",
+        "task = 'mail'",
+        "lane = 'user:1'",
+        "trace = 'x'",
         "key = key + 100",
         "rowid = 100",
         "_rowid_ = 100",
@@ -367,12 +378,12 @@ def test_a_seq_is_never_used_again(file: apsw.Connection) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE transition SET at = 0",
-        "UPDATE transition SET seq = seq + 10",
-        "UPDATE transition SET error = NULL WHERE seq = 1",
-        "DELETE FROM transition",
-        "DELETE FROM transition WHERE seq = 1",
-        "DELETE FROM transition WHERE seq = (SELECT max(seq) FROM transition)",
+        "UPDATE journal SET at = 0",
+        "UPDATE journal SET seq = seq + 10",
+        "UPDATE journal SET error = NULL WHERE seq = 1",
+        "DELETE FROM journal",
+        "DELETE FROM journal WHERE seq = 1",
+        "DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)",
     ],
 )
 def test_the_journal_is_append_only(file: apsw.Connection, statement: str) -> None:
@@ -383,22 +394,29 @@ def test_the_journal_is_append_only(file: apsw.Connection, statement: str) -> No
 @pytest.mark.parametrize(
     "values",
     [
-        "NULL, 2, 'start', 'queued', 'running'",  # an edge, but the job has not moved
-        "NULL, 1, 'start', 'queued', 'running'",  # once more what the job did last
-        "NULL, 2, 'enqueue', NULL, 'queued'",
-        "NULL, 9, 'enqueue', NULL, 'queued'",  # of no job
-        "1, 2, 'start', 'queued', 'running'",
-        "1000, 2, 'start', 'queued', 'running'",
+        "NULL, 2, 2, 'start', 'queued'",  # an edge, but the job has not moved
+        "NULL, 1, 3, 'start', 'queued'",  # once more what the job did last
+        "NULL, 1, 1, 'start', 'queued'",
+        "NULL, 1, NULL, 'enqueue', NULL",
+        "NULL, 2, NULL, 'enqueue', NULL",
+        "NULL, 2, 2, 'enqueue', NULL",
+        "NULL, 9, NULL, 'enqueue', NULL",  # of no job
+        "NULL, 2, 2, 'finish', 'queued'",  # no move at all
+        "1, 2, 2, 'start', 'queued'",
+        "1000, 2, 2, 'start', 'queued'",
     ],
 )
 @pytest.mark.parametrize("verb", ["INSERT", "REPLACE", "INSERT OR IGNORE"])
 def test_no_row_of_the_journal_can_be_forged(file: apsw.Connection, verb: str, values: str) -> None:
-    assert bring(file, "running") == 1
+    assert insert(file) == 1
     assert insert(file) == 2
+    move(file, 1, "start", "running")
     said = refused(
         file,
-        f"{verb} INTO transition (seq, job, event, from_status, to_status, attempt, at) "
-        f"VALUES ({values}, 0, 0)",
+        f"WITH said (seq, job, previous, event, source) AS (VALUES ({values})) "
+        f"{verb} INTO journal (seq, job, previous, move, attempt, at) "
+        "SELECT seq, job, previous, (SELECT id FROM move WHERE move.event = said.event "
+        "AND move.source IS said.source), 0, 0 FROM said",
     )
     assert "legal_move" in said
 
@@ -421,7 +439,82 @@ def test_no_conflict_clause_gets_an_illegal_move_past_the_journal(
     )
     assert "legal_move" in said
     said = refused(file, f"REPLACE INTO job (key, queue, item) VALUES ({key}, 'work', '2')")
-    assert "legal_move" in said
+    assert "a key of its own" in said
+
+
+@pytest.mark.parametrize("seq", ["0", "1", "2", "3", "NULL", "1000"])
+def test_a_job_s_newest_move_cannot_be_made_another_one(file: apsw.Connection, seq: str) -> None:
+    key = bring(file, "running")
+    insert(file)
+    assert "newest move" in refused(file, f"UPDATE job SET newest = {seq} WHERE key = {key}")
+
+
+@pytest.mark.parametrize("seq", [1, 3, 4, 1000])
+def test_a_seq_that_a_new_job_was_said_to_have_is_put_right_or_refused(
+    file: apsw.Connection, seq: int
+) -> None:
+    bring(file, "running")
+    if seq < 3:
+        said = refused(file, f"INSERT INTO job (newest, queue, item) VALUES ({seq}, 'work', '1')")
+        assert "legal_move" in said
+        return
+    key = insert(file, newest=seq)
+    assert file.execute("SELECT newest FROM job WHERE key = ?", (key,)).get == 3
+    assert file.execute("SELECT seq FROM transition WHERE job = ?", (key,)).get == 3
+
+
+def test_jobs_of_one_statement_are_told_their_seq_even_if_some_are_left_out(
+    file: apsw.Connection,
+) -> None:
+    insert(file, id="a" * 32)
+    rows = tuple(letter * 32 + "1" for letter in "bacad")
+    bindings = {
+        **dict.fromkeys(re.findall(r":(\w+)", STATEMENTS["enqueue"])), "jobs": apsw.carray(rows),
+        "queue": "work", "priority": 0, "max_attempts": 1, "max_crashes": 3, "waiting": 0,
+        "now": 1.0, "due_at": 1.0,
+    }  # fmt: skip
+    file.execute(STATEMENTS["enqueue"], bindings)
+    found = file.execute(
+        "SELECT substr(id, 1, 1), newest, seq, previous "
+        "FROM job JOIN transition ON job = key ORDER BY key"
+    ).fetchall()
+    assert found == [("a", 1, 1, None), ("b", 2, 2, None), ("c", 3, 3, None), ("d", 4, 4, None)]
+
+
+def test_the_journal_leads_from_each_move_to_the_one_before(file: apsw.Connection) -> None:
+    first, second = insert(file), insert(file)
+    move(file, second, "start", "running")
+    move(file, first, "start", "running")
+    move(file, second, "retry", "queued")
+    assert file.execute("SELECT key, newest FROM job").fetchall() == [(first, 4), (second, 5)]
+    assert file.execute("SELECT seq, job, previous FROM transition ORDER BY seq").fetchall() == [
+        (1, first, None), (2, second, None), (3, second, 2), (4, first, 1), (5, second, 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO move (id, event, source, target) VALUES (99, 'hurry', 'queued', 'completed')",
+        "UPDATE move SET target = 'completed' WHERE event = 'start'",
+        "DELETE FROM move WHERE event = 'start'",
+    ],
+)
+def test_the_table_of_moves_is_fixed(file: apsw.Connection, statement: str) -> None:
+    assert "the table of moves is fixed" in refused(file, statement)
+
+
+def test_a_unique_key_is_held_by_one_job_of_a_queue_and_not_taken_again(
+    file: apsw.Connection,
+) -> None:
+    key = insert(file, unique_key="report", unique_for="unfinished")
+    insert(file, queue="other", unique_key="report")
+    said = refused(file, "INSERT INTO job (queue, unique_key, item) VALUES ('work', 'report', '1')")
+    assert "UNIQUE" in said
+    file.execute("UPDATE job SET unique_key = NULL WHERE key = ?", (key,))
+    insert(file, unique_key="report")
+    said = refused(file, f"UPDATE job SET unique_key = 'another' WHERE key = {key}")
+    assert "lets it go" in said
 
 
 # ---------------------------------------------------------------- new jobs
@@ -460,6 +553,13 @@ def test_no_conflict_clause_gets_an_illegal_move_past_the_journal(
         ({"priority": 1.5}, "cannot store REAL"),
         ({"due_at": "tomorrow"}, "cannot store TEXT"),
         ({"waiting": 2}, "waiting IN"),
+        ({"key": 0}, "key > 0"),
+        ({"key": -1}, "key > 0"),
+        ({"key": 1}, "a key of its own"),
+        ({"task": ""}, "task <> ''"),
+        ({"time_limit": 0}, "time_limit > 0"),
+        ({"unique_key": ""}, "unique_key <> ''"),
+        ({"unique_for": "ever"}, "unique_for IN"),
         ({"backoff": "soon"}, "json_valid(backoff)"),
         ({"error": "oops"}, "json_valid(error)"),
         ({"item": b"\x01"}, "cannot store BLOB"),

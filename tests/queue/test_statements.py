@@ -20,18 +20,18 @@ from tests.support import DEADLINE, unmeasured, zipped
 
 # These look at everything: counts and rates of moves, and the checks of a whole file.
 WHOLE = {
-    "counts", "rates", "strays", "broken_chains", "orphans", "gaps", "integrity", "owners",
-    "kinds_of_moves", "misfits", "misfolds", "structure",
+    "counts", "rates", "strays", "broken_chains", "loose_links", "orphans", "gaps", "integrity",
+    "owners", "kinds_of_moves", "misfits", "misfolds", "structure",
 }  # fmt: skip
 
 
 RECORDS: dict[str, type] = {
-    "job": records.JobRow, "page": records.JobRow, "page_of_audience": records.JobRow,
+    "job": records.JobRow, "jobs": records.JobRow,
     "transitions": records._MoveRow, "transitions_of_audiences": records._MoveRow,
     "progress_since": records._ProgressRow, "progress_of_audiences_since": records._ProgressRow,
     "claim": Run, "start": Run, "cancel": Cancelled, "owners": ownership._OwnerRow,
     "recover": ownership.Recovered, "cancelling": ownership.Fence, "unowned": ownership.Unowned,
-    "broken_chains": audit.BrokenChain, "misfits": audit.Misfit,
+    "broken_chains": audit.BrokenChain, "loose_links": audit.LooseLink, "misfits": audit.Misfit,
 }  # fmt: skip
 # Columns that a record calls otherwise.
 RENAMED = {
@@ -91,10 +91,10 @@ def test_no_statement_is_left_without_a_use() -> None:
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - WHOLE))
 def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection, name: str) -> None:
-    scans = [step for step in plan(empty, name) if re.match(r"SCAN (job|transition)\b", step)]
+    scans = [step for step in plan(empty, name) if re.match(r"SCAN (job|journal)\b", step)]
     # The newest transition is the first step of a scan from the end.
-    newest = "(SELECT job FROM transition ORDER BY seq DESC LIMIT 1)"
-    assert scans == ["SCAN transition"] * STATEMENTS[name].count(newest)
+    newest = "(SELECT job FROM journal ORDER BY seq DESC LIMIT 1)"
+    assert scans == ["SCAN journal"] * STATEMENTS[name].count(newest)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,6 @@ def test_a_statement_never_reads_all_jobs_or_transitions(empty: apsw.Connection,
     [
         "claim",
         "next_due",
-        "page",
         "keys",
         "keys_upward",
         "waiting_keys",
@@ -125,9 +124,13 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("claim", "job_ready"),
         ("promote", "job_waiting"),
         ("next_due", "job_waiting"),
-        ("page", "job_by_status"),
         ("keys", "job_by_status"),
         ("keys_upward", "job_by_status"),
+        ("queued_keys", "job_ready"),
+        ("queued_keys", "job_by_status"),
+        ("queued_keys_upward", "job_ready"),
+        ("queued_keys_upward", "job_by_status"),
+        ("keys_of_audience", "job_by_audience"),
         ("waiting_keys", "job_waiting"),
         ("count_waiting", "job_waiting"),
         ("count_ready", "job_ready"),
@@ -137,7 +140,6 @@ def test_an_order_comes_from_an_index_not_from_sorting(empty: apsw.Connection, n
         ("prunable", "job_by_status"),
         ("prune", "job_by_status"),
         ("recover", "job_by_status"),
-        ("history", "transition_by_job"),
         ("progress_since", "progress_by_tick"),
         ("progress_of_audiences_since", "job_by_audience"),
     ],
@@ -146,6 +148,31 @@ def test_an_index_serves_what_it_was_made_for(
     empty: apsw.Connection, name: str, index: str
 ) -> None:
     assert any(re.search(rf"USING (COVERING )?INDEX {index}\b", step) for step in plan(empty, name))
+
+
+@pytest.mark.parametrize("priorities", [1, 3, 100, 101, 400])
+def test_queued_jobs_are_found_in_order_however_many_priorities_there_are(
+    empty: apsw.Connection, priorities: int
+) -> None:
+    empty.execute(
+        "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 900) "
+        "INSERT INTO job (queue, item, priority, waiting) "
+        "SELECT iif(x % 5, 'work', 'other'), '1', x * 7 % ?, x % 4 = 0 FROM n",
+        (priorities,),
+    )
+    empty.execute("UPDATE job SET status = 'cancelled', event = 'cancel' WHERE key % 3 = 0")
+    queued = "SELECT key FROM job WHERE queue = 'work' AND status = 'queued' ORDER BY key"
+    all_ = [key for (key,) in empty.execute(queued)]
+
+    def keys(name: str, **bounds: int) -> list[int]:
+        bindings = {"queue": "work", "count": 50, **bounds}
+        return [key for (key,) in empty.execute(STATEMENTS[name], bindings)]
+
+    for low, high in [(0, 10**9), (1, 850), (200, 500), (400, 401), (895, 1000), (0, 1)]:
+        upward = [key for key in all_ if low < key < high]
+        assert keys("queued_keys_upward", after=low, high=high) == upward[:50]
+        downward = [key for key in all_ if low <= key < high][::-1]
+        assert keys("queued_keys", before=high, low=low) == downward[:50]
 
 
 def test_a_statement_has_neither_comment_nor_line_break() -> None:
@@ -162,13 +189,17 @@ def test_every_name_stands_once_and_all_are_found() -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_loader_takes_a_block_up_to_the_next_name() -> None:
+def test_the_loader_takes_a_block_up_to_the_next_name_and_puts_parts_in() -> None:
     text = """-- What this file is.
+
+-- part: two
+-- Says two.
+SELECT 2
 
 -- name: first
 -- Says one.
 SELECT 1  -- a number
-FROM (SELECT 2);
+FROM ({two});
 
 -- name: second
 DELETE FROM job;

@@ -151,7 +151,7 @@ def _schema_text(rng: random.Random, files: Files) -> None:
     """Other letters in the words of the schema."""
     content = _content(files, DATABASE)
     for _ in range(rng.randint(1, 4)):
-        word = rng.choice([b"CREATE", b"TRIGGER", b"job", b"transition", b"NOT NULL", b"CHECK"])
+        word = rng.choice([b"CREATE", b"TRIGGER", b"job", b"journal", b"NOT NULL", b"CHECK"])
         at = content.find(word, rng.randrange(len(content)))
         if at >= 0:
             content[at + rng.randrange(len(word))] = rng.choice(b"xX1 _\xff\0")
@@ -362,21 +362,21 @@ DAMAGES: Final[dict[str, Damage]] = {
     "reserve: a folder": _put(f"{OWNERS}/reserve", lambda rng: FOLDER),
     "reserve: a pipe": _put(f"{OWNERS}/reserve", lambda rng: PIPE),
     "schema: a trigger dropped": _sql(*(f"DROP TRIGGER {name}" for name in (
-        "legal_move", "job_enqueued", "job_moved", "job_counts", "job_identity", "job_key",
-        "job_begins", "job_kept", "job_pruned", "transition_fixed", "transition_kept")),
+        "legal_move", "job_enqueued", "job_moved", "job_newest", "job_identity", "job_key",
+        "job_begins", "job_kept", "job_pruned", "journal_fixed", "journal_kept", "move_fixed")),
         triggers=True),
     "schema: a trigger that refuses": _sql(*(
         f"CREATE TRIGGER mine BEFORE {what} BEGIN SELECT RAISE(ABORT, 'mine'); END"
-        for what in ("INSERT ON job", "UPDATE ON job", "INSERT ON transition", "INSERT ON owner",
+        for what in ("INSERT ON job", "UPDATE ON job", "INSERT ON journal", "INSERT ON owner",
                      "DELETE ON owner", "UPDATE ON counter", "INSERT ON progress")),
         triggers=True),
     "schema: a trigger that ignores": _sql(*(
         f"CREATE TRIGGER mine BEFORE {what} BEGIN SELECT RAISE(IGNORE); END"
-        for what in ("INSERT ON job", "UPDATE ON job", "INSERT ON transition", "INSERT ON owner")),
+        for what in ("INSERT ON job", "UPDATE ON job", "INSERT ON journal", "INSERT ON owner")),
         triggers=True),
     "schema: an index dropped": _sql(*(f"DROP INDEX {name}" for name in (
-        "job_ready", "job_waiting", "job_by_status", "job_by_audience", "transition_by_job",
-        "progress_by_tick")), triggers=True),
+        "job_ready", "job_waiting", "job_by_status", "job_by_audience", "job_by_lane",
+        "job_by_unique_key", "progress_by_tick")), triggers=True),
     "schema: an index more": _sql("CREATE UNIQUE INDEX mine ON job (label)",
                                   "CREATE INDEX mine ON job (due_at, queue)", triggers=True),
     "schema: an index replaced": _sql(
@@ -386,13 +386,15 @@ DAMAGES: Final[dict[str, Damage]] = {
     "schema: a column missing": _sql(
         "DROP TRIGGER job_identity; DROP INDEX job_by_audience; "
         "ALTER TABLE job DROP COLUMN audience",
-        "ALTER TABLE job DROP COLUMN label", "ALTER TABLE transition DROP COLUMN due_at",
+        "ALTER TABLE job DROP COLUMN label",
+        "DROP VIEW transition; ALTER TABLE journal DROP COLUMN due_at",
         "ALTER TABLE job RENAME COLUMN backoff TO wait",
         "ALTER TABLE owner RENAME COLUMN token TO name", triggers=True),
     "schema: a column more": _sql("ALTER TABLE job ADD COLUMN mine TEXT", triggers=True),
     "schema: a table missing": _sql("DROP TABLE progress", "DROP TABLE notice",
                                     "DROP TABLE counter", "DROP TABLE owner", "DROP VIEW "
-                                    "queue_name", "DROP TABLE transition", "DROP TABLE job"),
+                                    "queue_name", "DROP VIEW transition", "DROP TABLE journal",
+                                    "DROP TABLE move", "DROP TABLE job"),
     "schema: a table more": _sql("CREATE TABLE mine (x); INSERT INTO mine VALUES (1)"),
     "schema: another view": _sql("DROP VIEW queue_name; CREATE VIEW queue_name (name) AS "
                                  "SELECT 'nobody'"),
@@ -425,7 +427,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         f"UPDATE job SET result = {value} WHERE key = (SELECT max(key) FROM job WHERE "
         "status = 'completed')" for value in ("NULL", "'not json'", _NOT_UTF8, _DEEP, _LONG))),
     "job: key": _set("key", "-1", str(_HUGE), f"-{_HUGE}", "0"),
-    "job: of no journal": _sql(f"DELETE FROM transition WHERE job = {_ONE}"),
+    "job: of no journal": _sql(f"DELETE FROM journal WHERE job = {_ONE}"),
+    "job: newest": _set("newest", "NULL", "1", "0", "newest + 1", "newest - 1", str(_HUGE)),
     "job: blobs in place of text": _set("item", "x'22ff22'", "x''", lax=True),
     "job: a label of bytes": _set("label", "x'ff'", "5", lax=True),
     "job: an error of bytes": _set("error", "x'7b7d'", "5", "1.5", lax=True),
@@ -458,27 +461,30 @@ DAMAGES: Final[dict[str, Damage]] = {
         f"INSERT INTO job (queue, item) VALUES ({queue}, '1')"
         for queue in (_NOT_UTF8, "char(0)", "'a b'", "'sprag'", "printf('%.*c', 9000, 'q')")),
         triggers=True),
-    "journal: a gap": _sql("DELETE FROM transition WHERE seq = 40",
-                           "DELETE FROM transition WHERE seq BETWEEN 10 AND 60",
-                           "UPDATE transition SET seq = seq + 1000 WHERE seq > 50"),
-    "journal: seq": _sql(f"UPDATE transition SET seq = {_HUGE} WHERE seq = 40",
-                         "UPDATE transition SET seq = -5 WHERE seq = 40",
-                         "UPDATE transition SET seq = 0 WHERE seq = 1"),
+    "journal: a gap": _sql("DELETE FROM journal WHERE seq = 40",
+                           "DELETE FROM journal WHERE seq BETWEEN 10 AND 60",
+                           "UPDATE journal SET seq = seq + 1000 WHERE seq > 50"),
+    "journal: seq": _sql(f"UPDATE journal SET seq = {_HUGE} WHERE seq = 40",
+                         "UPDATE journal SET seq = -5 WHERE seq = 40",
+                         "UPDATE journal SET seq = 0 WHERE seq = 1"),
     "journal: a row changed": _sql(*(
-        f"UPDATE transition SET {change} WHERE seq = 40" for change in (
-            "event = 'bogus'", "from_status = 'bogus'", "to_status = 'bogus'", "attempt = -1",
+        f"UPDATE journal SET {change} WHERE seq = 40" for change in (
+            "move = 99", "move = -1", "move = 6", "previous = seq", "previous = seq + 1",
+            "previous = 1", "previous = NULL", "attempt = -1",
             f"attempt = {_HUGE}", "owner = 5", "at = 9e999", "due_at = -9e999",
             "error = 'not json'", f"error = {_NOT_UTF8}", f"error = {_DEEP}", f"error = {_LONG}",
-            f"event = {_NOT_UTF8}", "job = 99999", "job = -1"))),
+            "job = 99999", "job = -1"))),
     "journal: a row more": _sql(
-        "INSERT INTO transition (job, event, from_status, to_status, attempt, at) "
-        "SELECT job, event, from_status, to_status, attempt, at FROM transition WHERE seq = 30",
-        "INSERT INTO transition (job, event, to_status, attempt, at) VALUES (77777, 'enqueue', "
-        "'queued', 0, 0)"),
+        "INSERT INTO journal (job, previous, move, attempt, at) "
+        "SELECT job, previous, move, attempt, at FROM journal WHERE seq = 30",
+        "INSERT INTO journal (job, move, attempt, at) VALUES (77777, 1, 0, 0)"),
+    "move: changed": _sql("UPDATE move SET event = 'bogus' WHERE id = 5", "DELETE FROM move",
+                          f"UPDATE move SET target = {_NOT_UTF8} WHERE id = 2",
+                          "UPDATE move SET target = 'failed' WHERE id = 5",
+                          "DELETE FROM move WHERE id = 2", "UPDATE move SET attempts = 7"),
     "journal: completed twice": _sql(
-        "INSERT INTO transition (job, event, from_status, to_status, attempt, owner, at) SELECT "
-        "job, event, from_status, to_status, attempt, owner, at FROM transition WHERE "
-        "event = 'complete' LIMIT 1"),
+        "INSERT INTO journal (job, previous, move, attempt, owner, at) SELECT "
+        "job, previous, move, attempt, owner, at FROM journal WHERE move = 5 LIMIT 1"),
     "progress: a row changed": _sql(*(
         f"UPDATE progress SET {change}" for change in (
             "current = x'ff', total = 'x'", "percent = 9e999", f"message = {_NOT_UTF8}",

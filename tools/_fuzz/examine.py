@@ -52,7 +52,7 @@ class Sight:
     problems: list[str] | None = None
     """What the oracle says; None where it cannot read the file."""
     own_schema: bool = True
-    """Whether tables, indexes, triggers and views are those of a healthy file."""
+    """Whether tables, indexes, triggers, views and moves are those of a healthy file."""
     own_header: bool = True
     """Whether it is marked as a file of sprag's, in the format of a healthy one."""
 
@@ -69,7 +69,12 @@ _JOB: Final = (
 )
 
 
-_SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+# The table of moves is part of the law.
+_SCHEMA: Final = (
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema UNION ALL "
+    "SELECT id, event, source || target, starts || attempts || crashes || afresh FROM move "
+    "ORDER BY 1, 2"
+)
 _HEADER: Final = ("PRAGMA application_id", "PRAGMA user_version")
 
 
@@ -92,7 +97,9 @@ def sight(path: Path) -> Sight:
         answer = connection.execute("PRAGMA integrity_check").fetchall()
         seen.sound = answer == [("ok",)]
         schema, header = _shape()
-        seen.own_schema = connection.execute(_SCHEMA).fetchall() == schema
+        with suppress(apsw.SQLError, UnicodeDecodeError):  # no table of moves, or none of words
+            seen.own_schema = False
+            seen.own_schema = connection.execute(_SCHEMA).fetchall() == schema
         seen.own_header = [connection.execute(one).get for one in _HEADER] == header
         with suppress(apsw.Error, UnicodeDecodeError, ValueError, TypeError, AttributeError):
             seen.problems = oracle.audit(connection)

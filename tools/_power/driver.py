@@ -17,7 +17,7 @@ from .search import Case, Search, Tally, replay
 from .workload import record
 
 PLAN: tuple[tuple[str, Durability], ...] = (
-    ("life", "full"), ("owners", "full"), ("migration", "full"), ("life", "normal"),
+    ("life", "full"), ("owners", "full"), ("life", "normal"),
     ("owners", "normal"),
 )  # fmt: skip
 CHUNK = 25

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import itertools
 import random
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from sprag.queue import Job
-from sprag.queue.file.identity import APPLICATION_ID
 
 from .log import Durability, Log
-from .process import DATABASE, DEADLINE, Process, hurried, tell_end
+from .process import DEADLINE, Process, hurried, tell_end
 from .recorder import RecordingVFS, system_recorded
 
-_FORMAT_1 = Path(__file__).parents[2] / "tests" / "queue" / "format_1.sql"
 PLAIN = ("quick", "quick", "quick", "steps", "flaky", "fails")
 
 
@@ -194,33 +189,6 @@ def owners(scene: Scene) -> None:
     first.stop()
 
 
-def migration(scene: Scene) -> None:
-    """A file of format 1, some of it in its WAL, is opened by this version."""
-    old = scene.folder / "old.db"
-    with_wal = apsw.Connection(str(old))
-    with_wal.execute("PRAGMA page_size = 2048; PRAGMA journal_mode = WAL").fetchall()
-    with_wal.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-    with_wal.execute(_FORMAT_1.read_text(encoding="utf-8"))
-    with_wal.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
-    with_wal.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    with_wal.execute(
-        "INSERT INTO job (queue, item, max_attempts) "
-        """VALUES ('power', '[1000, "quick"]', 3), ('power', '[1001, "fails"]', 2)"""
-    )
-    jobs = with_wal.execute("SELECT id, json_extract(item, '$[0]') FROM job").fetchall()
-    for suffix in ("", "-wal"):
-        copy = scene.folder / f"{DATABASE}{suffix}"
-        shutil.copy(f"{old}{suffix}", copy)
-        scene.log.initial[copy.name] = copy.read_bytes()
-    with_wal.close()
-    scene.log.tell("accepted", [list(job) for job in jobs])
-    process = scene.process()
-    process.queue.wait(str(jobs[0][0]), DEADLINE)
-    scene.many(process)
-    scene.rest(process)
-    process.catch_up()
-
-
 def short(scene: Scene) -> None:
     """A little of everything, in one process."""
     process = scene.process()
@@ -229,7 +197,7 @@ def short(scene: Scene) -> None:
 
 
 SHAPES: dict[str, Callable[[Scene], None]] = {
-    "life": life, "owners": owners, "migration": migration, "short": short,
+    "life": life, "owners": owners, "short": short,
 }  # fmt: skip
 
 

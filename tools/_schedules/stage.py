@@ -317,7 +317,7 @@ class Stage:
 
 _EMPTY: Final = """
     BEGIN;
-    DELETE FROM job; DELETE FROM transition; DELETE FROM progress; DELETE FROM owner;
+    DELETE FROM job; DELETE FROM journal; DELETE FROM progress; DELETE FROM owner;
     DELETE FROM notice; DELETE FROM sqlite_sequence; UPDATE counter SET pruned = 0, tick = 0;
     COMMIT
 """

@@ -45,8 +45,6 @@ class Plan:
     durability: Literal["full", "normal"] = "full"
     child: Path = CHILD
     """The program of the processes."""
-    old_schema: Path | None = None
-    """A script that makes the tables of format 1."""
     births: bool = True
     deadline: float = DEADLINE
     """Seconds that the last process has for what is left to run."""
@@ -103,9 +101,7 @@ class Driver:
         plan, record = self._plan, self._record
         if plan.births:
             rounds = 2 + int(plan.seconds / _BIRTH_SECONDS)
-            record.births = births(
-                rounds, plan.processes, self._noise, self._slot, plan.old_schema, DEADLINE
-            )
+            record.births = births(rounds, plan.processes, self._noise, self._slot, DEADLINE)
             record.problems += record.births.problems
         begin = time.monotonic()
         poison_at = begin + _POISON_SECONDS / 2

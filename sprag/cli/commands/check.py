@@ -113,6 +113,12 @@ def _broken_chains(audit: Audit) -> Iterator[Problem]:
         yield Problem("broken_chains", message, job_id=id_, seq=seq)
 
 
+def _loose_links(audit: Audit) -> Iterator[Problem]:
+    for seq, id_ in audit.loose_links(_MOST):
+        message = "the transition is not linked to the job's other ones"
+        yield Problem("loose_links", message, job_id=id_, seq=seq)
+
+
 def _orphans(audit: Audit) -> Iterator[Problem]:
     for seq in audit.orphans(_MOST):
         yield Problem("orphans", "the transition belongs to no job", seq=seq)
@@ -126,7 +132,8 @@ def _misfolds(audit: Audit) -> Iterator[Problem]:
 
 def _illegal_moves(audit: Audit) -> Iterator[Problem]:
     for event, source, target, seq in audit.illegal_moves():
-        message = f"{event} from {source or 'nothing'} to {target} is not a valid move"
+        what = f"{event} from {source or 'nothing'} to {target}" if event else "what it says"
+        message = f"{what} is not a valid move"
         yield Problem("illegal_moves", message, seq=seq)
 
 
@@ -158,6 +165,7 @@ _QUESTIONS: Final[dict[str, Callable[[Audit], Iterator[Problem]]]] = {
     "integrity": _integrity,
     "strays": _strays,
     "broken_chains": _broken_chains,
+    "loose_links": _loose_links,
     "illegal_moves": _illegal_moves,
     "misfits": _misfits,
     "misfolds": _misfolds,

@@ -14,7 +14,7 @@ from ..sql.statements import MIGRATIONS, SCHEMA
 from .checkpoints import PAGE_BYTES
 
 APPLICATION_ID: Final = 0x53505247  # "SPRG"
-FORMAT: Final = 3
+FORMAT: Final = 4
 # Older versions can corrupt a WAL that is reset while another connection checkpoints.
 SQLITE_MINIMUM: Final = (3, 51, 3)
 SQLITE: Final = apsw.sqlite_lib_version()
@@ -60,7 +60,14 @@ def prepare(connection: apsw.Connection, path: str, *, create: bool, busy_second
     if format_ < 1:
         raise errors.DatabaseRefused(
             f"{path} has format {format_}, which no version of sprag has written; this one knows "
-            f"formats from 1 to {FORMAT}. It is left untouched",
+            f"format {FORMAT}. It is left untouched",
+            path,
+        )
+    if format_ < FORMAT - len(MIGRATIONS):
+        raise errors.DatabaseRefused(
+            f"{path} has format {format_}, written before the first release of sprag; this one "
+            f"knows format {FORMAT}. It is left untouched: let the version that wrote it finish "
+            "its jobs, then move it away with its -wal and -shm, and a new file is made",
             path,
         )
     _use_wal(connection, path, busy_seconds)

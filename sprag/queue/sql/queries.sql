@@ -1,29 +1,89 @@
--- Every statement of the journal. A block begins with "-- name:" and says what it is for.
--- Parameters have names; the clock is always a parameter.
+-- Every statement of the store. A block begins with "-- name:" and says what it is for.
+-- Parameters have names; the clock is always a parameter. What several statements have in common
+-- is a "-- part:", and stands in them by its name in braces.
+
+-- part: held
+-- The jobs that a process has. One step for each queue: there is no index of them alone.
+queue_name CROSS JOIN job
+ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling') AND job.status <> 'queued'
+
+-- part: job_row
+SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
+       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
+       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
+       progress.message, progress.job, job.audience
+FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
+
+-- part: started
+-- A job that begins to run. Texts come as bytes: one that is not UTF-8, from another program, must
+-- fail its job, not its worker.
+status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1, owner = :owner,
+started_at = :now, moved_at = :now, error = NULL
+
+-- part: run
+RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB)
+
+-- part: move_row
+-- Texts come as bytes: one that is not UTF-8, from another program, must not keep subscribers from
+-- what follows.
+SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
+       transition.to_status, transition.attempt, transition.owner, transition.at,
+       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
+
+-- part: progress_row
+SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
+       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
+       CAST(job.audience AS BLOB)
+
+-- part: past
+-- How a job stood when its progress was stored: the newest of its moves up to that seq.
+CROSS JOIN transition AS past ON past.seq = (
+    WITH RECURSIVE chain (seq) AS (
+        SELECT job.newest
+        UNION ALL
+        SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
+        WHERE chain.seq > progress.seq AND journal.previous < journal.seq
+    )
+    SELECT seq FROM chain WHERE seq <= progress.seq)
+
+-- part: levels
+-- The highest priorities of the jobs of a queue that are ready, one step for each.
+level (priority) AS (
+    SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+    UNION ALL
+    SELECT (SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued'
+            AND waiting = 0 AND priority < level.priority)
+    FROM level WHERE priority IS NOT NULL LIMIT 100
+)
 
 -- name: enqueue
 -- Accept jobs. :jobs is a carray of texts, the id's 32 characters followed by the item; an id
--- that exists already is left as it is, so that a repeated enqueue stores a job once.
-INSERT INTO job (id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
+-- that exists already is left as it is, so that a repeated enqueue stores a job once. `newest` is
+-- the seq that each will have, unless one is left out: see job_enqueued.
+INSERT INTO job (newest, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
                  waiting, created_at, due_at, moved_at)
-SELECT substr(value, 1, 32), :queue, substr(value, 33), :priority, :max_attempts, :max_crashes,
-       :backoff, :label, :audience, :waiting, :now, :due_at, :now
-FROM carray(:jobs) WHERE true
+SELECT (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, substr(value, 1, 32), :queue,
+       substr(value, 33), :priority, :max_attempts, :max_crashes, :backoff, :label, :audience,
+       :waiting, :now, :due_at, :now
+FROM carray(:jobs) AS jobs WHERE true
 ON CONFLICT (id) DO NOTHING;
 
 -- name: queued
 -- How many jobs of a queue are queued; no further than :most.
 SELECT count(*) FROM (
-    SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' LIMIT :most);
+    SELECT * FROM (SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+                   LIMIT :most)
+    UNION ALL
+    SELECT 1 FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+    LIMIT :most);
 
 -- name: claim
--- Start up to :count jobs: the highest priority first, then in order of acceptance. Texts
--- come as bytes: one that is not UTF-8, from another program, must fail its job, not its worker.
-UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
-               owner = :owner, started_at = :now, moved_at = :now, error = NULL
+-- Start up to :count jobs: the highest priority first, then in order of acceptance.
+UPDATE job SET {started}
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
               ORDER BY priority DESC, key LIMIT :count)
-RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB);
+{run};
 
 -- name: savepoint
 -- What follows can be undone or kept separately.
@@ -42,10 +102,7 @@ ORDER BY priority DESC, key LIMIT :count;
 
 -- name: start
 -- Like claim, but one job by its key.
-UPDATE job SET status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
-               owner = :owner, started_at = :now, moved_at = :now, error = NULL
-WHERE key = :key AND status = 'queued'
-RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB);
+UPDATE job SET {started} WHERE key = :key AND status = 'queued' {run};
 
 -- name: finish
 -- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,
@@ -135,16 +192,14 @@ UPDATE job SET
                 json_replace(:error, '$.message',
                              printf(:error ->> 'message', crashes + 1, max_crashes)), NULL),
     owner = NULL, moved_at = :now, due_at = :now, waiting = 0
-WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
-              ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+WHERE key IN (SELECT job.key FROM {held}
               WHERE job.owner = :owner)
   AND key = coalesce(:key, key)
 RETURNING id, queue, event;
 
 -- name: held_by
 -- The keys of the jobs that an owner runs.
-SELECT job.key FROM queue_name CROSS JOIN job
-ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+SELECT job.key FROM {held}
 WHERE job.owner = :owner;
 
 -- name: give_back
@@ -154,17 +209,14 @@ UPDATE job SET
     event = iif(status = 'running', 'release', 'confirm'),
     attempt = attempt - (status = 'running'),
     owner = NULL, moved_at = :now, error = NULL
-WHERE key IN (SELECT job.key FROM queue_name CROSS JOIN job
-              ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+WHERE key IN (SELECT job.key FROM {held}
               WHERE job.owner = :owner)
   AND (key, starts) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(:kept))
 RETURNING id;
 
 -- name: cancelling
 -- The runs of this owner that were asked to cancel.
-SELECT job.key, job.starts FROM queue_name CROSS JOIN job
-ON job.queue = queue_name.name AND job.status = 'cancelling'
-WHERE job.owner = :owner;
+SELECT job.key, job.starts FROM {held} WHERE job.owner = :owner AND job.status = 'cancelling';
 
 -- name: next_tick
 -- One for each of the next :count reports.
@@ -176,7 +228,7 @@ UPDATE counter SET tick = tick + :count;
 -- that were just taken, so that a reader can stop after any of them.
 INSERT INTO progress (job, starts, current, total, percent, message, seq, tick)
 SELECT job.key, job.starts, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-       (SELECT max(seq) FROM transition), (SELECT tick FROM counter) - report.key
+       (SELECT max(seq) FROM journal), (SELECT tick FROM counter) - report.key
 FROM json_each(:reports) AS report CROSS JOIN job ON job.key = report.value ->> 0
 WHERE job.starts = report.value ->> 1 AND job.owner = :owner
 ON CONFLICT (job) DO UPDATE SET
@@ -186,7 +238,8 @@ ON CONFLICT (job) DO UPDATE SET
 
 -- name: prune_boundary
 -- The key of the newest finished job of a queue beyond the :keep newest ones.
-SELECT key FROM job WHERE queue = :queue AND status IN ('completed', 'failed', 'cancelled')
+SELECT key FROM job
+WHERE queue = :queue AND status IN ('completed', 'failed', 'cancelled') AND status <> 'queued'
 ORDER BY key DESC LIMIT 1 OFFSET :keep;
 
 -- name: prune
@@ -195,9 +248,10 @@ ORDER BY key DESC LIMIT 1 OFFSET :keep;
 -- journal's head. So does the newest job: its key would be given again, and a handler that has
 -- outlasted its run still uses the key.
 DELETE FROM job WHERE key IN (
-    SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after
+    SELECT key FROM job
+    WHERE queue = :queue AND status = :status AND status <> 'queued' AND key > :after
        AND (moved_at < :before OR key <= :boundary)
-       AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+       AND key NOT IN ((SELECT job FROM journal ORDER BY seq DESC LIMIT 1),
                        (SELECT max(key) FROM job))
     ORDER BY key LIMIT 500)
 RETURNING key;
@@ -205,26 +259,26 @@ RETURNING key;
 -- name: prunable
 -- Of the next :count jobs that `prune` would look at: the last key, and how many it would delete.
 SELECT max(key), sum((moved_at < :before OR key <= :boundary)
-                     AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+                     AND key NOT IN ((SELECT job FROM journal ORDER BY seq DESC LIMIT 1),
                                      (SELECT max(key) FROM job)))
-FROM (SELECT key, moved_at FROM job WHERE queue = :queue AND status = :status AND key > :after
+FROM (SELECT key, moved_at FROM job
+      WHERE queue = :queue AND status = :status AND status <> 'queued' AND key > :after
       ORDER BY key LIMIT :count);
 
 -- name: delete
 -- Delete one finished job, unless it is one that `prune` keeps.
 DELETE FROM job WHERE id = :id AND status IN ('completed', 'failed', 'cancelled')
-   AND key NOT IN ((SELECT job FROM transition ORDER BY seq DESC LIMIT 1),
+   AND key NOT IN ((SELECT job FROM journal ORDER BY seq DESC LIMIT 1),
                    (SELECT max(key) FROM job))
 RETURNING key;
 
 -- name: job
 -- One job by its id.
-SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
-       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
-       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
-FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
-WHERE job.id = :id;
+{job_row} WHERE job.id = :id;
+
+-- name: jobs
+-- The jobs with the keys in the JSON array :keys, newest first.
+{job_row} WHERE job.key IN (SELECT value FROM json_each(:keys)) ORDER BY job.key DESC;
 
 -- name: going
 -- Which of these jobs have not ended. :ids is a carray of texts.
@@ -232,39 +286,68 @@ SELECT job.id
 FROM carray(:ids) AS wanted CROSS JOIN job ON job.id = wanted.value
 WHERE job.status IN ('queued', 'running', 'cancelling');
 
--- name: page
--- The newest jobs of one queue and status, older than the key :before.
-SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
-       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
-       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
-FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
-WHERE job.queue = :queue AND job.status = :status AND job.key < :before
-ORDER BY job.key DESC LIMIT :count;
-
--- name: page_of_audience
--- The newest jobs of one audience in one queue, older than the key :before.
-SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
-       job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
-       job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
-FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
-WHERE job.audience = :audience AND job.queue = :queue AND job.key < :before
-ORDER BY job.key DESC LIMIT :count;
-
 -- name: ids
 -- The ids that begin with :prefix; at most :count.
 SELECT id FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMIT :count;
 
 -- name: keys
--- The keys of jobs of one queue and status from :low up to the key :before, newest first.
-SELECT key FROM job WHERE queue = :queue AND status = :status AND key < :before AND key >= :low
+-- The keys of jobs of one queue and status from :low up to the key :before, newest first. Not for
+-- those that are queued: see queued_keys.
+SELECT key FROM job
+WHERE queue = :queue AND status = :status AND status <> 'queued' AND key < :before AND key >= :low
 ORDER BY key DESC LIMIT :count;
 
 -- name: keys_upward
 -- Like keys, but oldest first, after the key :after up to :high.
-SELECT key FROM job WHERE queue = :queue AND status = :status AND key > :after AND key < :high
+SELECT key FROM job
+WHERE queue = :queue AND status = :status AND status <> 'queued' AND key > :after AND key < :high
 ORDER BY key LIMIT :count;
+
+-- name: queued_keys
+-- Like keys, for jobs that are queued: those of each priority, sorted those of so many more that
+-- their order could only be had of all, and those that wait.
+WITH RECURSIVE {levels}
+SELECT job.key FROM level CROSS JOIN job ON job.key IN (
+    SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+       AND priority = level.priority AND key < :before AND key >= :low
+    ORDER BY key DESC LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 0
+      AND priority < (SELECT min(priority) FROM level) AND key < :before AND key >= :low
+    ORDER BY key DESC LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 1 AND key < :before AND key >= :low
+    ORDER BY key DESC LIMIT :count)
+ORDER BY 1 DESC LIMIT :count;
+
+-- name: queued_keys_upward
+-- Like queued_keys, but oldest first, after the key :after up to :high.
+WITH RECURSIVE {levels}
+SELECT job.key FROM level CROSS JOIN job ON job.key IN (
+    SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+       AND priority = level.priority AND key > :after AND key < :high
+    ORDER BY key LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 0
+      AND priority < (SELECT min(priority) FROM level) AND key > :after AND key < :high
+    ORDER BY key LIMIT :count)
+UNION ALL
+SELECT * FROM (
+    SELECT key FROM job
+    WHERE queue = :queue AND status = 'queued' AND waiting = 1 AND key > :after AND key < :high
+    ORDER BY key LIMIT :count)
+ORDER BY 1 LIMIT :count;
+
+-- name: keys_of_audience
+-- The keys of the newest jobs of one audience in one queue, older than the key :before.
+SELECT key FROM job WHERE audience = :audience AND queue = :queue AND key < :before
+ORDER BY key DESC LIMIT :count;
 
 -- name: waiting_keys
 -- The keys of waiting jobs that are due after :since, up to :until; the next due comes first.
@@ -286,7 +369,7 @@ SELECT key FROM job WHERE id >= :prefix AND id < :prefix || 'g' ORDER BY id LIMI
 -- The keys of jobs that failed and still are, the latest first, among the :window newest
 -- transitions. A job may come twice.
 SELECT job.key FROM transition CROSS JOIN job ON job.key = transition.job
-WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
+WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
   AND transition.to_status = 'failed' AND job.status = 'failed'
 ORDER BY transition.seq DESC LIMIT :count;
 
@@ -324,63 +407,61 @@ WHERE :states IS NULL OR state IN (SELECT value FROM json_each(:states));
 
 -- name: history
 -- The transitions of one job, in order.
+WITH RECURSIVE chain (seq) AS (
+    SELECT newest FROM job WHERE id = :id
+    UNION ALL
+    SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
+    WHERE journal.previous < journal.seq
+)
 SELECT transition.seq, job.id, job.queue, transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
        transition.due_at, transition.error
-FROM job JOIN transition ON transition.job = job.key
-WHERE job.id = :id ORDER BY transition.seq;
+FROM chain CROSS JOIN transition ON transition.seq = chain.seq
+CROSS JOIN job ON job.key = transition.job ORDER BY transition.seq;
 
 -- name: transitions
--- The journal after :after, in order. Texts come as bytes: one that is not UTF-8, from another
--- program, must not keep subscribers from what follows.
-SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
-       transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
-       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
+-- The journal after :after, in order.
+{move_row}
 FROM transition CROSS JOIN job ON job.key = transition.job
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
 
 -- name: transitions_of_audiences
--- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs to their
--- transitions, for a reader that was away for long.
-SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
-       transition.to_status, transition.attempt, transition.owner, transition.at,
-       transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
-       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
-FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
-CROSS JOIN transition ON transition.job = job.key
+-- Like transitions, for the jobs of some audiences (a carray of texts): from the jobs back to
+-- :after, for a reader that was away for long.
+WITH RECURSIVE chain (seq) AS (
+    SELECT job.newest FROM carray(:audiences) AS wanted CROSS JOIN job ON job.audience = wanted.value
+    WHERE job.newest > :after
+    UNION ALL
+    SELECT journal.previous FROM chain CROSS JOIN journal ON journal.seq = chain.seq
+    WHERE journal.previous > :after AND journal.previous < journal.seq
+)
+{move_row}
+FROM chain CROSS JOIN transition ON transition.seq = chain.seq
+CROSS JOIN job ON job.key = transition.job
 LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
-WHERE transition.seq > :after ORDER BY transition.seq LIMIT :count;
+ORDER BY transition.seq LIMIT :count;
 
 -- name: progress_since
 -- The progress that was stored after tick :tick, with its place in the journal's order, and how
 -- the job stood there: it may have moved on since.
-SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
-       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
-       CAST(job.audience AS BLOB)
-FROM progress CROSS JOIN job ON job.key = progress.job
-CROSS JOIN transition AS past
-    ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)
+{progress_row}
+FROM progress CROSS JOIN job ON job.key = progress.job {past}
 WHERE progress.tick > :tick AND progress.seq >= :after AND progress.starts = job.starts
 ORDER BY progress.tick, progress.job;
 
 -- name: progress_of_audiences_since
 -- Like progress_since, for the jobs of some audiences (a carray of texts): from the jobs to their
 -- progress. A page may send any tick, and the cost must not grow with the jobs of others.
-SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
-       progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
-       CAST(job.audience AS BLOB)
-FROM carray(:audiences) AS audience CROSS JOIN job ON job.audience = audience.value
-CROSS JOIN progress ON progress.job = job.key
-CROSS JOIN transition AS past
-    ON past.seq = (SELECT max(seq) FROM transition WHERE job = progress.job AND seq <= progress.seq)
+{progress_row}
+FROM carray(:audiences) AS wanted CROSS JOIN job ON job.audience = wanted.value
+CROSS JOIN progress ON progress.job = job.key {past}
 WHERE progress.tick > :tick AND progress.starts = job.starts
 ORDER BY progress.tick, progress.job;
 
 -- name: head
 -- The newest seq and tick.
-SELECT coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT tick FROM counter), 0);
+SELECT coalesce((SELECT max(seq) FROM journal), 0), coalesce((SELECT tick FROM counter), 0);
 
 -- name: add_notice
 INSERT INTO notice (audience, signal, data, at) VALUES (:audience, :signal, :data, :now);
@@ -398,7 +479,12 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'notice'), 0);
 
 -- name: counts
 -- How many jobs of a queue are in which status.
-SELECT status, count(*) FROM job WHERE queue = :queue GROUP BY status;
+SELECT status, count(*) FROM job WHERE queue = :queue AND status <> 'queued' GROUP BY status
+UNION ALL
+SELECT 'queued', (SELECT count(*) FROM job
+                  WHERE queue = :queue AND status = 'queued' AND waiting = 0)
+               + (SELECT count(*) FROM job
+                  WHERE queue = :queue AND status = 'queued' AND waiting = 1);
 
 -- name: count_ready
 -- How many jobs of a queue can start now, and how many wait although they are due: each no further
@@ -416,21 +502,21 @@ SELECT count(*), coalesce(sum(attempt > 0), 0) FROM (
 
 -- name: count_running
 -- How many jobs of a queue and status each owner has.
-SELECT owner, count(*) FROM job WHERE queue = :queue AND status = :status GROUP BY owner;
+SELECT owner, count(*) FROM job
+WHERE queue = :queue AND status = :status AND status <> 'queued' GROUP BY owner;
 
 -- name: count_status
--- How many jobs of a queue are in a status, no further than :most.
+-- How many jobs of a queue are in a status, no further than :most. Not for those that are queued.
 SELECT count(*) FROM (
-    SELECT 1 FROM job WHERE queue = :queue AND status = :status LIMIT :most);
+    SELECT 1 FROM job WHERE queue = :queue AND status = :status AND status <> 'queued' LIMIT :most);
 
 -- name: runs
 -- How long jobs waited and ran whose last run ended among the :window newest transitions, the
 -- latest first.
 SELECT job.queue, job.started_at - job.due_at, job.moved_at - job.started_at
-FROM transition CROSS JOIN job ON job.key = transition.job
-WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM transition)
-  AND transition.event IN ('complete', 'fail') AND job.event = transition.event
-  AND job.moved_at = transition.at
+FROM transition CROSS JOIN job ON job.key = transition.job AND job.newest = transition.seq
+WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
+  AND transition.event IN ('complete', 'fail')
 ORDER BY transition.seq DESC;
 
 -- name: queues
@@ -442,7 +528,7 @@ SELECT job.queue, transition.event, count(*)
 FROM transition CROSS JOIN job ON job.key = transition.job
 WHERE transition.seq > (
     -- Times are nearly in the order of seq, but not quite, as a binary search would need.
-    SELECT coalesce(max(seq), 0) - :window FROM transition) AND transition.at >= :since
+    SELECT coalesce(max(seq), 0) - :window FROM journal) AND transition.at >= :since
 GROUP BY job.queue, transition.event;
 
 -- name: moves
@@ -456,48 +542,55 @@ GROUP BY slot, job.queue, transition.event;
 
 -- name: moved_at
 -- When the first transition from :seq on was made.
-SELECT at FROM transition WHERE seq >= :seq ORDER BY seq LIMIT 1;
+SELECT at FROM journal WHERE seq >= :seq ORDER BY seq LIMIT 1;
 
 -- name: window_start
 -- When the oldest of the :window newest transitions was made; NULL if there is none.
-SELECT (SELECT at FROM transition
-        WHERE seq > (SELECT coalesce(max(seq), 0) - :window FROM transition) ORDER BY seq LIMIT 1);
+SELECT (SELECT at FROM journal
+        WHERE seq > (SELECT coalesce(max(seq), 0) - :window FROM journal) ORDER BY seq LIMIT 1);
 
 -- name: held
 -- How many jobs each owner runs.
-SELECT job.owner, count(*) FROM queue_name CROSS JOIN job
-ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+SELECT job.owner, count(*) FROM {held}
 GROUP BY job.owner;
 
 -- name: held_ids
 -- The ids of the jobs that the owners in the JSON array :owners run.
-SELECT job.id FROM queue_name CROSS JOIN job
-ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+SELECT job.id FROM {held}
 WHERE job.owner IN (SELECT value FROM json_each(:owners));
 
 -- name: strays
 -- Jobs whose row is not what their newest transition says; at most :count.
-SELECT job.id, job.status, job.event, transition.to_status, transition.event
-FROM job LEFT JOIN transition
-     ON transition.seq = (SELECT max(seq) FROM transition WHERE transition.job = job.key)
-WHERE transition.seq IS NULL OR transition.to_status <> job.status
-   OR transition.event <> job.event
+SELECT job.id, job.status, job.event, move.target, move.event
+FROM job LEFT JOIN journal ON journal.seq = job.newest AND journal.job = job.key
+LEFT JOIN move ON move.id = journal.move
+WHERE move.target IS NOT job.status OR move.event IS NOT job.event
 LIMIT :count;
 
 -- name: broken_chains
 -- Transitions that do not begin where the job's previous one ended; at most :count.
-SELECT seq, id, from_status, previous FROM (
+SELECT seq, id, from_status, was AS previous FROM (
     SELECT transition.seq, job.id, transition.from_status,
            lag(transition.to_status) OVER (PARTITION BY transition.job ORDER BY transition.seq)
-               AS previous
+               AS was
     FROM transition LEFT JOIN job ON job.key = transition.job)
-WHERE from_status IS NOT previous LIMIT :count;
+WHERE from_status IS NOT was LIMIT :count;
+
+-- name: loose_links
+-- Transitions that do not lead to the job's previous one, or the newest of a job that its row does
+-- not lead to; at most :count.
+SELECT seq, id FROM (
+    SELECT journal.seq, journal.previous, job.id, job.newest,
+           lag(journal.seq) OVER moves AS before, lead(journal.seq) OVER moves AS next
+    FROM journal JOIN job ON job.key = journal.job
+    WINDOW moves AS (PARTITION BY journal.job ORDER BY journal.seq))
+WHERE previous IS NOT before OR (next IS NULL AND newest IS NOT seq) LIMIT :count;
 
 -- name: misfolds
 -- Jobs whose counts, owner or error are not what their transitions add up to; at most :count.
 -- max() makes the other columns those of the newest transition.
 SELECT job.id, max(transition.seq)
-FROM job JOIN transition ON transition.job = job.key
+FROM transition CROSS JOIN job ON job.key = transition.job
 LEFT JOIN (SELECT job, max(seq) AS seq FROM transition WHERE event = 'requeue' GROUP BY job) AS life
      ON life.job = job.key
 GROUP BY job.key
@@ -511,9 +604,9 @@ HAVING job.starts <> sum(transition.event = 'start')
 LIMIT :count;
 
 -- name: kinds_of_moves
--- The moves that there are, each with its first transition.
-SELECT event, from_status, to_status, min(seq) FROM transition
-GROUP BY event, from_status, to_status;
+-- The moves that were made, each with its first transition; NULL for what is no move.
+SELECT move.event, move.source, move.target, min(journal.seq)
+FROM journal LEFT JOIN move ON move.id = journal.move GROUP BY journal.move;
 
 -- name: misfits
 -- Transitions whose attempt, owner or error do not follow from those before; at most :count. A
@@ -541,26 +634,25 @@ LIMIT :count;
 -- Progress of no job, of a future run, or from after the job's end; at most :count.
 SELECT job.id, progress.job FROM progress LEFT JOIN job ON job.key = progress.job
 WHERE job.key IS NULL OR progress.starts > job.starts
-   OR progress.seq > (SELECT coalesce(max(seq), 0) FROM transition)
+   OR progress.seq > (SELECT coalesce(max(seq), 0) FROM journal)
    OR (progress.starts = job.starts AND job.status IN ('completed', 'failed', 'cancelled')
-       AND progress.seq >= (SELECT max(seq) FROM transition WHERE transition.job = job.key))
+       AND progress.seq >= job.newest)
 LIMIT :count;
 
 -- name: orphans
 -- Transitions of no job; at most :count.
-SELECT seq FROM transition WHERE NOT EXISTS (SELECT 1 FROM job WHERE key = transition.job)
+SELECT seq FROM journal WHERE NOT EXISTS (SELECT 1 FROM job WHERE key = journal.job)
 LIMIT :count;
 
 -- name: gaps
 -- The newest seq, the transitions there are, and those that were pruned: the first is their sum.
 -- The first of all is 1.
 SELECT coalesce(max(seq), 0), count(*), (SELECT pruned FROM counter), coalesce(min(seq), 1)
-FROM transition;
+FROM journal;
 
 -- name: unowned
 -- Running jobs whose owner has no row; at most :count.
-SELECT job.id, job.owner FROM queue_name CROSS JOIN job
-ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling')
+SELECT job.id, job.owner FROM {held}
 WHERE job.owner NOT IN (SELECT id FROM owner) LIMIT :count;
 
 -- name: integrity

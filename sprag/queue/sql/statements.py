@@ -18,12 +18,17 @@ def _read(name: str) -> str:
 
 
 def _load(text: str) -> dict[str, str]:
-    """Name to statement; comments and line breaks go, so that apsw's cache hashes less."""
+    """Name to statement; comments and line breaks go, so that apsw's cache hashes less. A
+    "{part}" becomes the block of that name that begins with "-- part:"."""
     found: dict[str, str] = {}
-    for block in re.split(r"^-- name: ", text, flags=re.MULTILINE)[1:]:
+    parts: dict[str, str] = {}
+    blocks = re.split(r"^-- (name|part): ", text, flags=re.MULTILINE)[1:]
+    for kind, block in zip(blocks[::2], blocks[1::2], strict=True):
         name, _, body = block.partition("\n")
         lines = (line.partition("-- ")[0].strip() for line in body.splitlines())
-        found[name.strip()] = " ".join(line for line in lines if line).rstrip(";")
+        whole = " ".join(line for line in lines if line).rstrip(";")
+        whole = re.sub(r"\{(\w+)\}", lambda part: parts[part[1]], whole)
+        (found if kind == "name" else parts)[name.strip()] = whole
     return found
 
 

@@ -40,12 +40,21 @@ class Misfold(NamedTuple):
     seq: int
 
 
-class IllegalMove(NamedTuple):
-    """A kind of transition that no job can make; `seq` is the first one."""
+class LooseLink(NamedTuple):
+    """A transition that does not lead to the job's previous one, or that its job does not lead
+    to though it is the newest."""
 
-    event: Event
+    seq: int
+    id: str
+
+
+class IllegalMove(NamedTuple):
+    """A kind of transition that no job can make; `seq` is the first one. `event` and `to_status`
+    are None if the table of moves has no such move at all."""
+
+    event: Event | None
     from_status: Status | None
-    to_status: Status
+    to_status: Status | None
     seq: int
 
 
@@ -101,6 +110,11 @@ class Audit:
         """Transitions that begin elsewhere than where the job was."""
         with here.inside, self._database.reading() as reader:
             return [BrokenChain._make(row) for row in rows_of(reader, "broken_chains", count=count)]
+
+    def loose_links(self, count: int) -> list[LooseLink]:
+        """Transitions that are not in the chain of their job."""
+        with here.inside, self._database.reading() as reader:
+            return [LooseLink._make(row) for row in rows_of(reader, "loose_links", count=count)]
 
     def misfolds(self, count: int) -> list[Misfold]:
         """Jobs whose counts, owner or error are not what their transitions add up to."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,7 +14,7 @@ from ..job import Job, Page
 from ..states import STATUSES, Status
 from ..threads.inside import here
 from .records import JobRow, found, page_of
-from .rows import queue_names, row_of, rows_of, value_of
+from .rows import newest_keys, queue_names, row_of, rows_of, value_of
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -44,26 +46,22 @@ class Jobs:
         before: int | None = None,
     ) -> Page:
         """The `count` newest jobs of these queues (none given: of all) and statuses."""
-        rows: list[JobRow] = []
+        last = before if before is not None else _LATEST
+        keys: list[int] = []
         with here.inside, self._database.snapshot() as reader:
             for queue in queues or queue_names(reader):
                 for status in statuses:
-                    some = rows_of(
-                        reader, "page", queue=queue, status=status, count=count + 1,
-                        before=before if before is not None else _LATEST,
-                    )  # fmt: skip
-                    rows += map(JobRow._make, some)
-        rows.sort(key=lambda row: -row.key)
-        return page_of(rows, count, self._database.path)
+                    keys += newest_keys(reader, queue, status, last, count + 1)
+            return self._page(reader, heapq.nlargest(count + 1, keys), count)
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
         """Like `page`, of one queue's jobs that are for `audience`, in all states."""
         with here.inside, self._database.snapshot() as reader:
             rows = rows_of(
-                reader, "page_of_audience", audience=audience, queue=queue, count=count + 1,
+                reader, "keys_of_audience", audience=audience, queue=queue, count=count + 1,
                 before=before if before is not None else _LATEST,
             )  # fmt: skip
-        return page_of(list(map(JobRow._make, rows)), count, self._database.path)
+            return self._page(reader, [key for (key,) in rows], count)
 
     def ids(self, prefix: str, count: int) -> list[str]:
         """The first `count` ids that begin with `prefix`, some hexadecimal digits."""
@@ -100,3 +98,7 @@ class Jobs:
         with here.inside, self._database.reading() as reader:
             due_at = value_of(reader, "next_due", queue=queue)
             return None if due_at is None else float(due_at)
+
+    def _page(self, reader: apsw.Connection, keys: Sequence[int], count: int) -> Page:
+        rows = rows_of(reader, "jobs", keys=json.dumps(keys))
+        return page_of(list(map(JobRow._make, rows)), count, self._database.path)

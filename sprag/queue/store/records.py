@@ -12,7 +12,7 @@ from .rows import Row, shown
 
 
 class JobRow(NamedTuple):
-    """The columns of the statements `job`, `page` and `page_of_audience`."""
+    """The columns of the statements `job` and `jobs`."""
 
     key: int
     id: str

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from ..sql.statements import STATEMENTS
+from ..states import Status
 
 Row = tuple[Any, ...]
 
@@ -49,6 +50,31 @@ def shown(row: Row) -> Row:
 def queue_names(connection: apsw.Connection) -> list[str]:
     """The names of all queues that have a job."""
     return [name for (name,) in rows_of(connection, "queues")]
+
+
+def newest_keys(
+    connection: apsw.Connection, queue: str, status: Status, before: int, count: int, low: int = 0
+) -> list[int]:
+    """The keys of jobs of one queue and status from `low` up to `before`, newest first."""
+    name = "queued_keys" if status == "queued" else "keys"
+    return _keys(connection, name, queue, status, before=before, low=low, count=count)
+
+
+def oldest_keys(
+    connection: apsw.Connection, queue: str, status: Status, after: int, high: int, count: int
+) -> list[int]:
+    """The keys of jobs of one queue and status after `after` up to `high`, oldest first."""
+    name = "queued_keys_upward" if status == "queued" else "keys_upward"
+    return _keys(connection, name, queue, status, after=after, high=high, count=count)
+
+
+def _keys(
+    connection: apsw.Connection, name: str, queue: str, status: Status, **bounds: int
+) -> list[int]:
+    bindings: dict[str, Any] = {"queue": queue, **bounds}
+    if status != "queued":
+        bindings["status"] = status
+    return [key for (key,) in rows_of(connection, name, **bindings)]
 
 
 @contextmanager

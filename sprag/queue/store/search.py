@@ -18,7 +18,16 @@ from ..job import Progress
 from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
-from .rows import Row, queue_names, row_of, rows_of, shown, value_of
+from .rows import (
+    Row,
+    newest_keys,
+    oldest_keys,
+    queue_names,
+    row_of,
+    rows_of,
+    shown,
+    value_of,
+)  # fmt: skip
 
 Order = Literal["newest", "oldest", "due", "longest"]
 Span = tuple[float, float]
@@ -193,8 +202,7 @@ def _downward(
 ) -> Iterator[int]:
     keys = [before]
     while keys:
-        bindings = {"queue": queue, "status": status, "low": low, "before": keys[-1]}
-        keys = [key for (key,) in rows_of(reader, "keys", count=_CHUNK, **bindings)]
+        keys = newest_keys(reader, queue, status, keys[-1], _CHUNK, low)
         yield from keys
 
 
@@ -203,8 +211,7 @@ def _upward(
 ) -> Iterator[int]:
     keys = [after]
     while keys:
-        bindings = {"queue": queue, "status": status, "after": keys[-1], "high": high}
-        keys = [key for (key,) in rows_of(reader, "keys_upward", count=_CHUNK, **bindings)]
+        keys = oldest_keys(reader, queue, status, keys[-1], high, _CHUNK)
         yield from keys
 
 
