@@ -59,8 +59,8 @@ def elsewhere(
             else:
                 handed_over = True
                 call.carry_out()
-    # Its thread may be there for a moment longer. Thread.join() takes a lock of Python's, so a signal
-    # handler that calls this in its midst would wait forever.
+    # Its thread may be there for a moment longer. Thread.join() takes a lock of Python's, so a
+    # signal handler that calls this in its midst would wait forever.
     if raised is not None:
         if call.went_well:
             elsewhere(what, undo)
