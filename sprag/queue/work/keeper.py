@@ -21,6 +21,7 @@ from ..threads.wakeup import Latch
 from ..watch.observer import Observers
 from .crew import Crew
 from .owner import Ownership
+from .space import SECONDS as SPACE_SECONDS
 from .space import Space
 
 log: Final = Log("sprag.queue")
@@ -28,7 +29,6 @@ log: Final = Log("sprag.queue")
 # How late this process may be in noticing another's commit or death, or a due time.
 TICK_SECONDS: Final = 0.05
 _PROGRESS_SECONDS: Final = 0.1
-_SPACE_SECONDS: Final = 1.0
 _COMPLAINT_SECONDS: Final = 10.0
 
 
@@ -101,7 +101,7 @@ class Keeper:
         self._promote()
         if owner is not None:
             self._recovery.sweep()
-        if self._space.in_use and self._every("space", _SPACE_SECONDS):
+        if self._space.in_use and self._every("space", SPACE_SECONDS):
             self._space.restore(self._crew.tickets)
         self._database.checkpoint()
 

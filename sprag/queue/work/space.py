@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,6 +17,9 @@ log: Final = Log("sprag.queue")
 
 R = TypeVar("R")
 
+SECONDS: Final = 1.0
+"""How long it is in use at least, once it is; and how often it is tried to set it aside again."""
+
 
 class Space:
     """While the space that was set aside is in use, no job is accepted, and none is started."""
@@ -25,6 +29,7 @@ class Space:
         self._folder = folder
         self._path = path
         self._reserve: Reserve | None = None
+        self._spent_at = 0.0
 
     def set_aside(self) -> None:
         """From now on there is some, if there can be."""
@@ -48,6 +53,7 @@ class Space:
     def spend(self) -> bool:
         """Use it. False if there is none left."""
         self._store.claiming = False
+        self._spent_at = time.monotonic()
         if self._reserve is None:
             return False
         log.error("the disk of %s is full: no job is started until there is room", self._path)
@@ -55,15 +61,18 @@ class Space:
 
     def for_certain(self, write: Callable[[], R]) -> R:
         """Write something that may use it."""
-        try:
-            return write()
-        except errors.DatabaseFull:
-            if not self.spend():
-                raise
-            return write()
+        while True:
+            try:
+                return write()
+            except errors.DatabaseFull:
+                if not self.spend():
+                    raise
 
     def restore(self, workers: Collection[Exchange]) -> None:
-        """Set it aside again, if there is room, and let these workers start jobs again."""
+        """Set it aside again, if there is room, and let these workers start jobs again. Not right
+        after it was spent: it would be taken from the very write that needs it."""
+        if time.monotonic() - self._spent_at < SECONDS:
+            return
         if self._reserve is not None and self._reserve.restore():
             log.warning("the disk of %s has room again: jobs are started", self._path)
             self._store.claiming = True
