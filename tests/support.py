@@ -222,6 +222,15 @@ def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def threads_left() -> list[str]:
+    """The queue's own threads that do not end. The one that has stopped a queue is there for a
+    moment more than the stop."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("sprag-")]
+    for thread in threads:
+        thread.join(DEADLINE)
+    return [thread.name for thread in threads if thread.is_alive()]
+
+
 def said(code: str | Path, *arguments: object) -> str:
     """What a program that must succeed printed, without the white space around it."""
     done = program(code, *arguments) if isinstance(code, Path) else python(code, *arguments)

@@ -33,6 +33,7 @@ from tests.support import (
     queue_class,
     raw,
     sql,
+    threads_left,
     wait,
     wait_until,
 )  # fmt: skip
@@ -176,11 +177,6 @@ def test_two_processes_share_the_work_and_each_keeps_to_its_bound(
 # ---------------------------------------------------------------- start and stop
 
 
-def no_thread_is_left() -> bool:
-    """The thread that stops a queue ends a moment after `stop`."""
-    return not any(thread.name.startswith("sprag-") for thread in threading.enumerate())
-
-
 def test_starting_and_stopping_hundreds_of_times_leaks_nothing_and_loses_nothing(
     make_queue: MakeQueue, database: Path
 ) -> None:
@@ -199,7 +195,7 @@ def test_starting_and_stopping_hundreds_of_times_leaks_nothing_and_loses_nothing
         if cycle % 3:
             queue.enqueue_many(range(1000, 1003))
         queue.stop()
-        wait_until(no_thread_is_left)
+        assert threads_left() == []
     assert open_files() == files
     assert list(Path(f"{database}-sprag").glob("*.lock")) == []
     counts = queue.start().counts()
@@ -224,7 +220,7 @@ def test_starting_and_stopping_an_async_queue_leaks_nothing(make_queue: MakeQueu
         queue.start()
         queue.enqueue(1)
         queue.stop()
-    wait_until(no_thread_is_left)
+    assert threads_left() == []
     assert open_files() == files
 
 

@@ -29,6 +29,7 @@ from tests.support import (
     raw,
     said,
     sql,
+    threads_left,
     until_interrupted,
     until_stopping,
     wait,
@@ -229,7 +230,7 @@ def test_without_threads_to_stop_them_queues_are_stopped_one_by_one(
     queues = [make_queue(until_interrupted, name=name).start() for name in ("one", "two")]
     monkeypatch.setattr(threading.Thread, "start", refused)
     stop_together(queues)
-    assert not [one for one in threading.enumerate() if one.name.startswith("sprag-")]
+    assert threads_left() == []
 
 
 def test_a_handler_that_stops_its_own_queue_is_told_at_once(make_queue: MakeQueue) -> None:

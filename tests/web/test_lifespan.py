@@ -19,7 +19,17 @@ from sprag.queue import DatabaseRefused, QueueClosed, QueueService
 from sprag.queue.roster import stop_together
 from sprag.web import App, StartupError
 from tests.client import TestClient, Visitor, call, served
-from tests.support import DEADLINE, Gate, child, finished, queue_class, said, sql, until_interrupted
+from tests.support import (
+    DEADLINE,
+    Gate,
+    child,
+    finished,
+    queue_class,
+    said,
+    sql,
+    threads_left,
+    until_interrupted,
+)  # fmt: skip
 from tests.web.conftest import SECRET, MakeApp, WritePackage, work
 
 ASKING = """
@@ -273,7 +283,7 @@ def test_a_start_that_is_interrupted_leaves_nothing_running(
         pytest.fail("it was entered")
     with pytest.raises(QueueClosed):
         _ = app.file
-    assert not [one for one in threading.enumerate() if one.name.startswith("sprag-")]
+    assert threads_left() == []
 
 
 def test_a_file_that_is_none_is_refused_at_the_start(make_app: MakeApp, database: Path) -> None:

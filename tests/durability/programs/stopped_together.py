@@ -55,4 +55,7 @@ try:
     stop_together(queues)
 except KeyboardInterrupt:
     left = [thread for thread in threading.enumerate() if thread.name.startswith("sprag-")]
+    for thread in left:
+        thread.join(30)  # the one that has stopped them is on its way out
+    left = [thread for thread in left if thread.is_alive()]
     print(*left, *[queue.get(job.id).status for queue, job in zip(queues, jobs, strict=True)])
