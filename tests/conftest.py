@@ -6,8 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from hypothesis import HealthCheck, settings
 import sprag
 from sprag.queue import QueueService
 from sprag.queue.threads.logs import settle
-from tests.support import DEADLINE, Handler, queue_class
+from tests.support import DEADLINE, Handler, queue_class, threads_left
 
 # A tree that works says nothing of a wheel that lacks a file.
 if not (sprag.__file__.startswith(sys.prefix) or os.environ.get("SPRAG_TEST_TREE")):
@@ -88,14 +86,10 @@ def _no_thread_left() -> Iterator[None]:
     """A thread that goes on after its queue was stopped is a bug, and would be taken for one of
     another test."""
     yield
-    left = [t for t in threading.enumerate() if t.name.startswith("sprag-")]
-    end = time.monotonic() + DEADLINE
-    for thread in left:
-        thread.join(max(end - time.monotonic(), 0))
-    stuck = [thread for thread in left if thread.is_alive()]
-    frames = sys._current_frames()
-    told = ["".join(traceback.format_stack(frames.get(t.ident or 0))) for t in stuck]
-    assert stuck == [], "\n".join(told)
+    if stuck := threads_left():
+        frames = sys._current_frames().values()
+        told = ["".join(traceback.format_stack(frame)) for frame in frames]
+        pytest.fail(f"{stuck} still run:\n" + "\n".join(told))
 
 
 class SettledLog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final, for types only

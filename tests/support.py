@@ -225,10 +225,16 @@ def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 def threads_left() -> list[str]:
     """The queue's own threads that do not end. The one that has stopped a queue is there for a
     moment more than the stop."""
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("sprag-")]
-    for thread in threads:
-        thread.join(DEADLINE)
-    return [thread.name for thread in threads if thread.is_alive()]
+    end = time.monotonic() + DEADLINE
+    while threads := [one for one in threading.enumerate() if one.name.startswith("sprag-")]:
+        if time.monotonic() > end:
+            break
+        for thread in threads:
+            if thread.ident is None:  # it is about to begin
+                threading.Event().wait(0.001)
+            else:
+                thread.join(max(end - time.monotonic(), 0))
+    return [thread.name for thread in threads]
 
 
 def said(code: str | Path, *arguments: object) -> str:

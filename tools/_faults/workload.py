@@ -108,7 +108,7 @@ class Pass:
             self._trigger.lift()
             threading.excepthook = hook
         for other in threading.enumerate():
-            if other not in before and other is not thread:
+            if other not in before and other is not thread and other.ident is not None:
                 other.join(DEADLINE)
                 if other.is_alive():
                     self.problems.append(f"{other.name} is left over:\n{_stacks()}")
