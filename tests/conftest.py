@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from _pytest.logging import LogCaptureHandler
 from hypothesis import HealthCheck, settings
 
 import sprag
@@ -90,6 +91,17 @@ def _no_thread_left() -> Iterator[None]:
         frames = sys._current_frames().values()
         told = ["".join(traceback.format_stack(frame)) for frame in frames]
         pytest.fail(f"{stuck} still run:\n" + "\n".join(told))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """The program's commands configure the log of their process, which is that of other tests."""
+    root, level, handlers = logging.root, logging.root.level, set(logging.root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in set(root.handlers) - handlers:
+        if not isinstance(handler, LogCaptureHandler):  # of pytest's, which has one for each phase
+            root.removeHandler(handler)
 
 
 class SettledLog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final, for types only
