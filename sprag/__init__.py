@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
+    from .queue import task as task
     from .web import ActionError as ActionError
     from .web import App as App
     from .web import Controller as Controller
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Backoff", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"),
+    **dict.fromkeys(
+        ("Backoff", "Job", "JobCancelled", "QueueError", "QueueService", "task"), "queue"
+    ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
     ),
@@ -49,6 +52,7 @@ __all__ = [
     "Upload",
     "__version__",
     "action",
+    "task",
 ]
 
 

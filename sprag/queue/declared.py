@@ -11,6 +11,7 @@ from .durations import Duration
 from .file.checkpoints import Durability
 from .lifecycle import Lifecycle
 from .options import OPTIONS, UNSET, Settings, settings_of, unknown
+from .tasks import Repertoire, tasks_of
 from .work.running import RunningJob, running_job
 
 LIFE: Final = "_sprag_life"
@@ -32,7 +33,8 @@ class _Inside:
             return self
         placed = definition.says(queue, DeclaredQueue, "database")
         handles = type(queue).handle_item is not DeclaredQueue.handle_item
-        life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
+        runs = Repertoire(tasks_of(type(queue)), handles)
+        life = Lifecycle(settings_of(queue), placed=placed, runs=runs)
         # One operation of a dict, so that two threads get the same object.
         made: Lifecycle = vars(queue).setdefault(LIFE, life)
         return made

@@ -17,23 +17,28 @@ from .store.tickets import Options
 def enqueue(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -> Job:
     """Check one job, store it and return it. Blocks until the commit has returned."""
     settings = life.settings
+    if life.runs.needs_task:
+        raise _without_task(life)
     options = options_of(settings, life.plain, given, "enqueue")
     text = encode(item, settings.max_payload_bytes)
     if job_id is None:
-        return _accept(life, options, [text])[0]
-    return _accept_once(life, options, checks.new_job_id(job_id), text)
+        return accept(life, options, [text])[0]
+    return accept_once(life, options, checks.new_job_id(job_id), text)
 
 
 def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> list[Job]:
     """Like `enqueue`, but for several jobs, in one commit."""
     settings = life.settings
+    if life.runs.needs_task:
+        raise _without_task(life)
     options = options_of(settings, life.plain, given, "enqueue_many")
     limit = settings.max_payload_bytes
     texts = [encode(item, limit, f"items[{n}]") for n, item in enumerate(items)]
-    return _accept(life, options, texts)
+    return accept(life, options, texts)
 
 
-def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
+def accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
+    """Store jobs with these items, which are checked and encoded."""
     ids = new_ids(len(texts))
     engine = life.open()
     engine.accepts()
@@ -45,6 +50,7 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
     alike = Job(
         "", options.queue, "queued", "", now, due_at, max_attempts=options.max_attempts,
         priority=options.priority, label=options.label, audience=options.audience,
+        task=options.task,
     )  # fmt: skip
     _id, queue, status, _item, *rest = alike
     return [
@@ -52,12 +58,22 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
     ]
 
 
-def _accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Job:
-    """Like `_accept`, but for one job whose id the caller chose. If a job has that id already, it
+def accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Job:
+    """Like `accept`, but for one job whose id the caller chose. If a job has that id already, it
     is returned as it is."""
     engine = life.open()
     engine.accepts()
     job = engine.store.enqueue_once(options, job_id, text)
-    if job.queue != options.queue or not same(job.item_json, text):
+    alike = (job.queue, job.task) == (options.queue, options.task)
+    if not alike or not same(job.item_json, text):
         raise errors.JobExists(job_id, job.queue)
     return job
+
+
+def _without_task(life: Lifecycle) -> errors.ConfigurationError:
+    tasks = [task.attribute for task in life.runs.tasks.values()]
+    return errors.ConfigurationError(
+        f"queue {life.settings.name!r} has tasks and no handle_item, so nothing would run this "
+        f"job: expected a call of one of its tasks ({', '.join(tasks)}), as in "
+        f"queue.{tasks[0]}.enqueue(…)"
+    )

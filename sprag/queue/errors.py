@@ -69,6 +69,17 @@ class PayloadTooLarge(PayloadError):
         self.limit = limit
 
 
+class ArgumentError(PayloadError, TypeError):
+    """Arguments that the signature of a task does not take; `task` is its name.
+
+    Raised by `enqueue`. In the history of a job, they do not fit the task as it is now.
+    """
+
+    def __init__(self, task: str, message: str, path: str = "") -> None:
+        super().__init__(message, path)
+        self.task = task
+
+
 class QueueFull(QueueError):
     """`max_queued` jobs are waiting already; nothing of this call was stored."""
 

@@ -71,8 +71,10 @@ class Job(NamedTuple):
     count against `max_attempts`, and `crashes` the number of processes that died
     while they ran the job. `error` is that of the latest failure, until the job
     moves on (`history()` has them all). `audience` says who may see the job, for
-    code that asks. `item_json` and `result_json` are the stored texts; `item` and
-    `result` decode them at each access.
+    code that asks. `task` is the name of the task that it belongs to, None for
+    `handle_item`; its item then has the arguments by name. `item_json` and
+    `result_json` are the stored texts; `item` and `result` decode them at each
+    access.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Job(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     audience: str | None = None
+    task: str | None = None
 
     @property
     def item(self) -> Any:
@@ -136,6 +139,7 @@ class Transition:
     error: JobError | None
     progress: Progress | None = None
     audience: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,7 @@ class Reported:
     attempt: int
     progress: Progress
     audience: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

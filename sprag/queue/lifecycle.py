@@ -6,9 +6,7 @@ may give its own attributes any name.
 
 from __future__ import annotations
 
-import functools
 import importlib
-import inspect
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from . import errors, rivals, roster
 from .offers import Offers
 from .options import Settings
 from .roster import Front
+from .tasks import Repertoire
 from .threads.elsewhere import elsewhere
 from .threads.inside import here, refuse_reentry
 from .threads.interrupts import Sigterm
@@ -42,14 +41,15 @@ class Calls(Protocol):
 class Lifecycle:
     """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
 
-    def __init__(self, settings: Settings, *, placed: bool, handles: bool) -> None:
-        """`placed`: the class or its construction names the file. `handles`: it has a handler."""
+    def __init__(self, settings: Settings, *, placed: bool, runs: Repertoire) -> None:
+        """`placed`: the class or its construction names the file. `runs`: what its class can."""
         self.placed = placed
+        self.runs = runs
         self.configure(settings)
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
-        self.offers = Offers(handles=handles)
+        self.offers = Offers(handles=runs.handles or bool(runs.tasks))
         self.sigterm = Sigterm()
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
@@ -202,17 +202,18 @@ class Lifecycle:
 
     def _start_workers(self, front: Front, engine: Engine) -> None:
         settings = self.settings
-        handler: Callable[[Any], Any] = front.handle_item
-        if inspect.iscoroutinefunction(handler):
-            # Not before a queue has async handlers: asyncio is a third of what an import costs.
-            coroutines: Any = importlib.import_module(".work.coroutines", __package__)
-            self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
-            handler = functools.partial(loop.call, handler)
+        handlers = self.runs.handlers(front, settings.backoff, self._handler_loop)
         engine.keep_watch()
         self.pool = WorkerPool(
-            engine, settings.name, settings.worker_count, handler, settings.backoff,
+            engine, settings.name, settings.worker_count, handlers, self.runs.names,
             settings.max_payload_bytes,
         )  # fmt: skip
+
+    def _handler_loop(self) -> HandlerLoop:
+        # Not before a queue has async handlers: asyncio is a third of what an import costs.
+        coroutines: Any = importlib.import_module(".work.coroutines", __package__)
+        self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
+        return loop
 
     # ------------------------------------------------------------ stop
 

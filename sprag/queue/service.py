@@ -79,11 +79,13 @@ class QueueService(AwaitableOperations):
         with ConfigurationError. If a class is defined again (a notebook's cell, a
         reloaded module), the queue of its earlier definition is stopped first.
         """
-        if type(self).handle_item is QueueService.handle_item:
+        life = self._sprag_life
+        if not (life.runs.handles or life.runs.tasks):
             raise errors.ConfigurationError(
-                f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
+                f"{type(self).__name__} has no handle_item(self, item) and no @task, so it cannot "
+                "run jobs"
             )
-        self._sprag_life.start(self)
+        life.start(self)
         return self
 
     def stop(self, grace: Duration | None = None) -> None:

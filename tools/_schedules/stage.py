@@ -21,6 +21,7 @@ from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange, Options
 from sprag.queue.work import engine as engine_module
 from sprag.queue.work import running
+from sprag.queue.work.execution import Handler
 from sprag.queue.work.running import RunningJob
 
 from . import primitives
@@ -87,9 +88,8 @@ class Scene:
     def workers(self, name: str, count: int, handler: Callable[[RunningJob], object]) -> Any:
         """Workers of a process: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
-        return WorkerPool(
-            self.engines[name], QUEUE, count, self.handler(handler), Backoff(0), 1 << 20
-        )
+        handlers = {None: Handler(self.handler(handler), Backoff(0))}
+        return WorkerPool(self.engines[name], QUEUE, count, handlers, None, 1 << 20)
 
     def actor(self, name: str, does: Callable[..., object], *args: Any, of: str = "") -> None:
         """Someone else who does something."""

@@ -14,7 +14,7 @@ from ..job import Job, Page
 from ..states import STATUSES, Status
 from ..threads.inside import here
 from .records import JobRow, found, page_of
-from .rows import newest_keys, queue_names, row_of, rows_of, value_of
+from .rows import newest_keys, queue_names, row_of, rows_of, shown, value_of
 
 _LATEST: Final = (1 << 63) - 1
 
@@ -92,6 +92,13 @@ class Jobs:
         with here.inside, self._database.reading() as reader:
             due_at = value_of(reader, "next_ready", queue=queue)
             return None if due_at is None else float(due_at)
+
+    def ready_by_task(self, queue: str, most: int) -> dict[str | None, int]:
+        """How many jobs of each task of the queue can start, each counted up to `most`; those of
+        None belong to no task."""
+        with here.inside, self._database.reading() as reader:
+            rows = rows_of(reader, "ready_by_task", queue=queue, most=most)
+        return {shown((task,))[0]: count for task, count in rows if count}
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""

@@ -15,6 +15,7 @@ from ..states import Status
 from .rows import Row, changed_by, row_of, rows_of, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
+_NO_TASK: Final = "[null]"
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -56,6 +57,7 @@ def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequ
         "enqueue",
         jobs=apsw.carray(tuple(rows)),
         queue=options.queue,
+        task=options.task,
         priority=options.priority,
         max_attempts=options.max_attempts,
         max_crashes=options.max_crashes,
@@ -137,10 +139,24 @@ class Unclaimable(Exception):
         self.queue = queue
 
 
-def claim(connection: apsw.Connection, now: float, queue: str, count: int, owner: int) -> list[Run]:
-    """Start the next jobs of a queue, at most `count`. Raises Unclaimable."""
+def claim(
+    connection: apsw.Connection,
+    now: float,
+    queue: str,
+    count: int,
+    owner: int,
+    tasks: str | None = None,
+) -> list[Run]:
+    """Start the next jobs of a queue, at most `count`: those of `tasks`, or those that belong to no
+    task. Raises Unclaimable."""
     try:
-        rows = rows_of(connection, "claim", queue=queue, count=count, owner=owner, now=now)
+        if tasks is None:
+            rows = rows_of(connection, "claim", queue=queue, count=count, owner=owner, now=now)
+        else:
+            rows = rows_of(
+                connection, "claim_tasks", queue=queue, tasks=tasks, count=count, owner=owner,
+                now=now,
+            )  # fmt: skip
     except ENVIRONMENT:
         raise
     except (apsw.Error, UnicodeError) as error:
@@ -148,9 +164,12 @@ def claim(connection: apsw.Connection, now: float, queue: str, count: int, owner
     return list(map(Run._make, rows))
 
 
-def ready(connection: apsw.Connection, queue: str, count: int) -> list[int]:
-    """The keys of the next jobs of a queue, at most `count`."""
-    return [key for (key,) in rows_of(connection, "ready", queue=queue, count=count)]
+def claimable(
+    connection: apsw.Connection, queue: str, count: int, tasks: str | None = None
+) -> list[int]:
+    """The keys of the jobs that `claim` would start next, at most `count`."""
+    rows = rows_of(connection, "claimable", queue=queue, count=count, tasks=tasks or _NO_TASK)
+    return [key for (key,) in rows]
 
 
 def start(connection: apsw.Connection, now: float, key: int, owner: int) -> Run | None:

@@ -36,6 +36,7 @@ class JobRow(NamedTuple):
     message: str | None
     reported: int | None
     audience: str | None
+    task: str | None
 
 
 class _MoveRow(NamedTuple):
@@ -59,6 +60,7 @@ class _MoveRow(NamedTuple):
     message: str | None = None
     reported: int | None = None
     audience: str | None = None
+    task: str | None = None
 
 
 class _ProgressRow(NamedTuple):
@@ -75,6 +77,7 @@ class _ProgressRow(NamedTuple):
     percent: float | None
     message: str | None
     audience: str | None
+    task: str | None
 
 
 def job_of(it: JobRow, path: str) -> Job:
@@ -82,7 +85,7 @@ def job_of(it: JobRow, path: str) -> Job:
     _check(
         path,
         texts=(it.id, it.queue, it.status, it.item),
-        others=(it.result, it.error, it.label, it.audience),
+        others=(it.result, it.error, it.label, it.audience, it.task),
         numbers=(it.created_at, it.due_at, it.attempt, it.max_attempts, it.crashes, it.priority),
     )
     return Job(
@@ -103,6 +106,7 @@ def job_of(it: JobRow, path: str) -> Job:
         started_at=it.started_at,
         finished_at=it.moved_at if it.status in TERMINAL else None,
         audience=it.audience,
+        task=it.task,
     )
 
 
@@ -137,7 +141,7 @@ def transition_of(row: Row, path: str) -> Transition:
     )
     return Transition(
         it.seq, it.id, it.queue, it.event, it.from_status, it.to_status, it.attempt, it.owner,
-        it.at, it.due_at, JobError.from_json(it.error), _progress_of(it), it.audience,
+        it.at, it.due_at, JobError.from_json(it.error), _progress_of(it), it.audience, it.task,
     )  # fmt: skip
 
 
@@ -145,7 +149,9 @@ def reported_of(row: Row) -> Reported:
     """The progress of a row."""
     it = _ProgressRow._make(shown(row))
     said = Progress(it.current, it.total, it.percent, it.message)
-    return Reported(it.tick, it.seq, it.id, it.queue, it.status, it.attempt, said, it.audience)
+    return Reported(
+        it.tick, it.seq, it.id, it.queue, it.status, it.attempt, said, it.audience, it.task
+    )
 
 
 def damaged(path: str) -> errors.DatabaseCorrupt:

@@ -78,7 +78,7 @@ class HandlerLoop:
             with suppress(RuntimeError):  # the loop is closed, so the handler has ended
                 loop.call_soon_threadsafe(ask)
 
-        job.interrupted, job.task = interrupted, task
+        job.interrupted, job.asyncio_task = interrupted, task
         try:
             job.check_cancelled()  # while it waited for the loop, and could not be asked
             return await handler(item), None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-from ..backoff import Backoff
 from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
 from ..store.tickets import Exchange, Outcome, Run
 from ..threads.elsewhere import PIECE_SECONDS
@@ -19,7 +18,7 @@ from ..threads.inside import here
 from ..threads.logs import Log, write_here
 from . import running
 from .engine import Engine
-from .execution import execute, lesser
+from .execution import Handler, execute, lesser
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
@@ -30,24 +29,27 @@ _RETRY_SECONDS: Final = (0.05, 5.0)
 
 
 class WorkerPool:
-    """`count` threads that run the jobs of `queue`. Made for one start and one stop."""
+    """`count` threads that run the jobs of `queue`. Made for one start and one stop.
+
+    `handlers` are by task, that of None for jobs that belong to none. `tasks` has their names as
+    the claim takes them.
+    """
 
     def __init__(
         self,
         engine: Engine,
         queue: str,
         count: int,
-        handler: Callable[[Any], Any],
-        backoff: Backoff,
+        handlers: Mapping[str | None, Handler],
+        tasks: str | None,
         max_result_bytes: int,
     ) -> None:
         self._engine = engine
         self._queue = queue
-        self._handler = handler
-        self._backoff = backoff
+        self._handlers = handlers
         self._max_result_bytes = max_result_bytes
         owner = engine.ownership.take()
-        self._tickets = [Exchange(queue, owner) for _ in range(count)]
+        self._tickets = [Exchange(queue, owner, tasks) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
         self._graces: dict[object, float] = {}
         engine.admit(self._tickets, queue)
@@ -144,7 +146,8 @@ class WorkerPool:
                         # Dealt at the moment of dismissal: no handler begins any more.
                         outcome = Outcome(run, "release")
                     else:
-                        outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
+                        handler = self._handlers[run.task]  # no other task is claimed
+                        outcome = execute(job, handler, self._max_result_bytes)
                         if outcome.event == "release":
                             engine.crew.dismiss(self._tickets)  # the process may be ending: no more
                 finally:

@@ -24,6 +24,7 @@ class RunningJob:
         "_interrupt",
         "_on_report",
         "_report",
+        "asyncio_task",
         "attempt",
         "id",
         "interrupted",
@@ -37,6 +38,7 @@ class RunningJob:
         self.run = run
         self.id: str = run.id
         self.queue: str = queue
+        self.task: str | None = run.task
         self.attempt: int = run.attempt
         self._on_report = on_report
         self._report: tuple[Any, ...] | None = None
@@ -45,7 +47,7 @@ class RunningJob:
         """Called when the job is asked to give way: an event loop sets it, to cancel a task."""
         # For `deadlock`: the thread that runs a plain handler, or waits for an async one; its task.
         self.thread: int | None = None
-        self.task: object = None
+        self.asyncio_task: object = None
 
     @property
     def item(self) -> Any:
