@@ -608,6 +608,10 @@ LIMIT :count;
 SELECT move.event, move.source, move.target, min(journal.seq)
 FROM journal LEFT JOIN move ON move.id = journal.move GROUP BY journal.move;
 
+-- name: rules
+-- The table of moves.
+SELECT id, event, source, target, starts, attempts, crashes, afresh FROM move ORDER BY id;
+
 -- name: misfits
 -- Transitions whose attempt, owner or error do not follow from those before; at most :count. A
 -- life ends with its requeue.
