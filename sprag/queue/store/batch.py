@@ -166,7 +166,7 @@ class Batches:
             return False
         if self._dealer.is_idle(ticket.options.queue):
             return False
-        moves.insert(writer, now, ticket.options, ticket.rows)
+        moves.insert(writer, now, ticket.options, ticket.ids, ticket.items)
         ticket.at = now
         ticket.done = True
         self._on_commit(())

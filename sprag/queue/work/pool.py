@@ -93,7 +93,7 @@ class WorkerPool:
         # that never look, the release from here, so that another process may have the jobs.
         begun = time.monotonic()
         self.hurry(grace_seconds, self)
-        self._engine.crew.dismiss(self._tickets)
+        self._engine.store.dismiss(self._tickets)
         self._spend_grace()
         for job in tuple(self._jobs.values()):
             job.interrupt(JobReleased)
@@ -149,7 +149,8 @@ class WorkerPool:
                         handler = self._handlers[run.task]  # no other task is claimed
                         outcome = execute(job, handler, self._max_result_bytes)
                         if outcome.event == "release":
-                            engine.crew.dismiss(self._tickets)  # the process may be ending: no more
+                            # The process may be ending: no more.
+                            engine.store.dismiss(self._tickets)
                 finally:
                     del self._jobs[ticket]
                     del engine.crew.running[run.key, run.starts]
