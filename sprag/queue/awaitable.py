@@ -11,17 +11,18 @@ import importlib
 from collections.abc import Iterable
 from typing import Any, Unpack
 
+from .declared import Item, Result
 from .durations import Duration
 from .job import Job
 from .operations import QueueOperations
 from .options import JobOptions
 
 
-class AwaitableOperations(QueueOperations):
+class AwaitableOperations(QueueOperations[Item, Result]):
     """The calls of a `QueueService` that await instead of blocking."""
 
     async def aenqueue(
-        self, item: Any, *, job_id: str | None = None, **options: Unpack[JobOptions]
+        self, item: Item, *, job_id: str | None = None, **options: Unpack[JobOptions]
     ) -> Job:
         """Like `enqueue`, but awaitable: it does not block asyncio's event loop.
 
@@ -33,7 +34,9 @@ class AwaitableOperations(QueueOperations):
         made: Job = await for_loops().calls_of(self._sprag_life).write(call)
         return made
 
-    async def aenqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
+    async def aenqueue_many(
+        self, items: Iterable[Item], **options: Unpack[JobOptions]
+    ) -> list[Job]:
         """Like `enqueue_many`, but awaitable. `items` is read in another thread."""
         call = functools.partial(self.enqueue_many, items, **options)
         made: list[Job] = await for_loops().calls_of(self._sprag_life).write(call)

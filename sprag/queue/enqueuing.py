@@ -11,6 +11,8 @@ from .job import Job
 from .lifecycle import Lifecycle
 from .options import JobOptions, options_of
 from .payload.codec import encode, encode_each, same
+from .signature.containers import read_by, written
+from .signature.models import Form
 from .store.tickets import Options
 
 
@@ -20,7 +22,8 @@ def enqueue(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -
     if life.runs.needs_task:
         raise _without_task(life)
     options = options_of(settings, life.plain, given, "enqueue")
-    text = encode(item, settings.max_payload_bytes)
+    form = life.runs.item
+    text = encode(_stored(item, form, "item") if form.read else item, settings.max_payload_bytes)
     if job_id is None:
         return accept(life, options, [text])[0]
     return accept_once(life, options, checks.new_job_id(job_id), text)
@@ -32,8 +35,23 @@ def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> li
     if life.runs.needs_task:
         raise _without_task(life)
     options = options_of(settings, life.plain, given, "enqueue_many")
-    limit = settings.max_payload_bytes
+    limit, form = settings.max_payload_bytes, life.runs.item
+    if form.read:
+        items = (_stored(item, form, f"items[{n}]") for n, item in enumerate(items))
     return accept(life, options, encode_each(items, limit, "items"))
+
+
+def enqueue_named(
+    life: Lifecycle, task: str, items: Iterable[Any], job_id: str | None, given: JobOptions
+) -> list[Job]:
+    """Like `enqueue_many`, for a task by its name, which the queue's class need not have. Each item
+    has the arguments by name; whoever runs the job checks whether they fit."""
+    plain = life.plain._replace(task=checks.task_name("task", task))
+    options = options_of(life.settings, plain, given, "enqueue")
+    texts = encode_each(items, life.settings.max_payload_bytes, "items")
+    if job_id is None:
+        return accept(life, options, texts)
+    return [accept_once(life, options, checks.new_job_id(job_id), text) for text in texts]
 
 
 def accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
@@ -72,6 +90,11 @@ def accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Jo
     if not alike or not same(job.item_json, text):
         raise errors.JobExists(job_id, job.queue)
     return job
+
+
+def _stored(item: Any, form: Form, path: str) -> Any:
+    """What the codec is to store of an item that the class says the type of."""
+    return written(form, read_by(form, item, path), path)
 
 
 def _without_task(life: Lifecycle) -> errors.ConfigurationError:

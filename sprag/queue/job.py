@@ -123,7 +123,7 @@ class Transition:
 
     `seq` grows by one with every transition of the file. `attempt` is the one
     that the event belongs to, and `owner` the process that ran it, if any. Only
-    subscribers get `audience` and `progress`, the latest of the current run.
+    subscribers get `audience`, `task` and `progress`, the latest of the current run.
     """
 
     seq: int

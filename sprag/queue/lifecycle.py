@@ -49,7 +49,7 @@ class Lifecycle:
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
-        self.offers = Offers(handles=runs.handles or bool(runs.tasks))
+        self.offers = Offers(handles=bool(runs))
         self.sigterm = Sigterm()
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()

@@ -73,7 +73,8 @@ def _is_same(new: type, old: type) -> bool:
 # What Python itself puts into each class.
 _NOT_PARTS: Final = frozenset(
     ["__dict__", "__weakref__", "__slotnames__", "__annotations__", "__annotate__",
-     "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"]
+     "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl",
+     "__orig_bases__", "__parameters__"]
 )  # fmt: skip
 
 

@@ -181,8 +181,7 @@ class Task(Generic[P, C, R]):
     def _bound(self, call: object) -> Bound:
         if not isinstance(call, TaskCall) or call._task is not self._task:
             raise ConfigurationError(
-                f"enqueue_many: expected what {self._task.attribute}.args(…) returns, "
-                f"got {call!r}"
+                f"enqueue_many: expected what {self._task.attribute}.args(…) returns, got {call!r}"
             )
         return dict(call._bound)
 

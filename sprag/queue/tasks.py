@@ -13,6 +13,7 @@ from .errors import ConfigurationError, shown
 from .options import TaskSettings
 from .signature.annotations import signature_of
 from .signature.arguments import Arguments
+from .signature.models import ANYTHING, Convert, Form
 from .work.execution import Handler
 
 if TYPE_CHECKING:
@@ -71,10 +72,16 @@ class TaskDefinition:
 
 class Repertoire(NamedTuple):
     """What a class can run: its tasks, by name, and jobs that belong to none if it `handles`
-    them."""
+    them, whose items and results have these forms."""
 
     tasks: Mapping[str, TaskDefinition]
     handles: bool
+    item: Form = ANYTHING
+    result: Form = ANYTHING
+
+    def __bool__(self) -> bool:
+        """True if it runs any jobs."""
+        return self.handles or bool(self.tasks)
 
     @property
     def needs_task(self) -> bool:
@@ -101,12 +108,26 @@ class Repertoire(NamedTuple):
 
         found: dict[str | None, Handler] = {}
         if self.handles:
-            found[None] = Handler(waited_for(front.handle_item), backoff)
+            handler = _reading(front.handle_item, self.item.read)
+            found[None] = Handler(waited_for(handler), backoff, self.result.write)
         for name, task in self.tasks.items():
             call = waited_for(task.handler(front))
             write = task.arguments.result.write
             found[name] = Handler(call, task.settings.backoff or backoff, write)
         return found
+
+
+def _reading(handler: Callable[[Any], Any], read: Convert | None) -> Callable[[Any], Any]:
+    """The handler, for items as they are stored."""
+    if read is None:
+        return handler
+    if inspect.iscoroutinefunction(handler):
+
+        async def run_async(item: Any) -> Any:
+            return await handler(read(item, "item"))
+
+        return run_async
+    return lambda item: handler(read(item, "item"))
 
 
 def tasks_of(kind: type) -> dict[str, TaskDefinition]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydantic
 import pytest
 
 from sprag.queue import (
@@ -35,7 +34,8 @@ class Color(enum.Enum):
     BLUE = "blue"
 
 
-class Receipt(pydantic.BaseModel):
+@dataclass
+class Receipt:
     order_id: int
     color: Color = Color.RED
 

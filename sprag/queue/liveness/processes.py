@@ -56,9 +56,7 @@ def processes_of(store: Store, folder: Path) -> list[Process]:
         if id_ in present:
             state, *why = states[id_]
             found.append(
-                Process(
-                    id_, state, held.get(id_, 0), pid, host, at, token, workers, tasks, *why
-                )
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, workers, tasks, *why)
             )
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
 

@@ -126,8 +126,10 @@ def _named_tuple(kind: Any) -> Form:
     forms = functools.cache(lambda: _forms_of(kind, kind._fields))
 
     def read(value: Any, path: str) -> Any:
-        if type(value) not in (list, tuple):
+        if isinstance(value, kind):
             return value
+        if type(value) not in (list, tuple):
+            raise refused(path, f"a {kind.__name__}", value)
         try:
             return kind(*(
                 read_by(form, entry, f"{path}.{name}")
@@ -186,8 +188,10 @@ def _dataclass(kind: Any) -> Form:
     forms = functools.cache(lambda: _forms_of(kind, fields))
 
     def read(value: Any, path: str) -> Any:
-        if type(value) is not dict:
+        if isinstance(value, kind):
             return value
+        if type(value) is not dict:
+            raise refused(path, f"a {kind.__name__}", value)
         for name in value:
             if name not in fields:
                 raise PayloadError(f"{path} has {shown(name)}, which {kind.__name__} lacks", path)

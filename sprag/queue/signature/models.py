@@ -193,8 +193,10 @@ def _from_json(kind: type, reader: Callable[[Any], Any]) -> Form:
     plain = (int, float) if kind is timedelta else (int, str) if kind is Decimal else (str,)
 
     def read(value: Any, path: str) -> Any:
-        if type(value) not in plain:
+        if isinstance(value, kind):
             return value
+        if type(value) not in plain:
+            raise refused(path, f"a {kind.__name__}", value)
         try:
             return reader(value)
         except (ValueError, ArithmeticError) as error:

@@ -344,6 +344,11 @@ RETURNING key;
 -- The jobs with the keys in the JSON array :keys, newest first.
 {job_row} WHERE job.key IN (SELECT value FROM json_each(:keys)) ORDER BY job.key DESC;
 
+-- name: keys_of_tasks
+-- Which of the keys in the JSON array :keys are of jobs of the tasks in :tasks, another one.
+SELECT key FROM job WHERE key IN (SELECT value FROM json_each(:keys))
+   AND task IN (SELECT value FROM json_each(:tasks));
+
 -- name: going
 -- Which of these jobs have not ended. :ids is a carray of texts.
 SELECT job.id
@@ -441,7 +446,7 @@ ORDER BY transition.seq DESC LIMIT :count;
 
 -- name: glance
 -- The matching jobs among those whose keys are in the JSON array :keys. Long texts are cut at :cut
--- characters. :pattern NULL matches all, as does :states (a JSON array) NULL; :ended_from NULL also
+-- characters. :pattern NULL matches all, as do :states and :tasks (JSON arrays) NULL; :ended_from NULL also
 -- matches what has not ended. :lost has the owners that are dead. Texts come as bytes: one that
 -- is not UTF-8, from another program, must not hide the others.
 SELECT * FROM (
@@ -459,12 +464,13 @@ SELECT * FROM (
                 WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
                 ELSE iif(job.attempt > 0, 'retrying', 'scheduled') END AS state,
            progress.current, progress.total, progress.percent,
-           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
+           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job, CAST(job.task AS BLOB)
     FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
     WHERE job.key IN (SELECT value FROM json_each(:keys))
       AND job.created_at >= :accepted_from AND job.created_at < :accepted_until
       AND (:ended_from IS NULL OR job.status IN ('completed', 'failed', 'cancelled')
            AND job.moved_at >= :ended_from AND job.moved_at < :ended_until)
+      AND (:tasks IS NULL OR job.task IN (SELECT value FROM json_each(:tasks)))
       AND (:pattern IS NULL OR job.label LIKE :pattern ESCAPE '\'
            OR job.item LIKE :pattern ESCAPE '\' OR job.error ->> 'type' LIKE :pattern ESCAPE '\'
            OR job.error ->> 'message' LIKE :pattern ESCAPE '\'

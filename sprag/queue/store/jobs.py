@@ -17,6 +17,7 @@ from .records import JobRow, found, page_of
 from .rows import newest_keys, queue_names, row_of, rows_of, shown, value_of
 
 _LATEST: Final = (1 << 63) - 1
+_CHUNK: Final = 1000
 
 
 class Jobs:
@@ -44,14 +45,16 @@ class Jobs:
         statuses: Sequence[Status],
         count: int,
         before: int | None = None,
+        tasks: Sequence[str] = (),
     ) -> Page:
-        """The `count` newest jobs of these queues (none given: of all) and statuses."""
+        """The `count` newest jobs of these queues, statuses and tasks; no queues or tasks given: of
+        all."""
         last = before if before is not None else _LATEST
         keys: list[int] = []
         with here.inside, self._database.snapshot() as reader:
             for queue in queues or queue_names(reader):
                 for status in statuses:
-                    keys += newest_keys(reader, queue, status, last, count + 1)
+                    keys += _newest(reader, queue, status, last, count + 1, tasks)
             return self._page(reader, heapq.nlargest(count + 1, keys), count)
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
@@ -109,3 +112,23 @@ class Jobs:
     def _page(self, reader: apsw.Connection, keys: Sequence[int], count: int) -> Page:
         rows = rows_of(reader, "jobs", keys=json.dumps(keys))
         return page_of(list(map(JobRow._make, rows)), count, self._database.path)
+
+
+def _newest(
+    reader: apsw.Connection,
+    queue: str,
+    status: Status,
+    before: int,
+    count: int,
+    tasks: Sequence[str],
+) -> list[int]:
+    """The keys of the newest jobs of these tasks; none given: of all."""
+    if not tasks:
+        return newest_keys(reader, queue, status, before, count)
+    found: list[int] = []
+    names = json.dumps(tuple(tasks))
+    while len(found) < count and (keys := newest_keys(reader, queue, status, before, _CHUNK)):
+        before = keys[-1]
+        rows = rows_of(reader, "keys_of_tasks", keys=json.dumps(keys), tasks=names)
+        found += sorted((key for (key,) in rows), reverse=True)
+    return found[:count]

@@ -32,6 +32,7 @@ class Model:
     owner: Owner | None = None
     events: list[str] = field(default_factory=lambda: ["enqueue"])
     progress: float | None = None
+    task: str | None = None
 
     def move(self, event: Event, now: float, owner: Owner | None = None) -> None:
         """Take a move that must be possible; `owner` is who starts it."""
