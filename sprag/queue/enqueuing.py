@@ -46,6 +46,8 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
         ids[0], options.queue, "queued", texts[0], now, due_at, max_attempts=options.max_attempts,
         priority=options.priority, label=options.label, audience=options.audience,
     )  # fmt: skip
+    if len(ids) == 1:
+        return [first]
     # By name once: for a thousand jobs that would take longer than their ids.
     _id, queue, status, _item, *rest = first
     make = tuple.__new__

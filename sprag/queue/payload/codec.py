@@ -64,6 +64,8 @@ def encode(value: object, limit: int, root: str = "item") -> str:
     except ValueError as error:
         # An int of more digits than Python converts to text (sys.set_int_max_str_digits).
         raise PayloadError(f"{root} cannot be stored: {error}", root) from error
+    if text.isascii() and len(text) <= limit:
+        return text
     return _measured(text, value, limit, root)
 
 
