@@ -70,6 +70,8 @@ def accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]
         priority=options.priority, label=options.label, audience=options.audience,
         task=options.task,
     )  # fmt: skip
+    if len(ids) == 1:
+        return [first]
     # By name once: for a thousand jobs that would take longer than their ids.
     _id, queue, status, _item, *rest = first
     make = tuple.__new__

@@ -119,11 +119,21 @@ def new_rows(count: int) -> tuple[str, ...]:
 
 
 def enqueued(rows: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters that accept `rows`; NULL for whatever else the statement may take."""
+    """The parameters that accept `rows`."""
+    return {**_asked(), "jobs": apsw.carray(rows)}
+
+
+def enqueued_alone(row: str) -> tuple[Any, ...]:
+    """The parameters that accept one row, as the product passes them: in their order."""
+    bindings = {**_asked(), "id": row[:32], "item": row[32:]}
+    return tuple(bindings[name] for name in PARAMETERS)
+
+
+def _asked() -> dict[str, Any]:
+    """The options of a job; NULL for whatever else the statement may take."""
     now = time.time()
     return {
         **dict.fromkeys(PARAMETERS),
-        "jobs": apsw.carray(rows),
         "queue": QUEUE,
         "priority": 0,
         "max_attempts": 1,
@@ -132,12 +142,6 @@ def enqueued(rows: tuple[str, ...]) -> dict[str, Any]:
         "now": now,
         "due_at": now,
     }
-
-
-def enqueued_alone(row: str) -> tuple[Any, ...]:
-    """The parameters that accept one row, as the product passes them: in their order."""
-    bindings = {**enqueued(()), "id": row[:32], "item": row[32:]}
-    return tuple(bindings[name] for name in PARAMETERS)
 
 
 def claimed(count: int) -> dict[str, Any]:
