@@ -63,7 +63,6 @@ FOREIGN: Final[Mapping[str, str]] = {
     "maxpending": "max_queued",
     "queuesize": "max_queued",
     "maxpayload": "max_payload_bytes",
-    "graceperiod": "grace_seconds",
     "shutdowntimeout": "grace_seconds",
     "stoptimeout": "grace_seconds",
     "busytimeout": "busy_seconds",

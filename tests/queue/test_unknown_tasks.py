@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import Job, QueueService, task
+from sprag.queue import Job, QueueService, WaitTimeout, task
 from sprag.queue.operators import QueueFile, waiting_for, words_of_task
 from sprag.queue.service import life_of
 from sprag.queue.work.attendance import MOST
@@ -93,6 +93,8 @@ def test_a_new_task_waits_through_a_deploy_and_costs_no_attempt(mail: Mail, data
         assert not file.is_unknown("mail", "old")
         assert file.is_unknown("mail", None)
         assert file.unattended() == {}
+        with pytest.raises(WaitTimeout, match="still queued after 0 s: no process here knows task"):
+            mail.wait(job.id, 0)
         _newer, pid = running(stack, database, "old", "new")
         (done,) = finished(mail, job)
         assert (done.result, done.attempt) == ([pid, "new", 7], 1)

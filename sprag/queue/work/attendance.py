@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import QueueError
+from ..job import Job
 from ..liveness.processes import Process, processes_of
 from ..store.store import Store
 from .engine import Engine
@@ -71,6 +72,17 @@ def is_run_elsewhere(engine: Engine, queue: str) -> bool:
         if process.id != engine.owner
     ]
     return _is_run(queue, others, engine.store.clock())
+
+
+def why_it_waits(engine: Engine, job: Job) -> str | None:
+    """What is said of a queued job whose task no process knows; None if that cannot be read."""
+    try:
+        unknown = job.status == "queued" and is_unknown(
+            engine.store, engine.folder, job.queue, job.task
+        )
+    except QueueError:
+        return None
+    return words_of_task(job.task) if unknown else None
 
 
 def words(count: int) -> str:
