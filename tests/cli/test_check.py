@@ -53,7 +53,8 @@ def test_a_living_owner_is_listed_with_what_it_runs(
         assert (owner["state"], owner["pid"], owner["jobs"]) == ("alive", pid, 1)
         assert owner["advice"] == ""
         assert set(owner) == {
-            "id", "state", "jobs", "pid", "host", "started_at", "workers", "reason", "advice",
+            "id", "state", "jobs", "pid", "host", "started_at", "workers", "tasks", "reason",
+            "advice",
         }  # fmt: skip
         assert str(pid) in sprag("check").out
 

@@ -93,7 +93,7 @@ class Jobs:
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
         with here.inside, self._database.reading() as reader:
-            due_at = value_of(reader, "next_ready", queue=queue)
+            due_at = value_of(reader, "next_ready", queue=queue, count=1)
             return None if due_at is None else float(due_at)
 
     def ready_by_task(self, queue: str, most: int) -> dict[str | None, int]:
