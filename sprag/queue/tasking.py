@@ -72,7 +72,7 @@ class Task(Generic[P, C, R]):
     it in a worker. `name` is what jobs call it.
     """
 
-    __slots__ = ("__wrapped__", "_job_id", "_options", "_queue", "_task", "name")
+    __slots__ = ("_job_id", "_options", "_queue", "_task", "name")
 
     def __init__(
         self,
@@ -82,7 +82,6 @@ class Task(Generic[P, C, R]):
         job_id: str | None = None,
     ) -> None:
         self.name: str = task.name
-        self.__wrapped__ = task.function
         self._queue = queue
         self._task = task
         self._options: JobOptions = {} if options is None else options
