@@ -89,7 +89,7 @@ class Owners:
             rows = rows_of(reader, "owners")
         owners = map(_OwnerRow._make, rows)
         return [
-            Owner(*owner[:-2], json.loads(owner.workers), json.loads(owner.tasks))
+            Owner(*owner[:-2], json.loads(owner.workers), _lists(json.loads(owner.tasks)))
             for owner in owners
         ]
 
@@ -153,6 +153,11 @@ class Owners:
             return released
 
         return self._write(run, lasting=True)  # as in `recover`
+
+
+def _lists(tasks: dict[str, Any]) -> dict[str, list[str | None]]:
+    """What is a list of names; another program may have written anything."""
+    return {queue: names for queue, names in tasks.items() if isinstance(names, list)}
 
 
 def _recover(connection: apsw.Connection, now: float, owner: int) -> list[Recovered]:
