@@ -365,6 +365,49 @@ def test_outcomes_new_jobs_and_claims_of_a_batch_share_a_commit(
     assert bench.store.database.version() == before + 1
 
 
+def enqueues(*options: Options, item: str = "1") -> list[Enqueue]:
+    return [Enqueue(each, new_ids(1), [item]) for each in options]
+
+
+@pytest.mark.parametrize(
+    ("priorities", "expected"),
+    [
+        ((0,), ["INSERT"]),
+        ((0, 0, 0), ["INSERT"]),
+        ((0, 1, 0), ["BEGIN", *["INSERT"] * 2, "COMMIT"]),
+    ],
+)
+def test_new_jobs_that_are_alike_are_one_statement(
+    bench: Bench, priorities: tuple[int, ...], expected: list[str]
+) -> None:
+    said: list[str] = []
+
+    def trace(_cursor: Any, statement: str, _bindings: Any) -> bool:
+        said.append(
+            statement.removeprefix("WITH jobs AS (SELECT rowid, value FROM carray(:jobs)) ")
+        )
+        return True
+
+    batch = enqueues(*(Options("work", priority=priority) for priority in priorities))
+    bench.store.database.writer.exec_trace = trace
+    bench.store._batches.write([*batch])
+    assert [statement.partition(" ")[0] for statement in said] == expected
+    assert all(ticket.done and ticket.at == bench.clock.now for ticket in batch)
+    made = {bench.store.jobs.get(ticket.ids[0]).priority: ticket for ticket in batch}
+    assert set(made) == set(priorities)
+    assert bench.store.jobs.counts("work")["work"]["queued"] == len(batch)
+
+
+def test_a_new_job_that_cannot_be_stored_keeps_none_of_those_beside_it_from_it(
+    bench: Bench,
+) -> None:
+    [good, other], [bad] = enqueues(*[Options("work")] * 2), enqueues(Options("work"), item="no")
+    bench.store._batches.write([good, bad, other])
+    assert (good.error, other.error) == (None, None)
+    assert isinstance(bad.error, errors.DatabaseError)
+    assert bench.store.jobs.counts("work")["work"]["queued"] == 2
+
+
 def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
     bench: Bench,
 ) -> None:

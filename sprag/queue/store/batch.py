@@ -119,7 +119,7 @@ class Batches:
         database, dealer = self._database, self._dealer
         writer = database.writer
         now = self.clock()
-        if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
+        if self._accept_alone(writer, now, batch):
             return 0
         tickets = enqueues, calls, workers, handing, outcomes = _sorted(batch)
         everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, handing))
@@ -163,19 +163,29 @@ class Batches:
         database.bound_wal()
         return dealt
 
-    def _accept_alone(self, writer: apsw.Connection, now: float, ticket: Posted) -> bool:
-        """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
+    def _accept_alone(self, writer: apsw.Connection, now: float, batch: list[Posted]) -> bool:
+        """True if the batch is a mere INSERT, which is a transaction by itself and done now.
 
         Beside threads that keep the GIL each statement costs a wait for it, so BEGIN and COMMIT
         would treble the time.
         """
-        if not isinstance(ticket, Enqueue) or ticket.options.max_queued is not None:
+        first = batch[0]
+        if not isinstance(first, Enqueue) or first.options.max_queued is not None:
             return False
-        if self._dealer.is_idle(ticket.options.queue):
+        options, ids, items = first.options, first.ids, first.items
+        alike = [first]
+        if self._dealer.is_idle(options.queue):
             return False
-        moves.insert(writer, now, ticket.options, ticket.ids, ticket.items)
-        ticket.at = now
-        ticket.done = True
+        if len(batch) > 1:
+            alike = [one for one in batch if isinstance(one, Enqueue) and one.options == options]
+            if len(alike) < len(batch):
+                return False
+            ids = [id_ for ticket in alike for id_ in ticket.ids]
+            items = [item for ticket in alike for item in ticket.items]
+        moves.insert(writer, now, options, ids, items)
+        for ticket in alike:
+            ticket.at = now
+            ticket.done = True
         self._on_commit(())
         self._database.bound_wal()
         return True
