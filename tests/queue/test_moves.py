@@ -547,6 +547,49 @@ def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
     assert [worker.claimed and worker.claimed.id] == held
 
 
+def test_an_enqueue_after_a_torn_batch_does_not_pass_for_its_commit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.enqueue()
+    worker = Exchange("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.outcome, worker.done = Outcome(run, "complete", result="1"), False
+
+    def torn() -> None:
+        raise Alarm
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.database, "commit", torn)
+        with pytest.raises(Alarm):
+            bench.store._batches.write([worker])
+    bench.enqueue()
+    assert bench.store.jobs.get(run.id).status == "running"
+    bench.store._batches.write([worker])
+    assert bench.store.jobs.get(run.id).status == "completed"
+
+
+@pytest.mark.parametrize("why", ["a full queue", "an idle worker", "a spoilt writer", "closed"])
+def test_an_enqueue_that_takes_more_than_an_insert_is_no_mere_insert(
+    bench: Bench, why: str
+) -> None:
+    batches, options = bench.store._batches, Options("work")
+    if why == "a full queue":
+        options = Options("work", max_queued=5)
+    elif why == "an idle worker":
+        batches._dealer.deal(Seekers("work", [Exchange("work", bench.me)], []), [])
+    elif why == "a spoilt writer":
+        batches._spoilt = True
+    else:
+        bench.store.database.closed = True
+    assert batches.accept(options, new_ids(1), ["1"]) is None
+    bench.store.database.closed = False
+    assert batches.accept(Options("other"), new_ids(1), ["1"]) == (
+        None if why == "a spoilt writer" else bench.clock.now
+    )
+    assert bench.store.jobs.counts("work")["work"]["queued"] == 0
+
+
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:
     class Torn(Exchange):
         def wake(self) -> None:

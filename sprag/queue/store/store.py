@@ -97,12 +97,15 @@ class Store:
         """
         if not ids:
             return self.clock()
-        ticket = Enqueue(options, ids, items)
         try:
-            self._commits.submit(ticket)
+            at = self._commits.alone(self._batches.accept, options, ids, items)
+            if at is None:
+                ticket = Enqueue(options, ids, items)
+                self._commits.submit(ticket)
+                at = ticket.at
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
-        return ticket.at
+        return at
 
     def enqueue_once(self, options: Options, id_: str, item: str) -> Job:
         """Accept a job, or find the one that has this id already; the job as of that commit.
