@@ -232,7 +232,9 @@ class _Fold:
             yield f"owner {move.owner}, but it was owner {self.owner} who ran it"
         if move.attempt != self.attempt + (move.event == "start"):
             yield f"{move.event} of attempt {move.attempt} at attempt {self.attempt}"
-        if (move.error is not None) != (move.event in ("fail", "retry", "lose")):
+        fails = move.event in ("fail", "retry", "lose")
+        # A release with an error is a retry that does not count.
+        if (move.error is not None) != fails and (move.error is None or move.event != "release"):
             yield f"{move.event} with the error {move.error}"
         if move.event == "retry" and self.attempt >= self._job.max_attempts:
             yield f"a retry at attempt {self.attempt} of {self._job.max_attempts}"

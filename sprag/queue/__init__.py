@@ -31,6 +31,7 @@ from .errors import (
 from .job import Job, JobError, Page, Progress, Transition
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
+from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
 
@@ -47,6 +48,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseRefused",
     "Event",
+    "Fail",
     "IllegalMove",
     "Job",
     "JobCancelled",
@@ -67,6 +69,7 @@ __all__ = [
     "QueueService",
     "ReadFailed",
     "ReentrantCall",
+    "Retry",
     "RunningJob",
     "Signal",
     "Status",

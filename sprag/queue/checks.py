@@ -66,6 +66,18 @@ def backoff(what: str, value: object) -> Backoff:
     return value if isinstance(value, Backoff) else Backoff.of(value, what)
 
 
+def exceptions(what: str, value: object) -> tuple[type[BaseException], ...]:
+    """One class of exceptions, or several in a tuple, list or set."""
+    kinds = tuple(value) if isinstance(value, tuple | list | set | frozenset) else (value,)
+    for kind in kinds:
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise errors.ConfigurationError(
+                f"{what}: expected an exception class or a tuple of them, such as "
+                f"(ConnectionError, TimeoutError), got {errors.shown(kind)}"
+            )
+    return kinds
+
+
 def durability(what: str, value: object) -> Literal["full", "normal"]:
     """One of the two words."""
     if value == "full":
@@ -118,14 +130,19 @@ def due_time(delay: object, run_at: object) -> float | None:
         raise errors.ConfigurationError("expected delay= or run_at=, got both")
     if delay is not None:
         return time.time() + durations.seconds("delay", delay)
-    if isinstance(run_at, datetime):
-        if run_at.utcoffset() is None:
-            raise errors.ConfigurationError(
-                "run_at: expected a datetime with a time zone or unix seconds, "
-                f"got {errors.shown(run_at)}"
-            )
-        return run_at.timestamp()
-    return None if run_at is None else unix_seconds("run_at", run_at)
+    return None if run_at is None else point_in_time("run_at", run_at)
+
+
+def point_in_time(what: str, value: object) -> float:
+    """An aware datetime or unix seconds, as unix seconds."""
+    if not isinstance(value, datetime):
+        return unix_seconds(what, value)
+    if value.utcoffset() is None:
+        raise errors.ConfigurationError(
+            f"{what}: expected a datetime with a time zone or unix seconds, "
+            f"got {errors.shown(value)}"
+        )
+    return value.timestamp()
 
 
 def unix_seconds(what: str, value: object) -> float:
@@ -190,6 +207,15 @@ def new_job_id(value: object) -> str:
 
 
 # ---------------------------------------------------------------- numbers
+
+
+def flag(what: str, value: object) -> bool:
+    """True or False, and nothing that is only like it."""
+    if not isinstance(value, bool):
+        raise errors.ConfigurationError(
+            f"{what}: expected True or False, got {errors.shown(value)}"
+        )
+    return value
 
 
 def whole(what: str, value: object, least: int, most: int) -> int:

@@ -68,8 +68,8 @@ class Job(NamedTuple):
     `status` is what the journal says: a job whose process died is still
     "running" or "cancelling" until a process that runs jobs takes it over,
     within moments if there is one. `attempt` is the number of attempts that
-    count against `max_attempts`, and `crashes` the number of processes that died
-    while they ran the job. `error` is that of the latest failure, until the job
+    count against `max_attempts`, `starts` the number of all there ever were, and
+    `crashes` the number of processes that died while they ran the job. `error` is that of the latest failure, until the job
     moves on (`history()` has them all). `audience` says who may see the job, for
     code that asks. `item_json` and `result_json` are the stored texts; `item` and
     `result` decode them at each access.
@@ -92,6 +92,7 @@ class Job(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     audience: str | None = None
+    starts: int = 0
 
     @property
     def item(self) -> Any:

@@ -18,6 +18,10 @@ from .durations import seconds as duration
 from .errors import ConfigurationError
 from .file.checkpoints import Durability
 from .store.tickets import Options
+from .work.policy import Policy
+
+Exceptions = type[BaseException] | tuple[type[BaseException], ...]
+"""What `except` takes."""
 
 _MOST_WORKERS: Final = 1000
 _MOST_ATTEMPTS: Final = 10**6
@@ -51,6 +55,8 @@ class Settings:
     worker_count: int = _option(4, checks.between(1, _MOST_WORKERS))
     max_attempts: int = _option(1, checks.between(1, _MOST_ATTEMPTS))
     backoff: Backoff = _option(Backoff(), checks.backoff)
+    retry_on: tuple[type[BaseException], ...] | None = _option(None, checks.or_none(checks.exceptions))
+    fail_on: tuple[type[BaseException], ...] = _option((), checks.exceptions)
     max_crashes: int = _option(3, checks.between(1, _MOST_ATTEMPTS))
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
@@ -63,6 +69,11 @@ class Settings:
     def changed(self, who: str, name: str, value: object) -> Settings:
         """A copy with another value for one option, which is checked."""
         return dataclasses.replace(self, **{name: checked(who, name, value)})
+
+    @property
+    def policy(self) -> Policy:
+        """What the queue does about attempts that fail."""
+        return Policy(self.backoff, self.retry_on, self.fail_on)
 
     def of_jobs(self) -> Options:
         """The options of a job if `enqueue` has none."""

@@ -25,9 +25,9 @@ from .backoff import Backoff
 from .durations import Duration
 from .file.checkpoints import Durability
 from .ids import new_ids
-from .job import Job, Page, Transition
+from .job import Job, JobError, Page, Transition
 from .lifecycle import Lifecycle
-from .options import OPTIONS, UNSET, JobOptions, Settings, settings_of, unknown
+from .options import OPTIONS, UNSET, Exceptions, JobOptions, Settings, settings_of, unknown
 from .states import STATUSES, Status
 from .store.backup import backup
 from .threads.inside import here
@@ -82,6 +82,13 @@ class QueueService:
     """How many times a job is tried before it fails for good."""
     backoff: Backoff | Duration = Settings.backoff
     """How long to wait between attempts. A duration is the same wait each time."""
+    retry_on: Exceptions | None = Settings.retry_on
+    """Exception classes, as `except` takes them: only what they name is tried again, and any other
+    error fails the job at once. None: every error is tried again."""
+    fail_on: Exceptions = Settings.fail_on
+    """Exception classes that fail the job at once, whatever `retry_on` says. Instances of
+    subclasses count, too. An exception group fails the job if anything in it does, and is tried
+    again if all of it is worth that."""
     max_crashes: int = Settings.max_crashes
     """How many processes may die while they run a job before it fails, so that a job that kills
     its process does not come back forever."""
@@ -111,6 +118,8 @@ class QueueService:
         worker_count: int = UNSET,
         max_attempts: int = UNSET,
         backoff: Backoff | Duration = UNSET,
+        retry_on: Exceptions | None = UNSET,
+        fail_on: Exceptions = UNSET,
         max_crashes: int = UNSET,
         max_queued: int | None = UNSET,
         max_payload_bytes: int = UNSET,
@@ -127,8 +136,8 @@ class QueueService:
             )
         given = {
             "name": name, "database": database, "worker_count": worker_count,
-            "max_attempts": max_attempts, "backoff": backoff, "max_crashes": max_crashes,
-            "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
+            "max_attempts": max_attempts, "backoff": backoff, "retry_on": retry_on,
+            "fail_on": fail_on, "max_crashes": max_crashes, "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
             "durability": durability, "grace_seconds": grace_seconds,
             "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
         }  # fmt: skip
@@ -172,6 +181,15 @@ class QueueService:
         for the same job, after a crash or a retry.
         """
         raise NotImplementedError
+
+    def on_failure(self, job: Job, error: JobError) -> Any:
+        """Called once a job has failed for good; a subclass may define it, plain or `async`.
+
+        The failure is stored by then, and `job` is the job as it was stored with it. The worker
+        that ran the job makes the call, at most once: a crash right then loses it. If the process
+        that ran the job died too often, the one that takes its jobs over makes it, provided that it
+        runs this queue. What it raises is logged, and changes nothing.
+        """
 
     @property
     def current_job(self) -> RunningJob:
@@ -400,7 +418,8 @@ class QueueService:
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        self.__life.start(self)
+        hook = self.on_failure if definition.says(self, QueueService, "on_failure") else None
+        self.__life.start(self, hook)
         return self
 
     def stop(self, grace: Duration | None = None) -> None:

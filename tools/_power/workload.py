@@ -19,7 +19,7 @@ from .log import Durability, Log
 from .process import DEADLINE, Process, hurried, tell_end
 from .recorder import RecordingVFS, system_recorded
 
-PLAIN = ("quick", "quick", "quick", "steps", "flaky", "fails")
+PLAIN = ("quick", "quick", "quick", "steps", "flaky", "again", "fails")
 
 
 class Scene:

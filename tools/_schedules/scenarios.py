@@ -10,8 +10,9 @@ from sprag.queue import QueueService
 from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Outcome
 
+from .handlers import asks_once, fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
-from .stage import QUEUE, Scene, fails, looks, quick, waits
+from .stage import QUEUE, Scene
 
 ONE: Final = f"{10:032x}"
 TWO: Final = f"{11:032x}"
@@ -75,11 +76,14 @@ def _cancel_from_elsewhere(scene: Scene) -> None:
     scene.actor("keeper", a._look, of="a")
 
 
-def _cancel_against_retry(scene: Scene) -> None:
-    a = scene.process("a")
-    scene.enqueue(a, ONE, TWO, max_attempts=2)
-    scene.workers("a", 1, fails)
-    scene.actor("caller", a.cancel, ONE, QUEUE, of="a")
+def _cancel_against_retry(does: Callable[[Any], object]) -> Callable[[Scene], None]:
+    def setting(scene: Scene) -> None:
+        a = scene.process("a")
+        scene.enqueue(a, ONE, TWO, max_attempts=2)
+        scene.workers("a", 1, does)
+        scene.actor("caller", a.cancel, ONE, QUEUE, of="a")
+
+    return setting
 
 
 def _enqueue_against_claims(scene: Scene) -> None:
@@ -89,15 +93,18 @@ def _enqueue_against_claims(scene: Scene) -> None:
     scene.actor("other", lambda: scene.enqueue(a, TWO), of="a")
 
 
+def _recovers(engine: Any) -> Callable[[], object]:
+    recovery = engine.keeper._recovery
+    return lambda: (recovery.refresh(), recovery.sweep())
+
+
 def _taken_for_dead(scene: Scene) -> None:
     a, b = scene.process("a"), scene.process("b")
     scene.enqueue(a, ONE, TWO)
     scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    scene.actor("recovery", _recovers(b), of="b")
 
 
 def _killed(scene: Scene) -> None:
@@ -107,9 +114,7 @@ def _killed(scene: Scene) -> None:
     scene.workers("a", 1, looks)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.kill, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    scene.actor("recovery", _recovers(b), of="b")
     del a
 
 
@@ -181,9 +186,7 @@ def _leave(scene: Scene) -> None:
     scene.started(a)
     scene.workers("b", 1, quick)
     scene.actor("leave", a._close, of="a")
-    scene.actor(
-        "b looks", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    scene.actor("b looks", _recovers(b), of="b")
 
 
 def _stop_and_leave(scene: Scene) -> None:
@@ -245,9 +248,7 @@ def _stale_word(scene: Scene) -> None:
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    scene.actor("recovery", _recovers(b), of="b")
     scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
 
 
@@ -281,7 +282,8 @@ SCENARIOS: Final = (
     Scenario("cancel, handlers that wait for it", _cancel_of_one(waits, 1)),
     Scenario("cancel of both jobs", _cancel_of_both(quick)),
     Scenario("cancel by another process", _cancel_from_elsewhere),
-    Scenario("cancel against retry", _cancel_against_retry),
+    Scenario("cancel against retry", _cancel_against_retry(fails)),
+    Scenario("cancel against a retry that does not count", _cancel_against_retry(asks_once)),
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two processes claim", _two_processes),
     Scenario("taken for dead", _taken_for_dead),

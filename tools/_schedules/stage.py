@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange, Options
 from sprag.queue.work import engine as engine_module
 from sprag.queue.work import running
+from sprag.queue.work.policy import Policy
 from sprag.queue.work.running import RunningJob
 
 from . import primitives
@@ -88,7 +88,7 @@ class Scene:
         """Workers of a process: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
         return WorkerPool(
-            self.engines[name], QUEUE, count, self.handler(handler), Backoff(0), 1 << 20
+            self.engines[name], QUEUE, count, self.handler(handler), Policy(Backoff(0)), 1 << 20
         )
 
     def actor(self, name: str, does: Callable[..., object], *args: Any, of: str = "") -> None:
@@ -163,28 +163,6 @@ def _free(engine: Any) -> None:
         lock._fd = None
     if lock is not None:
         lock._folder.close()
-
-
-def quick(_job: RunningJob) -> None:
-    """A handler that does nothing and does not look."""
-
-
-def looks(job: RunningJob) -> None:
-    """A handler that looks once."""
-    job.check_cancelled()
-
-
-def fails(_job: RunningJob) -> None:
-    """A handler that raises."""
-    raise ValueError
-
-
-def waits(job: RunningJob) -> None:
-    """A handler that goes on until it is told to end."""
-    told = functools.partial(object.__getattribute__, job, "_interrupt")
-    flag = (object.__getattribute__(job, "_shared_name"), "_interrupt")
-    primitives.run().pause("wait to be told", lambda: told() is not None, flag)
-    job.check_cancelled()
 
 
 @dataclass

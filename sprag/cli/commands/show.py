@@ -34,7 +34,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
 
     JSON: {"job": {"id", "queue", "label", "status", "item", "result",
     "error": {"type", "message", "traceback"}, "progress": {"current", "total",
-    "percent", "message"}, "attempt", "max_attempts", "crashes", "priority",
+    "percent", "message"}, "attempt", "max_attempts", "starts", "crashes", "priority",
     "cancel_requested", "created_at", "due_at", "started_at", "finished_at",
     "lost": true if the job does not run although its status says so, because
     its process died}, "history": [{"seq", "event", "from_status", "to_status",
@@ -78,6 +78,8 @@ def _facts(settings: Settings, job: Job, now: float, *, lost: bool) -> None:
     if lost:
         facts.add_row("", f"{DIED}; a worker that runs or starts takes the job over")
     facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
+    if job.starts > job.attempt:
+        facts.add_row("starts", f"{job.starts} in all")
     if job.crashes:
         facts.add_row("crashes", f"{job.crashes} (its process died)")
     if job.priority:

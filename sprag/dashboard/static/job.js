@@ -91,6 +91,7 @@ function facts(job) {
     ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
     job.state === "lost" && job.progress ? ["Last progress", progressWords(job.progress), job.progress] : null,
     ["Attempts", attemptsOf(job).join(" of "), attemptsOf(job)],
+    job.starts > attemptsOf(job)[0] ? ["Starts", number(job.starts), job.starts] : null,
     job.crashes ? ["Crashes", `Its process died ${job.crashes === 1 ? "once" : `${number(job.crashes)} times`}`, job.crashes] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);

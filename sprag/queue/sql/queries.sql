@@ -11,7 +11,7 @@ ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling') AND j
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       progress.message, progress.job, job.audience, job.starts
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: started
@@ -108,7 +108,7 @@ UPDATE job SET {started} WHERE key = :key AND status = 'queued' {run};
 -- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,
 -- due_at]. Refused (not counted among the changes) unless the run is still its owner's. A job
 -- that was asked to cancel meanwhile is not queued again: its retry is a failure, its release
--- the confirmation.
+-- the confirmation. A release with an error and a due_at is a retry that does not count.
 UPDATE job SET
     status = CASE outcome.event
         WHEN 'complete' THEN 'completed'
@@ -122,7 +122,8 @@ UPDATE job SET
         WHEN outcome.event = 'release' THEN 'confirm'
         ELSE outcome.event END,
     attempt = attempt - (outcome.event = 'release' AND job.status = 'running'),
-    owner = NULL, moved_at = :now, result = outcome.result, error = outcome.error,
+    owner = NULL, moved_at = :now, result = outcome.result,
+    error = iif(outcome.event = 'release' AND job.status = 'cancelling', NULL, outcome.error),
     due_at = coalesce(outcome.due_at, job.due_at),
     waiting = coalesce(outcome.due_at > :now, 0)
 FROM (SELECT value ->> 0 AS key, value ->> 1 AS starts, value ->> 2 AS event,
@@ -391,7 +392,7 @@ SELECT * FROM (
            CASE WHEN job.status <> 'queued'
                 THEN iif(job.owner IN (SELECT value FROM json_each(:lost)), 'lost', job.status)
                 WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
-                ELSE iif(job.attempt > 0, 'retrying', 'scheduled') END AS state,
+                ELSE iif(job.event = 'enqueue', 'scheduled', 'retrying') END AS state,
            progress.current, progress.total, progress.percent,
            CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
     FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
@@ -496,8 +497,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = :queue AND status 
 
 -- name: count_waiting
 -- How many jobs of a queue are due later, no further than :most, and how many of them are retries.
-SELECT count(*), coalesce(sum(attempt > 0), 0) FROM (
-    SELECT attempt FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+SELECT count(*), coalesce(sum(event <> 'enqueue'), 0) FROM (
+    SELECT event FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
        AND due_at > :now ORDER BY due_at LIMIT :most);
 
 -- name: count_running
@@ -624,7 +625,8 @@ SELECT seq, id FROM (
            before AS (PARTITION BY job, life ORDER BY seq
                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
 WHERE attempt <> tries + (event = 'start')
-   OR (error IS NOT NULL) <> (event IN ('fail', 'retry', 'lose'))
+   OR (error IS NULL AND event IN ('fail', 'retry', 'lose'))
+   OR (error IS NOT NULL AND event NOT IN ('fail', 'retry', 'lose', 'release'))
    OR (from_status IN ('running', 'cancelling') AND owner IS NOT was_owner)
    OR (event = 'retry' AND tries >= max_attempts)
    OR (event IN ('recover', 'lose') AND (event = 'lose') <> (deaths + 1 >= max_crashes))

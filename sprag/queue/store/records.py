@@ -36,6 +36,7 @@ class JobRow(NamedTuple):
     message: str | None
     reported: int | None
     audience: str | None
+    starts: int
 
 
 class _MoveRow(NamedTuple):
@@ -83,7 +84,8 @@ def job_of(it: JobRow, path: str) -> Job:
         path,
         texts=(it.id, it.queue, it.status, it.item),
         others=(it.result, it.error, it.label, it.audience),
-        numbers=(it.created_at, it.due_at, it.attempt, it.max_attempts, it.crashes, it.priority),
+        numbers=(it.created_at, it.due_at, it.attempt, it.max_attempts, it.crashes, it.priority,
+                 it.starts),
     )
     return Job(
         id=it.id,
@@ -103,6 +105,7 @@ def job_of(it: JobRow, path: str) -> Job:
         started_at=it.started_at,
         finished_at=it.moved_at if it.status in TERMINAL else None,
         audience=it.audience,
+        starts=it.starts,
     )
 
 

@@ -209,6 +209,22 @@ class Store:
         """Store outcomes outside of any worker's exchange; how many were accepted."""
         return self._write(lambda connection, now: moves.finish(connection, now, owner, outcomes))
 
+    def conclude(self, owner: int, outcome: Outcome) -> tuple[bool, Job | None]:
+        """Like `finish`, for one outcome; whether it was accepted, and the job as of that commit,
+        None if it cannot be read."""
+        id_ = outcome.run.id
+        taken, row = self._write(
+            lambda connection, now: (
+                moves.finish(connection, now, owner, [outcome]),
+                moves.job_row(connection, id_),
+            )
+        )
+        self._on_commit((id_,))
+        try:
+            return taken == 1, self._found(row, id_, None)
+        except (errors.JobNotFound, errors.DatabaseCorrupt):
+            return taken == 1, None
+
     # ------------------------------------------------------------ for those who keep watch
 
     @property

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ..errors import JobCancelled, JobReleased
 from ..threads.logs import Log
 from . import running
-from .running import RunningJob, running_job
+from .running import RunningJob
 
 log: Final = Log("sprag.queue")
 
@@ -37,10 +37,11 @@ class HandlerLoop:
         self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
         self._thread.start()
 
-    def call(self, handler: Callable[[Any], Awaitable[Any]], item: Any) -> Any:
-        """The result of `await handler(item)`; raises what it raises."""
-        job = running_job()
-        future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
+    def call(self, handler: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """The result of `await handler(*args)`; raises what it raises. It is cancelled with the job
+        that runs in this thread, if there is one."""
+        job = running.current()
+        future = asyncio.run_coroutine_threadsafe(self._settled(handler, args, job), self._loop)
         self._calls.add(future)
         try:
             result, error = future.result()
@@ -61,7 +62,7 @@ class HandlerLoop:
             self._thread.join(timeout=1.0)
 
     async def _settled(
-        self, handler: Callable[[Any], Awaitable[Any]], item: Any, job: RunningJob
+        self, handler: Callable[..., Awaitable[Any]], args: tuple[Any, ...], job: RunningJob | None
     ) -> tuple[Any, BaseException | None]:
         loop, task = self._loop, asyncio.current_task()
         again: asyncio.TimerHandle | None = None
@@ -78,10 +79,11 @@ class HandlerLoop:
             with suppress(RuntimeError):  # the loop is closed, so the handler has ended
                 loop.call_soon_threadsafe(ask)
 
-        job.interrupted, job.task = interrupted, task
         try:
-            job.check_cancelled()  # while it waited for the loop, and could not be asked
-            return await handler(item), None
+            if job is not None:
+                job.interrupted, job.task = interrupted, task
+                job.check_cancelled()  # while it waited for the loop, and could not be asked
+            return await handler(*args), None
         except asyncio.CancelledError as error:
             return None, self._why(job, error)
         except BaseException as error:  # noqa: BLE001  # handed on to the worker
@@ -91,8 +93,10 @@ class HandlerLoop:
             if again is not None:
                 again.cancel()
 
-    def _why(self, job: RunningJob, error: BaseException) -> BaseException:
+    def _why(self, job: RunningJob | None, error: BaseException) -> BaseException:
         """What a cancelled task means for its job: nobody but us may have asked for it."""
+        if job is None:
+            return error
         if job.cancel_requested:
             return JobCancelled(job.id)
         return JobReleased(job.id) if job.release_requested or self._closing else error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from .. import errors
 from ..store.store import Store
 from ..store.tickets import Exchange
 from ..threads.inside import here
+from .failures import Failures
 from .running import RunningJob
 
 
@@ -26,6 +28,8 @@ class Crew:
         """By key and starts."""
         self.dirty: set[RunningJob] = set()
         """Runs with progress that is not stored yet."""
+        self.failures: tuple[Failures, ...] = ()
+        """Of the queues that want to know which jobs have failed. Replaced, as `tickets` is."""
         self._employed: dict[str, int] = {}
         """What the file says of the workers: how many there are of each queue."""
 
@@ -34,10 +38,17 @@ class Crew:
         with here.inside, self._mutex:
             self.tickets += tuple(tickets)
 
-    def discharge(self, tickets: Sequence[Exchange]) -> None:
+    def hear(self, failures: Failures | None) -> None:
+        """Tell these of jobs that fail because their process died too often."""
+        if failures is not None:
+            with here.inside, self._mutex:
+                self.failures += (failures,)
+
+    def discharge(self, tickets: Sequence[Exchange], failures: Failures | None) -> None:
         """Forget these workers; what they still run is released already."""
         with here.inside, self._mutex:
             self.tickets = tuple(worker for worker in self.tickets if worker not in tickets)
+            self.failures = tuple(one for one in self.failures if one is not failures)
 
     def dismiss(self, tickets: Sequence[Exchange]) -> None:
         """Let these workers end once they have handed in what they have."""
@@ -54,6 +65,18 @@ class Crew:
             return False
         job.interrupt(errors.JobCancelled)
         return True
+
+    def tell_lost(self, ids: Sequence[str]) -> None:
+        """These jobs have failed, because their process died too often: call `on_failure` of the
+        queues that run here."""
+        for failures in {one.queue: one for one in self.failures}.values():
+            jobs = []
+            for id_ in ids:
+                with suppress(errors.JobNotFound, errors.DatabaseCorrupt):
+                    job = self._store.jobs.get(id_, failures.queue)
+                    jobs += [job] if job.status == "failed" else []
+            if jobs:
+                failures.tell_elsewhere(jobs)
 
     # ------------------------------------------------------------ for the keeper
 

@@ -197,6 +197,7 @@ class World(RuleBasedStateMachine):
         if job.status == "cancelling":
             events.append("confirm")
         event = events[what % len(events)]
+        retries = event == "retry" or (event == "release" and wait > 1)  # the latter does not count
         report = (run.key, run.starts, None, None, 99.0, "last") if reported else None
         if reported:
             job.progress = 99.0
@@ -204,8 +205,8 @@ class World(RuleBasedStateMachine):
             run,
             event,
             "1" if event == "complete" else None,
-            ERROR if event in ("fail", "retry") else None,
-            self.clock.now + wait if event == "retry" else None,
+            ERROR if event == "fail" or retries else None,
+            self.clock.now + wait if retries else None,
             report,
         )
 
@@ -216,11 +217,9 @@ class World(RuleBasedStateMachine):
             # Asked to cancel, it is not queued again.
             event = {"retry": "fail", "release": "confirm"}.get(event, event)  # type: ignore[assignment]  # both are events
         self._moved(job, event)
-        if event == "retry":
-            assert outcome.due_at is not None
-            job.due_at, job.waiting = outcome.due_at, outcome.due_at > self.clock.now
-        elif event == "release":
-            job.waiting = False
+        if event in ("retry", "release"):
+            job.due_at = job.due_at if outcome.due_at is None else outcome.due_at
+            job.waiting = outcome.due_at is not None and outcome.due_at > self.clock.now
 
     def _moved(
         self, job: Model, event: Event, *, owner: Owner | None = None, ends_run: bool = True
