@@ -129,8 +129,6 @@ def _check_methods(cls: type, base: type) -> None:
         fits = hasattr(value, "__get__") if kind == "a property" else is_method(value)
         if found and not fits:
             raise refusal(cls, name, kind, value)
-
-
     _check_hook(cls, base)
 
 

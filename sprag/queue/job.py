@@ -69,9 +69,9 @@ class Job(NamedTuple):
     "running" or "cancelling" until a process that runs jobs takes it over,
     within moments if there is one. `attempt` is the number of attempts that
     count against `max_attempts`, `starts` the number of all there ever were, and
-    `crashes` the number of processes that died while they ran the job. `error` is that of the latest failure, until the job
-    moves on (`history()` has them all). `audience` says who may see the job, for
-    code that asks. `item_json` and `result_json` are the stored texts; `item` and
+    `crashes` the number of processes that died while they ran the job. `error`
+    is that of the latest failure, until the job moves on (`history()` has them
+    all). `audience` says who may see the job, for code that asks. `item_json` and `result_json` are the stored texts; `item` and
     `result` decode them at each access.
     """
 

@@ -55,7 +55,9 @@ class Settings:
     worker_count: int = _option(4, checks.between(1, _MOST_WORKERS))
     max_attempts: int = _option(1, checks.between(1, _MOST_ATTEMPTS))
     backoff: Backoff = _option(Backoff(), checks.backoff)
-    retry_on: tuple[type[BaseException], ...] | None = _option(None, checks.or_none(checks.exceptions))
+    retry_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
     fail_on: tuple[type[BaseException], ...] = _option((), checks.exceptions)
     max_crashes: int = _option(3, checks.between(1, _MOST_ATTEMPTS))
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))

@@ -137,9 +137,10 @@ class QueueService:
         given = {
             "name": name, "database": database, "worker_count": worker_count,
             "max_attempts": max_attempts, "backoff": backoff, "retry_on": retry_on,
-            "fail_on": fail_on, "max_crashes": max_crashes, "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
-            "durability": durability, "grace_seconds": grace_seconds,
-            "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
+            "fail_on": fail_on, "max_crashes": max_crashes, "max_queued": max_queued,
+            "max_payload_bytes": max_payload_bytes, "durability": durability,
+            "grace_seconds": grace_seconds, "busy_seconds": busy_seconds, "vfs": vfs,
+            "open_flags": open_flags,
         }  # fmt: skip
         for option, value in given.items():
             if value is not UNSET:

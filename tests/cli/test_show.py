@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sprag.queue import Job, QueueService
+import pytest
+
+from sprag.queue import Job, QueueService, Retry
+from sprag.queue.work import execution
 from tests.cli import terminal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
@@ -154,3 +157,21 @@ def test_an_attempt_after_a_crash_is_not_one_of_fewer(
     assert "2 of 2" in shown.out
     assert "2 of 1" not in shown.out
     assert "2/2 †1" in sprag("list").out
+
+
+def test_attempts_that_did_not_count_are_shown(
+    sprag: Sprag, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_LEAST_SECONDS", 0.0)
+
+    def handler(self: QueueService, item: object) -> None:
+        if self.current_job.run.starts < 3:
+            raise Retry("the service is down", after=0, counted=False)
+
+    with make_queue(handler) as queue:
+        [job] = finished(queue, queue.enqueue(1))
+    answer = sprag("show", job.id)
+    assert "1 of 1" in answer.out
+    assert "3 in all" in answer.out
+    assert answer.out.count("Retry: the service is down") == 2
+    assert sprag("show", job.id, "--json").document["job"]["starts"] == 3

@@ -1,4 +1,4 @@
-"""`on_failure`: called for jobs that have failed for good, once that is stored, whatever it does."""
+"""`on_failure`: called for jobs that have failed for good, once that is stored."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ def test_what_it_raises_is_logged_and_the_worker_goes_on(
         def on_failure(self, job: Job, error: JobError) -> None:
             raise SystemExit("told") if job.item == "exit" else KeyError("told")
 
-    with caplog.at_level(logging.ERROR, "sprag.queue"), make_queue(Raising, worker_count=1) as queue:
+    with (
+        caplog.at_level(logging.ERROR, "sprag.queue"),
+        make_queue(Raising, worker_count=1) as queue,
+    ):
         jobs = finished(queue, *queue.enqueue_many(["exit", "bad", "good"]))
     assert [job.status for job in jobs] == ["failed", "failed", "completed"]
     for job, kind in zip(jobs, ("SystemExit", "KeyError"), strict=False):
@@ -135,7 +138,10 @@ def test_it_is_not_called_for_a_job_that_cannot_be_read(
 ) -> None:
     with make_queue(Failing, worker_count=1) as queue:
         assert isinstance(queue, Failing)
-        sql(database, "INSERT INTO job (queue, item, label) VALUES ('work', '1', CAST(x'ff' AS TEXT))")
+        sql(
+            database,
+            "INSERT INTO job (queue, item, label) VALUES ('work', '1', CAST(x'ff' AS TEXT))",
+        )
         finished(queue, queue.enqueue("good"))
         assert queue.told.all == []
     assert "on_failure is not called for job" in caplog.text

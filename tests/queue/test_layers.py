@@ -27,8 +27,8 @@ ROOMS = (
               "pruning ownership aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving policy execution coroutines failures space owner crew keeper engine attendance "
-             "deadlock pool"),
+    ("work", "running leaving policy execution coroutines failures space owner crew keeper "
+             "engine attendance deadlock pool"),
     ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
          "service"),
     ("", "shapes sparing opened operators"),

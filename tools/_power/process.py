@@ -147,7 +147,8 @@ def tell_end(tell: Tell, job: Job) -> None:
 
 @contextmanager
 def hurried(pages: int = 40) -> Iterator[None]:
-    """While this lasts, keepers look often, waits are short, and the WAL begins anew after `pages` pages."""
+    """While this lasts, keepers look often, what is not counted is soon tried again, and the WAL
+    begins anew after `pages` pages."""
     ticks, least, lengths = keeper.TICK_SECONDS, execution._LEAST_SECONDS, dict(_LENGTHS)
     setattr(keeper, "TICK_SECONDS", 0.004)  # noqa: B010  # it is Final
     setattr(execution, "_LEAST_SECONDS", 0.002)  # noqa: B010  # as above

@@ -84,8 +84,15 @@ def job_of(it: JobRow, path: str) -> Job:
         path,
         texts=(it.id, it.queue, it.status, it.item),
         others=(it.result, it.error, it.label, it.audience),
-        numbers=(it.created_at, it.due_at, it.attempt, it.max_attempts, it.crashes, it.priority,
-                 it.starts),
+        numbers=(
+            it.created_at,
+            it.due_at,
+            it.attempt,
+            it.max_attempts,
+            it.crashes,
+            it.priority,
+            it.starts,
+        ),
     )
     return Job(
         id=it.id,

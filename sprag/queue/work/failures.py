@@ -47,7 +47,7 @@ class Failures:
         self._calls.add(call)
         try:
             Context().run(self._hook, job, job.error or JobError("", ""))
-        except BaseException as error:  # noqa: BLE001  # other people's code
+        except BaseException as error:  # other people's code
             log.error("on_failure of queue %r raised %s for job %s, which stays failed: %s",
                       self.queue, type(error).__name__, job.id, told(error),
                       exc_info=error)  # fmt: skip
