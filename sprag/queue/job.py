@@ -71,8 +71,9 @@ class Job(NamedTuple):
     count against `max_attempts`, `starts` the number of all there ever were, and
     `crashes` the number of processes that died while they ran the job. `error`
     is that of the latest failure, until the job moves on (`history()` has them
-    all). `audience` says who may see the job, for code that asks. `item_json` and `result_json` are the stored texts; `item` and
-    `result` decode them at each access.
+    all). `audience` says who may see the job, for code that asks. `item_json`
+    and `result_json` are the stored texts; `item` and `result` decode them at
+    each access.
     """
 
     id: str
