@@ -74,6 +74,9 @@ class JobRow:
     owner: int | None
     error: str | None
     result: str | None
+    unique_key: str | None
+    unique_for: str | None
+    unique_until: float | None
     moves: list[Move] = field(default_factory=list)
 
 
@@ -110,7 +113,8 @@ def read(connection: Connection) -> File:
             row[0]: JobRow(*row)
             for row in connection.execute(
                 "SELECT key, id, newest, queue, status, event, attempt, max_attempts, crashes, "
-                "max_crashes, starts, owner, error, result FROM job"
+                "max_crashes, starts, owner, error, result, unique_key, unique_for, unique_until "
+                "FROM job"
             )
         }
         moves = [
@@ -153,6 +157,7 @@ def problems(file: File) -> Iterator[str]:
     yield from _sequence(file)
     for job in file.jobs.values():
         yield from (f"job {job.id}: {what}" for what in _job(job, file))
+    yield from _unique(file)
     by_key = {job.key: job for job in file.jobs.values()}
     newest = file.moves[-1].seq if file.moves else 0
     for key, starts, seq in file.progress:
@@ -175,6 +180,21 @@ def _sequence(file: File) -> Iterator[str]:
         yield "seq has a gap, though nothing was pruned"
     for move in file.strays:
         yield f"transition {move.seq} belongs to no job"
+
+
+def _unique(file: File) -> Iterator[str]:
+    """Unique keys that are held for too long, or twice."""
+    holders: dict[tuple[str, str], str] = {}
+    for job in file.jobs.values():
+        if job.unique_key is None:
+            continue
+        other = holders.setdefault((job.queue, job.unique_key), job.id)
+        if other != job.id:
+            yield f"jobs {other} and {job.id} hold the key {job.unique_key!r}"
+        ended = job.status in ENDS and (job.unique_for is not None or job.unique_until is None)
+        begun = job.unique_for == "queued" and job.starts > 0
+        if ended or begun or any(move.event == "requeue" for move in job.moves):
+            yield f"job {job.id} is {job.status}, and still holds the key {job.unique_key!r}"
 
 
 def _job(job: JobRow, file: File) -> Iterator[str]:

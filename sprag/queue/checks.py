@@ -21,6 +21,7 @@ Check = Callable[[str, Any], Any]
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
 _URI: Final = re.compile(r"file:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LABEL: Final = 200
+_KEY: Final = 500
 
 
 # ---------------------------------------------------------------- options of a queue
@@ -111,6 +112,39 @@ def label_text(label: object) -> str | None:
             f"got {errors.shown(label)}"
         )
     return label
+
+
+def unique_key(unique: object, item: object) -> str | None:
+    """A job's unique key, given as text or as a function of its item; None if it has none."""
+    key = unique(item) if callable(unique) else unique
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 0 < len(key) <= _KEY or not key.isprintable():
+        found = errors.shown(key, 60) + (f" ({len(key):,} characters)" if type(key) is str else "")
+        whence = " from the function" if callable(unique) else ""
+        raise errors.ConfigurationError(
+            f"unique: expected printable text of 1 to {_KEY} characters, or a function of the item "
+            f"that returns such text; got {found}{whence}. Use a hash of what is longer"
+        )
+    return str(key)
+
+
+def unique_for(value: object) -> tuple[Literal["queued", "unfinished"] | None, float | None]:
+    """How long a unique key is held: until the job leaves a state, or for so many seconds."""
+    if value == "queued":
+        return "queued", None
+    if value == "unfinished":
+        return "unfinished", None
+    try:
+        seconds = durations.seconds("unique_for", value)
+    except errors.ConfigurationError as error:
+        raise errors.ConfigurationError(
+            f'unique_for: expected "queued", "unfinished", or {durations.EXPECTED}, '
+            f"got {errors.shown(value)}"
+        ) from error
+    if seconds <= 0:
+        raise errors.ConfigurationError("unique_for: expected more than 0 seconds, got 0")
+    return None, seconds
 
 
 def audience(text: object) -> str | None:

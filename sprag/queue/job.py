@@ -71,9 +71,11 @@ class Job(NamedTuple):
     count against `max_attempts`, `starts` the number of all there ever were, and
     `crashes` the number of processes that died while they ran the job. `error`
     is that of the latest failure, until the job moves on (`history()` has them
-    all). `audience` says who may see the job, for code that asks. `item_json`
-    and `result_json` are the stored texts; `item` and `result` decode them at
-    each access.
+    all). `unique` is the unique key that the job holds, and `unique_for`
+    ("queued" or "unfinished") or `unique_until` says until when. `existing` is
+    True if `enqueue` has found the job instead of making it. `audience` says who
+    may see the job, for code that asks. `item_json` and `result_json` are the
+    stored texts; `item` and `result` decode them at each access.
     """
 
     id: str
@@ -94,6 +96,10 @@ class Job(NamedTuple):
     finished_at: float | None = None
     audience: str | None = None
     starts: int = 0
+    unique: str | None = None
+    unique_for: str | None = None
+    unique_until: float | None = None
+    existing: bool = False
 
     @property
     def item(self) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from . import checks
 from .backoff import Backoff
@@ -140,6 +140,12 @@ class CommonOptions(TypedDict, total=False):
     max_crashes: int | None
     label: str | None
     """A name for people, at most 200 characters."""
+    unique: str | Callable[[Any], str | None] | None
+    """A key that no two jobs of the queue hold at the same time: if a job holds it, that one is
+    returned. Text, or a function of the item that returns it; None: no key."""
+    unique_for: Literal["queued", "unfinished"] | Duration
+    """How long the key is held: until the job starts, until it has ended (if this is not given), or
+    for so long, whatever becomes of the job."""
 
 
 class JobOptions(CommonOptions, total=False):
@@ -162,6 +168,7 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
             raise ConfigurationError(unknown(f"{call}()", name, _JOB_OPTIONS))
     max_attempts, max_crashes = given.get("max_attempts"), given.get("max_crashes")
     backoff = given.get("backoff")
+    unique_for, unique_seconds = _hold_of(given)
     return Options(
         queue=settings.name,
         priority=checks.whole("priority", given.get("priority", 0), -_PRIORITY, _PRIORITY),
@@ -180,4 +187,16 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
         audience=checks.audience(given.get("audience")),
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,
+        unique_for=unique_for,
+        unique_seconds=unique_seconds,
     )
+
+
+def _hold_of(given: JobOptions) -> tuple[str | None, float | None]:
+    """How long the job's unique key is held. Both are None for a job without one."""
+    unique = given.get("unique")
+    if "unique_for" not in given:
+        return (None if unique is None else "unfinished"), None
+    if unique is None:
+        raise ConfigurationError("unique_for: expected a key as well, unique=, got none")
+    return checks.unique_for(given["unique_for"])

@@ -256,7 +256,7 @@ def test_a_job_that_is_pruned_right_after_a_call_has_moved_it_is_returned_all_th
 ) -> None:
     with make_queue() as queue:
         store = life_of(queue).open().store
-        name = "enqueue_once" if call == "enqueue" else call
+        name = "enqueue_each" if call == "enqueue" else call
         move = getattr(store, name)
 
         def move_and_prune(*args: Any) -> Any:

@@ -81,6 +81,14 @@ class Scene:
         """Enqueue a job that waits for a moment."""
         self.one(process, delay=self.noise.uniform(0.01, 0.05))
 
+    def unique(self, process: Process) -> None:
+        """Enqueue a job, unless another one holds the key."""
+        item = (next(self._numbers), self.noise.choice(PLAIN))
+        key, held = self.noise.choice("ab"), self.noise.choice(["queued", "unfinished", 0.05])
+        job = process.queue.enqueue(item, unique=key, unique_for=held)
+        if not job.existing:
+            self.accept([job], [item])
+
     def cancel_queued(self, process: Process) -> None:
         """Cancel a job that waits."""
         self._cancel(process, self.one(process, delay=0.1))
@@ -142,11 +150,11 @@ class Scene:
     def mixed(self, processes: Sequence[Process], extra: int) -> None:
         """Each kind of thing at least once, and `extra` more, in an order of chance."""
         often: list[Callable[[Process], object]] = [
-            self.one, self.one, self.many, self.later, self.cancel_running,
+            self.one, self.unique, self.many, self.later, self.cancel_running,
             self.cancel_queued,
         ]  # fmt: skip
         steps: list[Callable[[Process], object]] = [
-            *often, self.requeue, self.requeue, self.prune,
+            *often, self.unique, self.unique, self.requeue, self.requeue, self.prune,
             *(self.noise.choice(often) for _ in range(extra)),
         ]  # fmt: skip
         self.noise.shuffle(steps)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sprag.queue import QueueService
-from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Outcome
 
 from .handlers import asks_once, fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
+from .services import empty_service, start_against_stop, stop_and_start
 from .stage import QUEUE, Scene
 
 ONE: Final = f"{10:032x}"
@@ -91,6 +90,13 @@ def _enqueue_against_claims(scene: Scene) -> None:
     scene.workers("a", 2, quick)
     scene.actor("caller", lambda: scene.enqueue(a, ONE), of="a")
     scene.actor("other", lambda: scene.enqueue(a, TWO), of="a")
+
+
+def _unique_at_once(scene: Scene) -> None:
+    a, b = scene.process("a"), scene.process("b")
+    scene.workers("a", 1, quick)
+    scene.actor("caller", scene.enqueue_unique, a, ONE, of="a")
+    scene.actor("other", scene.enqueue_unique, b, TWO, of="b")
 
 
 def _recovers(engine: Any) -> Callable[[], object]:
@@ -206,41 +212,6 @@ def _stop_of_one_pool_of_two(scene: Scene) -> None:
     scene.actor("stop", pool.stop, 0.0, of="a")
 
 
-def _stop_and_start(scene: Scene) -> None:
-    queue = _service(scene)
-    queue.start()
-    scene.enqueue(life_of(queue).engine, ONE)
-    scene.actor("stop", queue.stop, of="a")
-    scene.actor("start", queue.start, of="a")
-
-
-def _start_against_stop(scene: Scene) -> None:
-    queue = _service(scene)
-    b = scene.process("b")
-    scene.enqueue(b, ONE)
-    scene.actor("start", queue.start, of="a")
-    scene.actor("stop", queue.stop, of="a")
-
-
-def _service(scene: Scene) -> Any:
-    handle = scene.handler(quick)
-
-    class Queue(QueueService):
-        name = QUEUE
-        database = scene.path
-        worker_count = 1
-        grace_seconds = 0.0
-        durability = "normal"
-
-        def handle_item(self, item: Any) -> Any:
-            return handle(item)
-
-    scene.run.process = "a"
-    queue = Queue()
-    scene.queues.append(queue)
-    return queue
-
-
 def _stale_word(scene: Scene) -> None:
     a, b = scene.process("a"), scene.process("b")
     scene.enqueue(a, ONE)
@@ -250,12 +221,6 @@ def _stale_word(scene: Scene) -> None:
     scene.actor("kernel", scene.let_go, "a")
     scene.actor("recovery", _recovers(b), of="b")
     scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
-
-
-def _empty_service(scene: Scene) -> None:
-    queue = _service(scene)
-    scene.actor("start", queue.start, of="a")
-    scene.actor("stop", queue.stop, of="a")
 
 
 def _one_cancel(does: Callable[[Any], object]) -> Callable[[Scene], None]:
@@ -272,7 +237,7 @@ SMALL: Final = (
     Scenario("one job, cancel", _one_cancel(quick)),
     Scenario("one job that looks, cancel", _one_cancel(looks)),
     Scenario("one job, taken for dead", _stale_word),
-    Scenario("no job, start against stop", _empty_service),
+    Scenario("no job, start against stop", empty_service),
 )
 """So small that a search which leaves nothing out comes to its end as well."""
 
@@ -285,6 +250,7 @@ SCENARIOS: Final = (
     Scenario("cancel against retry", _cancel_against_retry(fails)),
     Scenario("cancel against a retry that does not count", _cancel_against_retry(asks_once)),
     Scenario("enqueue against claims", _enqueue_against_claims),
+    Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),
     Scenario("taken for dead", _taken_for_dead),
     Scenario("killed", _killed),
@@ -297,6 +263,6 @@ SCENARIOS: Final = (
     Scenario("stop beside other workers", _stop_of_one_pool_of_two),
     Scenario("leave beside another process", _leave),
     Scenario("stop and leave beside another process", _stop_and_leave),
-    Scenario("stop against start", _stop_and_start),
-    Scenario("start against stop", _start_against_stop),
+    Scenario("stop against start", stop_and_start),
+    Scenario("start against stop", start_against_stop),
 )

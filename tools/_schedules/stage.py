@@ -129,6 +129,13 @@ class Scene:
         engine.store.enqueue(Options(QUEUE, **options), ids, ["1"] * len(ids))
         self.accepted += ids
 
+    def enqueue_unique(self, engine: Any, id_: str) -> None:
+        """Accept a job, unless another one holds the key and has not ended."""
+        options = Options(QUEUE, unique_for="unfinished")
+        [job] = engine.store.enqueue_each(options, [id_], ["1"], ["key"])
+        self.run.notes.append(("unique", id_, job))
+        self.accepted += [] if job.existing else [id_]
+
     def started(self, engine: Any) -> Exchange:
         """A worker of no thread yet, that has a job."""
         ticket = Exchange(QUEUE, engine.owner)

@@ -35,6 +35,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
     JSON: {"job": {"id", "queue", "label", "status", "item", "result",
     "error": {"type", "message", "traceback"}, "progress": {"current", "total",
     "percent", "message"}, "attempt", "max_attempts", "starts", "crashes", "priority",
+    "unique": the unique key that it holds, "unique_for", "unique_until",
     "cancel_requested", "created_at", "due_at", "started_at", "finished_at",
     "lost": true if the job does not run although its status says so, because
     its process died}, "history": [{"seq", "event", "from_status", "to_status",
@@ -84,6 +85,8 @@ def _facts(settings: Settings, job: Job, now: float, *, lost: bool) -> None:
         facts.add_row("crashes", f"{job.crashes} (its process died)")
     if job.priority:
         facts.add_row("priority", str(job.priority))
+    if job.unique is not None:
+        facts.add_row("unique key", Text(f"{job.unique}, held until {_held(job, now)}"))
     facts.add_row("enqueued", _time(job.created_at, now))
     if job.status == "queued" and job.due_at > job.created_at:
         facts.add_row("due", _time(job.due_at, now))
@@ -96,6 +99,12 @@ def _facts(settings: Settings, job: Job, now: float, *, lost: bool) -> None:
         facts.add_row("progress", Text(one_line(progress_words(job.progress))))
         facts.add_row("", progress_bar(job.progress, 40))
     settings.show(facts)
+
+
+def _held(job: Job, now: float) -> str:
+    if job.unique_until is not None:
+        return _time(job.unique_until, now)
+    return "it starts" if job.unique_for == "queued" else "it has ended"
 
 
 def _time(at: float, now: float) -> str:

@@ -93,8 +93,14 @@ function facts(job) {
     ["Attempts", attemptsOf(job).join(" of "), attemptsOf(job)],
     job.starts > attemptsOf(job)[0] ? ["Starts", number(job.starts), job.starts] : null,
     job.crashes ? ["Crashes", `Its process died ${job.crashes === 1 ? "once" : `${number(job.crashes)} times`}`, job.crashes] : null,
+    job.unique ? ["Unique key", [el("code", {}, job.unique), `, held until ${heldUntil(job)}`], [job.unique, job.unique_until]] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);
+}
+
+function heldUntil(job) {
+  if (job.unique_until !== null) return moment(job.unique_until);
+  return job.unique_for === "queued" ? "it starts" : "it has ended";
 }
 
 function payload(said, name) {

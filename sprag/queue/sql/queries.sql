@@ -11,7 +11,8 @@ ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling') AND j
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience, job.starts
+       progress.message, progress.job, job.audience, job.starts, job.unique_key, job.unique_for,
+       job.unique_until
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: started
@@ -62,12 +63,17 @@ level (priority) AS (
 -- that exists already is left as it is, so that a repeated enqueue stores a job once. `newest` is
 -- the seq that each will have, unless one is left out: see job_enqueued.
 INSERT INTO job (newest, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
-                 waiting, created_at, due_at, moved_at)
+                 unique_key, unique_for, unique_until, waiting, created_at, due_at, moved_at)
 SELECT (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, substr(value, 1, 32), :queue,
        substr(value, 33), :priority, :max_attempts, :max_crashes, :backoff, :label, :audience,
-       :waiting, :now, :due_at, :now
+       :unique_key, :unique_for, :unique_until, :waiting, :now, :due_at, :now
 FROM carray(:jobs) AS jobs WHERE true
 ON CONFLICT (id) DO NOTHING;
+
+-- name: let_go
+-- A unique key is held no longer than until the time that was said.
+UPDATE job SET unique_key = NULL, unique_for = NULL, unique_until = NULL
+WHERE queue = :queue AND unique_key = :unique_key AND unique_until <= :now;
 
 -- name: queued
 -- How many jobs of a queue are queued; no further than :most.
@@ -276,6 +282,10 @@ RETURNING key;
 -- name: job
 -- One job by its id.
 {job_row} WHERE job.id = :id;
+
+-- name: holder
+-- The job that holds a unique key.
+{job_row} WHERE job.queue = :queue AND job.unique_key = :unique_key;
 
 -- name: jobs
 -- The jobs with the keys in the JSON array :keys, newest first.

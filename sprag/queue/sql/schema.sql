@@ -272,6 +272,19 @@ BEGIN
     SELECT RAISE(ABORT, 'a job keeps its unique key, or lets it go');
 END;
 
+-- The key is let go when the job leaves what it was held for, whichever program writes. What is
+-- held until a time goes with the next enqueue of the key after it. A key of which nothing is said
+-- is held until the job has ended.
+CREATE TRIGGER job_unique_ends AFTER UPDATE OF status ON job
+WHEN OLD.unique_key IS NOT NULL
+ AND (NEW.event = 'requeue'
+      OR (NEW.unique_for = 'queued' AND NEW.status <> 'queued')
+      OR (NEW.status IN ('completed', 'failed', 'cancelled')
+          AND (NEW.unique_for IS NOT NULL OR NEW.unique_until IS NULL)))
+BEGIN
+    UPDATE job SET unique_key = NULL, unique_for = NULL, unique_until = NULL WHERE key = NEW.key;
+END;
+
 -- Under its other names, which an "UPDATE OF key" does not see.
 CREATE TRIGGER job_key BEFORE UPDATE ON job WHEN NEW.key <> OLD.key
 BEGIN

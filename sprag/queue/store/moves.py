@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import apsw
@@ -12,7 +13,7 @@ import apsw
 from .. import errors
 from ..file.meaning import ENVIRONMENT
 from ..states import Status
-from .rows import Row, changed_by, row_of, rows_of, value_of
+from .rows import Row, changed_by, row_of, rows_of, savepoint, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -49,7 +50,7 @@ def accept(connection: apsw.Connection, now: float, enqueues: Sequence[Enqueue])
 
 def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
     """Insert new jobs. Outside of a transaction, this is one."""
-    due_at = options.due_at
+    due_at, seconds = options.due_at, options.unique_seconds
     waiting = due_at is not None and due_at > now
     changed_by(
         connection,
@@ -62,6 +63,9 @@ def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequ
         backoff=options.backoff,
         label=options.label,
         audience=options.audience,
+        unique_key=options.unique_key,
+        unique_for=None if options.unique_key is None else options.unique_for,
+        unique_until=None if options.unique_key is None or seconds is None else now + seconds,
         waiting=int(waiting),
         due_at=due_at if waiting else now,
         now=now,
@@ -79,19 +83,48 @@ def overflow(
     return errors.QueueFull(options.queue, offered, most) if queued + offered > most else None
 
 
-def accept_once(
-    connection: apsw.Connection, now: float, options: Options, row: str
-) -> Row | errors.QueueFull | None:
-    """Insert a job unless one has its id; the row of that id. A job that exists needs no room."""
+class Accepted(NamedTuple):
+    """The row of a job, and whether it was there before."""
+
+    row: Row | None
+    existing: bool
+
+
+def accept_each(
+    connection: apsw.Connection,
+    now: float,
+    options: Options,
+    rows: Sequence[str],
+    keys: Sequence[str | None],
+) -> list[Accepted] | errors.QueueFull:
+    """Insert jobs, each with a unique key or None, unless one has the id or holds the key: then
+    that one is found. All or none; a job that exists needs no room."""
+    try:
+        with savepoint(connection) if len(rows) > 1 else nullcontext():
+            return [
+                _accept_once(connection, now, options._replace(unique_key=key), row, len(rows))
+                for row, key in zip(rows, keys, strict=True)
+            ]
+    except errors.QueueFull as full:
+        return full
+
+
+def _accept_once(
+    connection: apsw.Connection, now: float, options: Options, row: str, offered: int
+) -> Accepted:
     id_ = row[:32]
     there = row_of(connection, "job", id=id_)
+    if there is None and options.unique_key is not None:
+        held = {"queue": options.queue, "unique_key": options.unique_key}
+        changed_by(connection, "let_go", now=now, **held)
+        there = row_of(connection, "holder", **held)
     if there is not None:
-        return there
+        return Accepted(there, existing=True)
     full = overflow(connection, options, 1)
     if full is not None:
-        return full
+        raise errors.QueueFull(options.queue, offered, full.limit)
     insert(connection, now, options, [row])
-    return row_of(connection, "job", id=id_)
+    return Accepted(row_of(connection, "job", id=id_), existing=False)
 
 
 def cancel(

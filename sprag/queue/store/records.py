@@ -37,6 +37,9 @@ class JobRow(NamedTuple):
     reported: int | None
     audience: str | None
     starts: int
+    unique_key: str | None
+    unique_for: str | None
+    unique_until: float | None
 
 
 class _MoveRow(NamedTuple):
@@ -83,7 +86,7 @@ def job_of(it: JobRow, path: str) -> Job:
     _check(
         path,
         texts=(it.id, it.queue, it.status, it.item),
-        others=(it.result, it.error, it.label, it.audience),
+        others=(it.result, it.error, it.label, it.audience, it.unique_key, it.unique_for),
         numbers=(
             it.created_at,
             it.due_at,
@@ -113,6 +116,9 @@ def job_of(it: JobRow, path: str) -> Job:
         finished_at=it.moved_at if it.status in TERMINAL else None,
         audience=it.audience,
         starts=it.starts,
+        unique=it.unique_key,
+        unique_for=it.unique_for,
+        unique_until=it.unique_until,
     )
 
 

@@ -104,21 +104,32 @@ class Store:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
         return ticket.at
 
-    def enqueue_once(self, options: Options, id_: str, item: str) -> Job:
-        """Accept a job, or find the one that has this id already; the job as of that commit.
+    def enqueue_each(
+        self,
+        options: Options,
+        ids: Sequence[str],
+        items: Sequence[str],
+        keys: Sequence[str | None],
+    ) -> list[Job]:
+        """Accept jobs, each with a unique key or None, or find those that have these ids already or
+        hold these keys: `existing` is True for them. All or none; the jobs as of that commit.
 
         A job that exists needs no room. Raises QueueFull, or a DatabaseError; WriteUnknown names
-        the id.
+        the ids.
         """
+        rows = [id_ + item for id_, item in zip(ids, items, strict=True)]
         try:
             accepted = self._write(
-                lambda connection, now: moves.accept_once(connection, now, options, id_ + item)
+                lambda connection, now: moves.accept_each(connection, now, options, rows, keys)
             )
         except errors.WriteUnknown as error:
-            raise errors.WriteUnknown(str(error), error.path, (id_,)) from error
+            raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
         if isinstance(accepted, errors.QueueFull):
             raise accepted
-        return self._found(accepted, id_, None)
+        return [
+            self._found(row, id_, None)._replace(existing=existing)
+            for (row, existing), id_ in zip(accepted, ids, strict=True)
+        ]
 
     def cancel(self, id_: str, queue: str | None = None) -> tuple[Cancelled | None, Job]:
         """Cancel a queued job or ask a running one to; what was moved, if anything was, and the

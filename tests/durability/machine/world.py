@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import apsw
 from hypothesis.stateful import RuleBasedStateMachine
@@ -18,18 +17,10 @@ from sprag.queue.states import OWNED, STATUSES, Event
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
-from tests.durability.machine.model import Model, Past, Row
+from tests.durability.machine.model import Model, Past, Row, Stale
 
 QUEUE = "work"
 ERROR = JobError("ValueError", "no")
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A run that is over, or that was taken from its owner."""
-
-    owner: Owner
-    run: Run
 
 
 class World(RuleBasedStateMachine):
@@ -115,7 +106,7 @@ class World(RuleBasedStateMachine):
             job = file.jobs[id_]
             rows[id_] = (
                 job.status, job.attempt, job.crashes, job.starts, job.owner, bool(waiting),
-                percent, tuple(move.event for move in job.moves),
+                percent, job.unique_key, tuple(move.event for move in job.moves),
             )  # fmt: skip
         return rows
 
@@ -145,14 +136,17 @@ class World(RuleBasedStateMachine):
         options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
         store.enqueue(options, ids, ["{}"] * len(ids))
         for id_ in ids:
-            if id_ in self.jobs:
-                continue
-            self.accepted += 1
-            self.jobs[id_] = Model(
-                id_, self.accepted, priority, max_attempts, max_crashes,
-                due_at or self.clock.now, bool(delay), self.clock.now,
-            )  # fmt: skip
-            self.newest = id_
+            if id_ not in self.jobs:
+                self._accepted(id_, options)
+
+    def _accepted(self, id_: str, options: Options) -> None:
+        self.accepted += 1
+        due_at, now = options.due_at, self.clock.now
+        self.jobs[id_] = Model(
+            id_, self.accepted, options.priority, options.max_attempts, options.max_crashes,
+            due_at or now, due_at is not None, now,
+        )  # fmt: skip
+        self.newest = id_
 
     def _new_ids(self, count: int) -> list[str]:
         # Alike in every run of an example: what is found after a power cut depends on the pages.
