@@ -77,6 +77,7 @@ class JobRow:
     unique_key: str | None
     unique_for: str | None
     unique_until: float | None
+    overdue: int | None
     moves: list[Move] = field(default_factory=list)
 
 
@@ -113,8 +114,8 @@ def read(connection: Connection) -> File:
             row[0]: JobRow(*row)
             for row in connection.execute(
                 "SELECT key, id, newest, queue, status, event, attempt, max_attempts, crashes, "
-                "max_crashes, starts, owner, error, result, unique_key, unique_for, unique_until "
-                "FROM job"
+                "max_crashes, starts, owner, error, result, unique_key, unique_for, unique_until, "
+                "overdue FROM job"
             )
         }
         moves = [
@@ -217,6 +218,8 @@ def _job(job: JobRow, file: File) -> Iterator[str]:
         yield f"the row's owner is {job.owner}, expected {folded.owner}"
     if job.owner is not None and job.owner not in file.owners:
         yield f"it runs, but its owner {job.owner} is not known"
+    if job.overdue is not None and not 0 < job.overdue <= job.starts:
+        yield f"its run {job.overdue} of {job.starts} is over its time limit"
     if (job.result is not None) != (job.status == "completed"):
         yield f"is {job.status} with result {job.result!r}"
     if latest.event == "lose":

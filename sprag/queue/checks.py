@@ -102,6 +102,14 @@ def vfs(what: str, value: object) -> str | None:
 # ---------------------------------------------------------------- options of a job
 
 
+def time_limit(what: str, value: object) -> float:
+    """A duration that is not 0, in seconds."""
+    seconds = durations.seconds(what, value)
+    if seconds <= 0:
+        raise errors.ConfigurationError(f"{what}: expected more than 0 seconds, got 0")
+    return seconds
+
+
 def label_text(label: object) -> str | None:
     """A job's label: some text without line breaks, or None."""
     if label is None:
@@ -142,9 +150,7 @@ def unique_for(value: object) -> tuple[Literal["queued", "unfinished"] | None, f
             f'unique_for: expected "queued", "unfinished", or {durations.EXPECTED}, '
             f"got {errors.shown(value)}"
         ) from error
-    if seconds <= 0:
-        raise errors.ConfigurationError("unique_for: expected more than 0 seconds, got 0")
-    return None, seconds
+    return None, time_limit("unique_for", seconds)
 
 
 def audience(text: object) -> str | None:

@@ -75,7 +75,9 @@ class Job(NamedTuple):
     ("queued" or "unfinished") or `unique_until` says until when. `existing` is
     True if `enqueue` has found the job instead of making it. `audience` says who
     may see the job, for code that asks. `item_json` and `result_json` are the
-    stored texts; `item` and `result` decode them at each access.
+    stored texts; `item` and `result` decode them at each access. `time_limit` is
+    the job's own, in seconds; None stands for the queue's. `overdue` is True for
+    a job that goes on past its limit.
     """
 
     id: str
@@ -100,6 +102,8 @@ class Job(NamedTuple):
     unique_for: str | None = None
     unique_until: float | None = None
     existing: bool = False
+    time_limit: float | None = None
+    overdue: bool = False
 
     @property
     def item(self) -> Any:

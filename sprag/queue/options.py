@@ -59,6 +59,7 @@ class Settings:
         None, checks.or_none(checks.exceptions)
     )
     fail_on: tuple[type[BaseException], ...] = _option((), checks.exceptions)
+    time_limit: float | None = _option(None, checks.or_none(checks.time_limit))
     max_crashes: int = _option(3, checks.between(1, _MOST_ATTEMPTS))
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
@@ -75,7 +76,7 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """What the queue does about attempts that fail."""
-        return Policy(self.backoff, self.retry_on, self.fail_on)
+        return Policy(self.backoff, self.retry_on, self.fail_on, self.time_limit)
 
     def of_jobs(self) -> Options:
         """The options of a job if `enqueue` has none."""
@@ -135,8 +136,9 @@ class CommonOptions(TypedDict, total=False):
     priority: int
     """Higher ones start first; 0 if it is not given."""
     max_attempts: int | None
-    """Replaces the queue's own value; so do the next two."""
+    """Replaces the queue's own value; so do the next three."""
     backoff: Backoff | Duration | None
+    time_limit: Duration | None
     max_crashes: int | None
     label: str | None
     """A name for people, at most 200 characters."""
@@ -168,6 +170,7 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
             raise ConfigurationError(unknown(f"{call}()", name, _JOB_OPTIONS))
     max_attempts, max_crashes = given.get("max_attempts"), given.get("max_crashes")
     backoff = given.get("backoff")
+    time_limit = given.get("time_limit")
     unique_for, unique_seconds = _hold_of(given)
     return Options(
         queue=settings.name,
@@ -187,6 +190,7 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
         audience=checks.audience(given.get("audience")),
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,
+        time_limit=None if time_limit is None else checks.time_limit("time_limit", time_limit),
         unique_for=unique_for,
         unique_seconds=unique_seconds,
     )

@@ -89,6 +89,10 @@ class QueueService:
     """Exception classes that fail the job at once, whatever `retry_on` says. Instances of
     subclasses count, too. An exception group fails the job if anything in it does, and is tried
     again if all of it is worth that."""
+    time_limit: Duration | None = Settings.time_limit
+    """How long an attempt may take, from its start: after that `check_cancelled()` raises
+    JobTimeout, and the task of an `async` handler is cancelled. The attempt has failed then. A
+    handler that ends nevertheless has completed. None: any time."""
     max_crashes: int = Settings.max_crashes
     """How many processes may die while they run a job before it fails, so that a job that kills
     its process does not come back forever."""
@@ -120,6 +124,7 @@ class QueueService:
         backoff: Backoff | Duration = UNSET,
         retry_on: Exceptions | None = UNSET,
         fail_on: Exceptions = UNSET,
+        time_limit: Duration | None = UNSET,
         max_crashes: int = UNSET,
         max_queued: int | None = UNSET,
         max_payload_bytes: int = UNSET,
@@ -137,10 +142,10 @@ class QueueService:
         given = {
             "name": name, "database": database, "worker_count": worker_count,
             "max_attempts": max_attempts, "backoff": backoff, "retry_on": retry_on,
-            "fail_on": fail_on, "max_crashes": max_crashes, "max_queued": max_queued,
-            "max_payload_bytes": max_payload_bytes, "durability": durability,
-            "grace_seconds": grace_seconds, "busy_seconds": busy_seconds, "vfs": vfs,
-            "open_flags": open_flags,
+            "fail_on": fail_on, "time_limit": time_limit, "max_crashes": max_crashes,
+            "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
+            "durability": durability, "grace_seconds": grace_seconds,
+            "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
         }  # fmt: skip
         for option, value in given.items():
             if value is not UNSET:
@@ -208,7 +213,8 @@ class QueueService:
         running_job().report_progress(current, total, percent, message)
 
     def check_cancelled(self) -> None:
-        """Raise JobCancelled if someone asked to cancel the running job."""
+        """Raise JobCancelled if someone asked to cancel the running job, JobTimeout if its time
+        limit is over."""
         running_job().check_cancelled()
 
     # ------------------------------------------------------------ jobs
@@ -220,8 +226,10 @@ class QueueService:
 
         `delay` (a duration: 90, "5m" or a timedelta) or `run_at` (an aware
         datetime or unix seconds) holds it back. Jobs with a higher `priority`
-        start first. `max_attempts`, `backoff` and `max_crashes` replace the
-        queue's own; `label` names the job for people; `audience` says who may
+        start first. `max_attempts`, `backoff`, `time_limit` and `max_crashes`
+        replace the queue's own. With a `unique` key, the job that holds the key is
+        returned if there is one; it holds it until it has ended, or as
+        `unique_for` says. `label` names the job for people; `audience` says who may
         see it. With a `job_id` from `new_job_id()` it is safe to repeat a call
         whose outcome is unknown: if the job exists with the same item, it is
         returned as it is.

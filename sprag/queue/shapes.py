@@ -42,6 +42,8 @@ def more_shape(job: Job) -> dict[str, Any]:
         "unique": job.unique,
         "unique_for": job.unique_for,
         "unique_until": job.unique_until,
+        "time_limit": job.time_limit,
+        "overdue": job.overdue,
     }
 
 

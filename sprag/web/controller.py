@@ -85,8 +85,8 @@ class Controller:
         The others are those of `QueueService.enqueue`. A `job_id` of another
         user's job raises JobExists, and so does a `unique` key that such a job
         holds: add the user to the key, if each may have a job. If the user's
-        own job is there already, `existing` is True in the answer. A `label` may be any text: it becomes one
-        line of at most 200 characters.
+        own job is there already, `existing` is True in the answer. A `label` may
+        be any text: it becomes one line of at most 200 characters.
         """
         if owner is not None and topic is not None:
             raise TypeError("enqueue: expected owner= or topic=, got both")

@@ -36,8 +36,8 @@ from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
 from sprag.queue.file.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.store.tickets import Exchange, Options, Outcome
+from tests.durability.machine.limits import TimeLimits
 from tests.durability.machine.model import pick
-from tests.durability.machine.unique import UniqueKeys
 from tests.durability.machine.world import ERROR, QUEUE
 from tests.support import examples
 
@@ -48,7 +48,7 @@ LIFE = 6
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
 
 
-class QueueMachine(UniqueKeys):
+class QueueMachine(TimeLimits):
     # ------------------------------------------------------------ the caller
 
     @initialize()

@@ -198,13 +198,12 @@ def test_of_processes_that_enqueue_at_once_one_makes_the_job(
         for child in children:
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
-        told = []
         for child in children:
             assert child.stdin is not None
             child.stdin.write("go\n")
             child.stdin.flush()
-        for child in children:
-            told.append([line.split() for line in child.communicate(timeout=PATIENCE)[0].splitlines()])
+        said = [child.communicate(timeout=PATIENCE)[0].splitlines() for child in children]
+        told = [[line.split() for line in lines] for lines in said]
     finally:
         for child in children:
             child.kill()
@@ -281,7 +280,9 @@ def test_a_job_with_the_id_comes_before_one_with_the_key(make_queue: MakeQueue) 
     first = queue.enqueue(1, job_id=id_, unique="key")
     assert (first.id, first.existing) == (id_, False)
     assert queue.enqueue(1, job_id=id_, unique="key").existing
-    other = queue.enqueue(2, job_id=new_job_id(), unique="key")  # found by its key: any item will do
+    other = queue.enqueue(
+        2, job_id=new_job_id(), unique="key"
+    )  # found by its key: any item will do
     assert (other.id, other.existing) == (id_, True)
     with pytest.raises(JobExists):
         queue.enqueue(2, job_id=id_, unique="key")

@@ -89,6 +89,10 @@ class Scene:
         if not job.existing:
             self.accept([job], [item])
 
+    def limited(self, process: Process) -> None:
+        """Enqueue a job that takes longer than it may."""
+        self.one(process, "steps", time_limit=0.003)
+
     def cancel_queued(self, process: Process) -> None:
         """Cancel a job that waits."""
         self._cancel(process, self.one(process, delay=0.1))
@@ -154,7 +158,7 @@ class Scene:
             self.cancel_queued,
         ]  # fmt: skip
         steps: list[Callable[[Process], object]] = [
-            *often, self.unique, self.unique, self.requeue, self.requeue, self.prune,
+            *often, self.limited, self.unique, self.unique, self.requeue, self.requeue, self.prune,
             *(self.noise.choice(often) for _ in range(extra)),
         ]  # fmt: skip
         self.noise.shuffle(steps)

@@ -85,6 +85,13 @@ def _cancel_against_retry(does: Callable[[Any], object]) -> Callable[[Scene], No
     return setting
 
 
+def _cancel_against_failure(scene: Scene) -> None:
+    a = scene.process("a")
+    scene.enqueue(a, ONE, max_attempts=2)
+    scene.workers("a", 1, fails, scene.failures())
+    scene.actor("caller", a.cancel, ONE, QUEUE, of="a")
+
+
 def _enqueue_against_claims(scene: Scene) -> None:
     a = scene.process("a")
     scene.workers("a", 2, quick)
@@ -249,6 +256,7 @@ SCENARIOS: Final = (
     Scenario("cancel by another process", _cancel_from_elsewhere),
     Scenario("cancel against retry", _cancel_against_retry(fails)),
     Scenario("cancel against a retry that does not count", _cancel_against_retry(asks_once)),
+    Scenario("cancel against a failure that is told", _cancel_against_failure),
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),

@@ -29,6 +29,7 @@ class Verdict:
             *_handlers(scene, file),
             *_words(scene, file),
             *_unique(scene, file),
+            *_failures(scene, file),
             *_left(scene, file),
         ]
 
@@ -128,6 +129,17 @@ def _unique(scene: Scene, file: oracle.File) -> Iterator[str]:
         ends = [move.seq for move in before.moves if move.target in oracle.ENDS]
         if not ends or ends[0] > after.moves[0].seq:
             yield f"job {short(after.id)} was made while {short(before.id)} held the key"
+
+
+def _failures(scene: Scene, file: oracle.File) -> Iterator[str]:
+    """In these races nobody dies, so each failure is told, and once."""
+    if not any(pool._failures for pool in scene.pools):
+        return
+    told = [note[1] for note in scene.run.notes if note == ("failure", note[1], "failed")]
+    for job in file.jobs.values():
+        failed = [move for move in job.moves if move.event == "fail"]
+        if told.count(job.id) != len(failed):
+            yield f"job {short(job.id)} failed {len(failed)} times, and {told.count(job.id)} were told"
 
 
 def _outcome(file: oracle.File, outcome: Any, refused: bool) -> Iterator[str]:

@@ -35,6 +35,8 @@ from ..text import one_line, shortened
 @click.option("--label", help="A name for people.")
 @click.option("--max-attempts", type=int, help="How many times it may be tried.  [default: 1]")
 @click.option("--backoff", type=options.span, metavar="DURATION", help="The wait between attempts.")
+@click.option("--time-limit", type=options.span, metavar="DURATION",
+              help="How long an attempt may take.")  # fmt: skip
 @click.option("--max-crashes", type=int,
               help="It fails once this many processes died running it.  [default: 3]")  # fmt: skip
 @click.option("--id", "job_id", metavar="ID",
@@ -53,8 +55,9 @@ def command(
 ) -> None:  # fmt: skip
     """Enqueue a job in QUEUE. ITEM is JSON, or '-' for standard input.
 
-    Prints the job's id; with --unique, that of the job that holds the key. Creates the database if it does not exist. The settings
-    of the queue's class (max_attempts, max_queued and so on) do not apply here.
+    Prints the job's id; with --unique, that of the job that holds the key.
+    Creates the database if it does not exist. The settings of the queue's class
+    (max_attempts, max_queued and so on) do not apply here.
 
     JSON: {"jobs": [job, …]}, where each job also has "existing": true if it was
     there before.

@@ -12,7 +12,8 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
        progress.message, progress.job, job.audience, job.starts, job.unique_key, job.unique_for,
-       job.unique_until
+       job.unique_until, job.time_limit,
+       job.overdue IS job.starts AND job.status IN ('running', 'cancelling')
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: started
@@ -22,7 +23,8 @@ status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
 started_at = :now, moved_at = :now, error = NULL
 
 -- part: run
-RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB)
+RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB),
+          time_limit
 
 -- part: move_row
 -- Texts come as bytes: one that is not UTF-8, from another program, must not keep subscribers from
@@ -63,10 +65,10 @@ level (priority) AS (
 -- that exists already is left as it is, so that a repeated enqueue stores a job once. `newest` is
 -- the seq that each will have, unless one is left out: see job_enqueued.
 INSERT INTO job (newest, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
-                 unique_key, unique_for, unique_until, waiting, created_at, due_at, moved_at)
+                 time_limit, unique_key, unique_for, unique_until, waiting, created_at, due_at, moved_at)
 SELECT (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, substr(value, 1, 32), :queue,
        substr(value, 33), :priority, :max_attempts, :max_crashes, :backoff, :label, :audience,
-       :unique_key, :unique_for, :unique_until, :waiting, :now, :due_at, :now
+       :time_limit, :unique_key, :unique_for, :unique_until, :waiting, :now, :due_at, :now
 FROM carray(:jobs) AS jobs WHERE true
 ON CONFLICT (id) DO NOTHING;
 
@@ -242,6 +244,14 @@ ON CONFLICT (job) DO UPDATE SET
     starts = excluded.starts, current = excluded.current, total = excluded.total,
     percent = excluded.percent, message = excluded.message, seq = excluded.seq,
     tick = excluded.tick;
+
+-- name: overdue
+-- Take note that runs go on past their time limits. :runs is a JSON array of [key, starts]; a run
+-- that is over or has another owner is skipped.
+UPDATE job SET overdue = starts
+WHERE key IN (SELECT value ->> 0 FROM json_each(:runs))
+  AND (key, starts) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:runs))
+  AND owner = :owner;
 
 -- name: prune_boundary
 -- The key of the newest finished job of a queue beyond the :keep newest ones.

@@ -82,6 +82,7 @@ CREATE TABLE job (
     audience     TEXT,                                     -- who may see it, where that is asked
     task         TEXT CHECK (task <> ''),                  -- NULL: the queue's handle_item
     time_limit   REAL CHECK (time_limit > 0),              -- seconds; NULL: the task's or queue's own
+    overdue      INTEGER,                                  -- the run (see starts) that went on past it
     trace        TEXT,                                     -- the enqueuer's span, as a traceparent
     lane         TEXT,                                     -- whose turn it takes, and whose limits hold
     unique_key   TEXT CHECK (unique_key <> ''),            -- held: no other job of the queue has it

@@ -63,6 +63,7 @@ def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequ
         backoff=options.backoff,
         label=options.label,
         audience=options.audience,
+        time_limit=options.time_limit,
         unique_key=options.unique_key,
         unique_for=None if options.unique_key is None else options.unique_for,
         unique_until=None if options.unique_key is None or seconds is None else now + seconds,
@@ -208,6 +209,11 @@ def report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -
     """Store progress of running jobs."""
     changed_by(connection, "next_tick", count=len(reports))
     changed_by(connection, "report", reports=_to_json(reports), owner=owner)
+
+
+def overdue(connection: apsw.Connection, owner: int, runs: Sequence[tuple[int, int]]) -> None:
+    """Take note that these runs (key, starts) go on past their time limits."""
+    changed_by(connection, "overdue", owner=owner, runs=_to_json(runs))
 
 
 def give_back(

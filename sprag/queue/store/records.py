@@ -40,6 +40,8 @@ class JobRow(NamedTuple):
     unique_key: str | None
     unique_for: str | None
     unique_until: float | None
+    time_limit: float | None
+    overdue: int
 
 
 class _MoveRow(NamedTuple):
@@ -119,6 +121,8 @@ def job_of(it: JobRow, path: str) -> Job:
         unique=it.unique_key,
         unique_for=it.unique_for,
         unique_until=it.unique_until,
+        time_limit=it.time_limit,
+        overdue=bool(it.overdue),
     )
 
 

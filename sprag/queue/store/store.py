@@ -256,6 +256,10 @@ class Store:
         if reports:
             self._write(lambda connection, _now: moves.report(connection, owner, reports))
 
+    def overdue(self, owner: int, runs: Sequence[tuple[int, int]]) -> None:
+        """Take note that these runs (key, starts) of the owner go on past their time limits."""
+        self._write(lambda connection, _now: moves.overdue(connection, owner, runs))
+
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
         """If a batch was torn, release the jobs of the owner that none of its workers has; their
         ids."""

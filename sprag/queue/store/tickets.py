@@ -28,6 +28,7 @@ class Options(NamedTuple):
     audience: str | None = None
     due_at: float | None = None
     max_queued: int | None = None
+    time_limit: float | None = None
     unique_key: str | None = None
     unique_for: str | None = None
     unique_seconds: float | None = None
@@ -47,6 +48,7 @@ class Run(NamedTuple):
     max_attempts: int
     backoff: bytes | None
     item_json: bytes
+    time_limit: float | None = None
 
 
 class Outcome(NamedTuple):

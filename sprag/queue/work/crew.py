@@ -6,13 +6,20 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from .. import errors
 from ..store.store import Store
 from ..store.tickets import Exchange
 from ..threads.inside import here
+from ..threads.logs import Log
 from .failures import Failures
 from .running import RunningJob
+
+log: Final = Log("sprag.queue")
+
+# A handler that is told to end at its limit has so long before it counts as one that goes on.
+_LATE_SECONDS: Final = 1.0
 
 
 class Crew:
@@ -28,6 +35,8 @@ class Crew:
         """By key and starts."""
         self.dirty: set[RunningJob] = set()
         """Runs with progress that is not stored yet."""
+        self.limited: set[RunningJob] = set()
+        """Runs with a time limit that are not known to have passed it."""
         self.failures: tuple[Failures, ...] = ()
         """Of the queues that want to know which jobs have failed. Replaced, as `tickets` is."""
         self._employed: dict[str, int] = {}
@@ -86,6 +95,18 @@ class Crew:
         if workers != self._employed:
             self._store.owners.employ(owner, workers)
             self._employed = workers
+
+    def store_overdue(self, owner: int) -> None:
+        """Say in the log and in the file, once for each run, that it goes on past its limit."""
+        late = [job for job in tuple(self.limited) if job.late_by >= _LATE_SECONDS]
+        if not late:
+            return
+        self._store.overdue(owner, [(job.run.key, job.run.starts) for job in late])
+        self.limited.difference_update(late)
+        for job in late:
+            log.warning("job %s of %s is over its time limit of %g s and goes on: its handler does "
+                        "not call check_cancelled(), or takes long to end",
+                        job.id, job.queue, job.time_limit)  # fmt: skip
 
     def store_progress(self, owner: int) -> None:
         """Store what was reported since the last time."""

@@ -16,7 +16,14 @@ from typing import Any, Final
 from .. import errors
 from ..backoff import Backoff
 from ..durations import END_OF_TIME
-from ..errors import ConfigurationError, JobCancelled, JobInterrupted, JobReleased, PayloadError
+from ..errors import (
+    ConfigurationError,
+    JobCancelled,
+    JobInterrupted,
+    JobReleased,
+    JobTimeout,
+    PayloadError,
+)
 from ..job import JobError, attempts_of
 from ..payload.codec import decode, encode
 from ..store.tickets import Outcome
@@ -102,7 +109,7 @@ def _outcome_of(
 ) -> Outcome:
     run = job.run
     gave_way = _unwrapped(error)
-    if isinstance(gave_way, JobCancelled) and job.cancel_requested:
+    if isinstance(gave_way, JobCancelled | JobTimeout) and job.cancel_requested:
         return Outcome(run, "confirm", report=job.report())
     if isinstance(gave_way, JobReleased) and (job.release_requested or job.cancel_requested):
         # If it was asked to cancel on its way out, that is stored as the confirmation.
@@ -112,6 +119,8 @@ def _outcome_of(
                     "handler no thread (%s). Stop the queue before the program ends: "
                     "`with queue:`", run.id, job.queue, errors.told(error))  # fmt: skip
         return Outcome(run, "release", report=job.report())
+    if isinstance(gave_way, JobTimeout):
+        error = gave_way
     told = describe(error)
     if again is not None and not again.counted:
         return _given_back(job, told, now, again, backoff)

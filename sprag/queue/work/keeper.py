@@ -86,6 +86,8 @@ class Keeper:
         if owner is not None:
             if self._crew.dirty and self._every("progress", _PROGRESS_SECONDS):
                 self._crew.store_progress(owner)
+            if self._crew.limited:
+                self._crew.store_overdue(owner)
             self._store.give_back(owner, self._crew.tickets)
             self._crew.announce(owner)
         version = self._database.version()

@@ -22,12 +22,13 @@ class Policy(NamedTuple):
     """What a queue does about attempts that fail.
 
     What `fail_on` names fails the job. Of the rest, what `retry_on` names is tried again; None
-    stands for everything.
+    stands for everything. `time_limit` is for jobs without one of their own, in seconds.
     """
 
     backoff: Backoff = Backoff()
     retry_on: tuple[type[BaseException], ...] | None = None
     fail_on: tuple[type[BaseException], ...] = ()
+    time_limit: float | None = None
 
     def judged(self, error: BaseException, now: float, *, handled: bool) -> Again | None:
         """What follows from an error; None if the job fails. `handled`: the handler raised it, not

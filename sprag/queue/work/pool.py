@@ -149,7 +149,10 @@ class WorkerPool:
         outcome: Outcome | None = None
         try:
             while (run := self._exchange(ticket, outcome)) is not None:
-                job = RunningJob(run, self._queue, engine.crew.dirty.add)
+                limit = self._policy.time_limit if run.time_limit is None else run.time_limit
+                job = RunningJob(run, self._queue, engine.crew.dirty.add, limit)
+                if limit is not None:
+                    engine.crew.limited.add(job)
                 # Not by job: one that was taken from its worker may have been given to another
                 # of this pool, and both are to be told to stop.
                 engine.crew.running[run.key, run.starts] = self._jobs[ticket] = job
@@ -164,6 +167,8 @@ class WorkerPool:
                 finally:
                     del self._jobs[ticket]
                     del engine.crew.running[run.key, run.starts]
+                    if limit is not None:
+                        engine.crew.limited.discard(job)
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from sprag.queue.states import TERMINAL, Event, Status, target
+from sprag.queue.states import OWNED, TERMINAL, Event, Status, target
 from sprag.queue.store.tickets import Run
 from tests.durability.machine.host import Owner
 
-Row = tuple[str, int, int, int, int | None, bool, float | None, str | None, tuple[str, ...]]
-"""status, attempt, crashes, starts, owner, waiting, percent of progress, unique key, events."""
+Row = tuple[str, int, int, int, int | None, bool, float | None, str | None, bool, tuple[str, ...]]
+"""status, attempt, crashes, starts, owner, waiting, percent of progress, unique key, whether it is
+over its time limit, events."""
 
 
 # Which of the candidates a step is about.
@@ -47,6 +48,7 @@ class Model:
     owner: Owner | None = None
     events: list[str] = field(default_factory=lambda: ["enqueue"])
     progress: float | None = None
+    overdue: int = 0
     key: str | None = None
     key_for: str | None = None
     key_until: float = math.inf
@@ -89,7 +91,7 @@ class Model:
             self.status, self.attempt, self.crashes, self.starts,
             self.owner.id if self.owner is not None else None,
             self.waiting and self.status == "queued", self.progress, self.key,
-            tuple(self.events),
+            self.overdue == self.starts > 0 and self.status in OWNED, tuple(self.events),
         )  # fmt: skip
 
 

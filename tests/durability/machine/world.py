@@ -106,7 +106,8 @@ class World(RuleBasedStateMachine):
             job = file.jobs[id_]
             rows[id_] = (
                 job.status, job.attempt, job.crashes, job.starts, job.owner, bool(waiting),
-                percent, job.unique_key, tuple(move.event for move in job.moves),
+                percent, job.unique_key, bool(job.owner and job.overdue == job.starts),
+                tuple(move.event for move in job.moves),
             )  # fmt: skip
         return rows
 
