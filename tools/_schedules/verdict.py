@@ -135,11 +135,12 @@ def _failures(scene: Scene, file: oracle.File) -> Iterator[str]:
     """In these races nobody dies, so each failure is told, and once."""
     if not any(pool._failures for pool in scene.pools):
         return
-    told = [note[1] for note in scene.run.notes if note == ("failure", note[1], "failed")]
+    told = [words for kind, *words in scene.run.notes if kind == "failure"]
     for job in file.jobs.values():
         failed = [move for move in job.moves if move.event == "fail"]
-        if told.count(job.id) != len(failed):
-            yield f"job {short(job.id)} failed {len(failed)} times, and {told.count(job.id)} were told"
+        count = told.count([job.id, "failed"])
+        if count != len(failed):
+            yield f"job {short(job.id)} failed {len(failed)} times, and {count} were told"
 
 
 def _outcome(file: oracle.File, outcome: Any, refused: bool) -> Iterator[str]:
