@@ -46,7 +46,6 @@ FOREIGN: Final[Mapping[str, str]] = {
     "retrydelay": "backoff",
     "retrybackoff": "backoff",
     "retryin": "backoff",
-    "timeout": "time_limit",
     "jobtimeout": "time_limit",
     "tasktimelimit": "time_limit",
     "softtimelimit": "time_limit",

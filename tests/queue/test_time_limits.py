@@ -160,7 +160,7 @@ def test_a_limit_that_is_none_is_refused(make_queue: MakeQueue, value: Any) -> N
 
 def test_the_word_of_other_queues_is_understood() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'time_limit'"):
-        type("Work", (QueueService,), {"name": "work", "timeout": 5})
+        type("Work", (QueueService,), {"name": "work", "job_timeout": 5})
 
 
 # ---------------------------------------------------------------- beside other interrupts

@@ -87,9 +87,7 @@ def _executed(
         # read may succeed: in a worker that has the class, or once this one has been updated.
         final = returned and isinstance(error, PayloadError)
         try:
-            now = clock()
-            again = None if final else policy.judged(error, now, handled=handled)
-            return _outcome_of(error, job, policy.backoff, now, again)
+            return _outcome_of(error, job, policy, clock(), handled=handled, final=final)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
             told = JobError(type(error).__name__, f"(it cannot be shown: {type(second).__name__})")
             if not final and job.run.attempt < job.run.max_attempts:
@@ -103,9 +101,11 @@ def _executed(
 def _outcome_of(
     error: BaseException,
     job: RunningJob,
-    backoff: Backoff,
+    policy: Policy,
     now: float,
-    again: Again | None,
+    *,
+    handled: bool,
+    final: bool,
 ) -> Outcome:
     run = job.run
     gave_way = _unwrapped(error)
@@ -122,8 +122,9 @@ def _outcome_of(
     if isinstance(gave_way, JobTimeout):
         error = gave_way
     told = describe(error)
+    again = None if final else policy.judged(error, now, handled=handled)
     if again is not None and not again.counted:
-        return _given_back(job, told, now, again, backoff)
+        return _given_back(job, told, now, again, policy.backoff)
     if again is None or run.attempt >= run.max_attempts:
         if again is not None and again.asked:
             told = replace(told, message=f"{told.message} (no attempt is left for the Retry)")
@@ -131,7 +132,7 @@ def _outcome_of(
         return Outcome(run, "fail", error=told, report=job.report())
     due_at = again.due_at
     if due_at is None:
-        due_at = now + _wait(job, _backoff_of(job, backoff), run.attempt)
+        due_at = now + _wait(job, _backoff_of(job, policy.backoff), run.attempt)
     log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
                 run.id, job.queue, run.attempt, run.max_attempts, max(due_at - now, 0.0), told.type,
                 told.message)  # fmt: skip
