@@ -87,7 +87,8 @@ def reserved(base: type) -> dict[str, str]:
     """The public names of a queue that are not options, and what each is."""
     return {
         name: "a property" if isinstance(value, property) else "a method"
-        for name, value in vars(base).items()
+        for part in reversed(base.__mro__)
+        for name, value in vars(part).items()
         if not name.startswith("_") and name not in OPTIONS
     }
 
@@ -167,8 +168,8 @@ def _is_known_later(value: object) -> bool:
 
 def _check_spelling(cls: type, base: type) -> None:
     for kind in cls.__mro__:
-        # What derives from `base` was checked when it was defined.
-        if kind is cls or not issubclass(kind, base):
+        # What derives from `base` was checked when it was defined; what it derives from is ours.
+        if kind is cls or not (issubclass(kind, base) or issubclass(base, kind)):
             _check_spelling_of(kind, cls)
 
 

@@ -101,8 +101,6 @@ class Lifecycle:
                 )
             self.path = str(Path(database).absolute())
 
-    # ------------------------------------------------------------ open
-
     def open(self) -> Engine:
         """The open file, for a call from outside the queue. Opens it if need be.
 
@@ -146,8 +144,6 @@ class Lifecycle:
     def say_if_unattended(self) -> None:
         """Log that jobs wait and no process runs them, if they were enqueued here."""
         self.offers.say_if_unattended(self.engine, self.settings.name)
-
-    # ------------------------------------------------------------ start
 
     def start(self, front: Front, hook: Hook | None) -> None:
         """Open the file, recover the jobs of dead processes and start the workers.
@@ -218,8 +214,6 @@ class Lifecycle:
         coroutines: Any = importlib.import_module(".work.coroutines", __package__)
         self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
         return functools.partial(loop.call, function)
-
-    # ------------------------------------------------------------ stop
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from sprag.queue import Backoff, ConfigurationError, QueueService
+from sprag.queue.declared import DeclaredQueue
 from sprag.queue.definition import reserved
 from sprag.queue.options import OPTIONS
 from sprag.queue.service import life_of
@@ -60,9 +61,10 @@ def test_all_that_a_queue_holds_is_in_one_attribute(database: Path) -> None:
     queue = defined()(database=database, worker_count=2)
     assert runs(queue)
     given = {"database", "worker_count"}
-    assert set(vars(queue)) - given == {"_QueueService__life"}
-    own = {name for name in vars(QueueService) if name.startswith("_") and not name.endswith("__")}
-    assert all(name.startswith("_QueueService__") for name in own)
+    assert set(vars(queue)) - given == {"_sprag_life"}
+    ours = {name for part in QueueService.__mro__ for name in vars(part)}
+    private = {name for name in ours if name.startswith("_") and not name.endswith("__")}
+    assert private == {"_sprag_life"}
 
 
 # ---------------------------------------------------------------- an __init__ of one's own
@@ -455,4 +457,4 @@ def test_a_type_checker_sees_an_argument_that_is_misspelt(database: Path) -> Non
 
 def test_every_option_is_an_attribute_with_the_default_of_the_table() -> None:
     arguments = list(inspect.signature(QueueService).parameters)[:-1]
-    assert arguments == list(OPTIONS) == [name for name in vars(QueueService) if name in OPTIONS]
+    assert arguments == list(OPTIONS) == [name for name in vars(DeclaredQueue) if name in OPTIONS]

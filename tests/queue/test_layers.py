@@ -30,7 +30,7 @@ ROOMS = (
     ("work", "running leaving policy execution coroutines failures space owner crew keeper "
              "engine attendance deadlock pool"),
     ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
-         "service"),
+         "declared operations awaitable service"),
     ("", "shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author

@@ -14,6 +14,9 @@ _WIDTH: Final = 88
 CONSTRUCTED: Final = frozenset({"ActionError", "App", "Backoff", "Field", "QueueService", "Schema"})
 """The classes that an application makes instances of. It is handed those of the others."""
 
+PARTS: Final = frozenset({"AwaitableOperations", "DeclaredQueue", "QueueOperations"})
+"""The parts of `QueueService`, each in a module of its own."""
+
 INTERNAL: Final[frozenset[str]] = frozenset(
     {
         "App.file",
@@ -55,12 +58,17 @@ def _class(full: str, kind: type) -> list[str]:
     fields = _fields(kind)
     if fields:
         parts.append(_code("\n".join(fields)))
-    attributes = _attributes(kind)
+    attributes = [found for part in _parts(kind) for found in _attributes(part)]
     if attributes:
         parts.append("\n".join(f"- `{name}`: {text}" for name, text in attributes) + "\n")
     for name, member in _members(kind):
         parts += _member(kind, name, member)
     return parts
+
+
+def _parts(kind: type) -> list[type]:
+    """The class and the bases of ours that have no entry, because they are parts of it alone."""
+    return [*(part for part in reversed(kind.__mro__) if part.__name__ in PARTS), kind]
 
 
 def _head(full: str, kind: type) -> str:
@@ -132,7 +140,8 @@ def _members(kind: type) -> list[tuple[str, Any]]:
     fields = set(getattr(kind, "_fields", ())) | set(getattr(kind, "__dataclass_fields__", ()))
     return [
         (name, member)
-        for name, member in vars(kind).items()
+        for part in _parts(kind)
+        for name, member in vars(part).items()
         if not name.startswith("_")
         and name not in fields
         and f"{kind.__name__}.{name}" not in INTERNAL

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
-from sprag.queue import lifecycle, service
+from sprag.queue import declared, lifecycle
 from sprag.queue.file import disk
 from sprag.queue.file.database import Database
 from sprag.queue.liveness import owners, recovery
@@ -211,7 +211,7 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
         ),
         (disk, {"sync": lambda fd: None}),
         (lifecycle, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
-        (service, {"Lifecycle": Lifecycle}),
+        (declared, {"Lifecycle": Lifecycle}),
     ]  # fmt: skip
     with ExitStack() as stack:
         for module, names in changes:

@@ -58,14 +58,18 @@ class Batches:
         """Write a batch in one transaction; where that fails for a reason of one ticket's own,
         each in one of its own. How many workers were given a run, and will be back."""
         try:
-            with self._database.turn:
-                self._database.check_open()
-                # Should an exception ever have torn a transaction, nothing may be added to it.
-                self._database.rollback()
+            database = self._database
+            with database.turn:
+                if database.closed:
+                    database.check_open()
+                if database.writer.in_transaction:
+                    # An exception has torn it: nothing may be added to it.
+                    database.rollback()
                 if self._spoilt:
-                    self._database.renew()
+                    database.renew()
                     self._spoilt = False
-                batch = self._settled(batch)
+                if self._written is not None:
+                    batch = self._settled(batch, self._written)
                 return self._transact(batch) if batch else 0
         except moves.Unclaimable as error:
             self._aside.expect(error)
@@ -79,12 +83,9 @@ class Batches:
             self._fail(batch, error)
         return 0
 
-    def _settled(self, batch: list[Posted]) -> list[Posted]:
+    def _settled(self, batch: list[Posted], written: _Written) -> list[Posted]:
         """What is left to write of a batch. What an exception of a signal handler has torn after
         its COMMIT was stored, and must not be written again: it would be refused."""
-        written = self._written
-        if written is None:
-            return batch
         if written.commits != self._database.checkpoints.commits:
             for ticket in written.stored:
                 ticket.done = True
@@ -166,7 +167,7 @@ class Batches:
             return False
         if self._dealer.is_idle(ticket.options.queue):
             return False
-        moves.insert(writer, now, ticket.options, ticket.rows)
+        moves.insert(writer, now, ticket.options, ticket.ids, ticket.items)
         ticket.at = now
         ticket.done = True
         self._on_commit(())

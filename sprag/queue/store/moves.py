@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Final, NamedTuple
@@ -13,7 +14,7 @@ import apsw
 from .. import errors
 from ..file.meaning import ENVIRONMENT
 from ..states import Status
-from .rows import Row, changed_by, row_of, rows_of, savepoint, value_of
+from .rows import Row, changed_by, row_of, rows_of, run, savepoint, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -33,44 +34,46 @@ class Cancelled(NamedTuple):
 
 def accept(connection: apsw.Connection, now: float, enqueues: Sequence[Enqueue]) -> None:
     """Insert new jobs, those with the same options in one statement."""
-    groups: dict[Options, list[str]] = {}
+    groups: dict[Options, tuple[list[str], list[str]]] = {}
     for ticket in enqueues:
         ticket.at = now
         if ticket.options.max_queued is None:
-            groups.setdefault(ticket.options, []).extend(ticket.rows)
+            ids, items = groups.setdefault(ticket.options, ([], []))
+            ids.extend(ticket.ids)
+            items.extend(ticket.items)
             continue
         # Set either way: this may be the second attempt at a batch.
-        ticket.error = overflow(connection, ticket.options, len(ticket.rows))
+        ticket.error = overflow(connection, ticket.options, len(ticket.ids))
         if ticket.error is None:
             # At once, so that the next one's count includes it.
-            insert(connection, now, ticket.options, ticket.rows)
-    for options, rows in groups.items():
-        insert(connection, now, options, rows)
+            insert(connection, now, ticket.options, ticket.ids, ticket.items)
+    for options, (ids, items) in groups.items():
+        insert(connection, now, options, ids, items)
 
 
-def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
+def insert(
+    connection: apsw.Connection,
+    now: float,
+    options: Options,
+    ids: Sequence[str],
+    items: Sequence[str],
+) -> None:
     """Insert new jobs. Outside of a transaction, this is one."""
-    due_at, seconds = options.due_at, options.unique_seconds
+    due_at = options.due_at
     waiting = due_at is not None and due_at > now
-    changed_by(
-        connection,
-        "enqueue",
-        jobs=apsw.carray(tuple(rows)),
-        queue=options.queue,
-        priority=options.priority,
-        max_attempts=options.max_attempts,
-        max_crashes=options.max_crashes,
-        backoff=options.backoff,
-        label=options.label,
-        audience=options.audience,
-        time_limit=options.time_limit,
-        unique_key=options.unique_key,
-        unique_for=None if options.unique_key is None else options.unique_for,
-        unique_until=None if options.unique_key is None or seconds is None else now + seconds,
-        waiting=int(waiting),
-        due_at=due_at if waiting else now,
-        now=now,
-    )
+    key, until = options.unique_key, options.unique_seconds
+    asked = (
+        options.queue, options.priority, options.max_attempts, options.max_crashes,
+        options.backoff, options.label, options.audience, options.time_limit, key,
+        None if key is None else options.unique_for,
+        None if key is None or until is None else now + until,
+        int(waiting), due_at if waiting else now, now,
+    )  # fmt: skip
+    if len(ids) == 1:
+        run(connection, "enqueue", ids[0], items[0], *asked)
+    else:
+        rows = apsw.carray(tuple(map(operator.add, ids, items)))
+        run(connection, "enqueue_many", rows, *asked)
 
 
 def overflow(
@@ -95,25 +98,26 @@ def accept_each(
     connection: apsw.Connection,
     now: float,
     options: Options,
-    rows: Sequence[str],
+    ids: Sequence[str],
+    items: Sequence[str],
     keys: Sequence[str | None],
 ) -> list[Accepted] | errors.QueueFull:
     """Insert jobs, each with a unique key or None, unless one has the id or holds the key: then
     that one is found. All or none; a job that exists needs no room."""
+    count = len(ids)
     try:
-        with savepoint(connection) if len(rows) > 1 else nullcontext():
+        with savepoint(connection) if count > 1 else nullcontext():
             return [
-                _accept_once(connection, now, options._replace(unique_key=key), row, len(rows))
-                for row, key in zip(rows, keys, strict=True)
+                _accept_once(connection, now, options._replace(unique_key=key), id_, item, count)
+                for id_, item, key in zip(ids, items, keys, strict=True)
             ]
     except errors.QueueFull as full:
         return full
 
 
 def _accept_once(
-    connection: apsw.Connection, now: float, options: Options, row: str, offered: int
+    connection: apsw.Connection, now: float, options: Options, id_: str, item: str, offered: int
 ) -> Accepted:
-    id_ = row[:32]
     there = row_of(connection, "job", id=id_)
     if there is None and options.unique_key is not None:
         held = {"queue": options.queue, "unique_key": options.unique_key}
@@ -124,7 +128,7 @@ def _accept_once(
     full = overflow(connection, options, 1)
     if full is not None:
         raise errors.QueueFull(options.queue, offered, full.limit)
-    insert(connection, now, options, [row])
+    insert(connection, now, options, [id_], [item])
     return Accepted(row_of(connection, "job", id=id_), existing=False)
 
 

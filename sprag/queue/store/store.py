@@ -97,7 +97,7 @@ class Store:
         """
         if not ids:
             return self.clock()
-        ticket = Enqueue(options, [id_ + item for id_, item in zip(ids, items, strict=True)])
+        ticket = Enqueue(options, ids, items)
         try:
             self._commits.submit(ticket)
         except errors.WriteUnknown as error:
@@ -117,10 +117,11 @@ class Store:
         A job that exists needs no room. Raises QueueFull, or a DatabaseError; WriteUnknown names
         the ids.
         """
-        rows = [id_ + item for id_, item in zip(ids, items, strict=True)]
         try:
             accepted = self._write(
-                lambda connection, now: moves.accept_each(connection, now, options, rows, keys)
+                lambda connection, now: moves.accept_each(
+                    connection, now, options, ids, items, keys
+                )
             )
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error

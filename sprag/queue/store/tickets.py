@@ -64,15 +64,15 @@ class Outcome(NamedTuple):
 
 
 class Enqueue(Ticket):
-    """New jobs: `rows` are ids with their items, as the statement takes them. `at` is when they
-    were accepted."""
+    """New jobs: their ids and, in the same order, their items. `at` is when they were accepted."""
 
-    __slots__ = ("at", "options", "rows")
+    __slots__ = ("at", "ids", "items", "options")
 
-    def __init__(self, options: Options, rows: Sequence[str]) -> None:
+    def __init__(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> None:
         super().__init__()
         self.options = options
-        self.rows = rows
+        self.ids = ids
+        self.items = items
         self.at = 0.0
 
 

@@ -59,10 +59,6 @@ class Crew:
             self.tickets = tuple(worker for worker in self.tickets if worker not in tickets)
             self.failures = tuple(one for one in self.failures if one is not failures)
 
-    def dismiss(self, tickets: Sequence[Exchange]) -> None:
-        """Let these workers end once they have handed in what they have."""
-        self._store.dismiss(tickets)
-
     def count(self, queue: str) -> int:
         """How many workers of this queue the process has."""
         return sum(worker.queue == queue for worker in self.tickets)

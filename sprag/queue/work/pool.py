@@ -100,7 +100,7 @@ class WorkerPool:
         # that never look, the release from here, so that another process may have the jobs.
         begun = time.monotonic()
         self.hurry(grace_seconds, self)
-        self._engine.crew.dismiss(self._tickets)
+        self._engine.store.dismiss(self._tickets)
         self._spend_grace()
         for job in tuple(self._jobs.values()):
             job.interrupt(JobReleased)
@@ -163,7 +163,8 @@ class WorkerPool:
                     else:
                         outcome = execute(job, self._handler, self._policy, self._max_result_bytes)
                         if outcome.event == "release" and outcome.error is None:
-                            engine.crew.dismiss(self._tickets)  # the process may be ending: no more
+                            # The process may be ending: no more.
+                            engine.store.dismiss(self._tickets)
                 finally:
                     del self._jobs[ticket]
                     del engine.crew.running[run.key, run.starts]
