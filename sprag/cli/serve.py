@@ -39,8 +39,8 @@ log = logging.getLogger("sprag.cli")
 _EXAMPLE: Final = "main:app"
 # How long requests that are under way may take once the server stops.
 _REQUEST_SECONDS: Final = 10
-# After so long without an answer, a process is taken to hang, and a new one to be unable to start. An
-# application may be slow to import, and a small machine busy.
+# After so long without an answer, a process is taken to hang, and a new one to be unable to start:
+# an application may be slow to import, and a small machine busy.
 _ANSWER_SECONDS: Final = 60
 # Pages send nothing over their WebSocket.
 _FRAME_BYTES: Final = 4096

@@ -118,8 +118,3 @@ class Exchange(Ticket):
         self.claimed: Run | None = None
         self.refused = False
         self.stopping = False
-
-    def untold(self) -> bool:
-        """True if it has a run that its worker never got: the batch that dealt it was torn."""
-        had, outcome = self.claimed, self.outcome
-        return had is not None and (outcome is None or had is not outcome.run)
