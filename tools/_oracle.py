@@ -82,10 +82,10 @@ class JobRow:
     owner: int | None
     error: str | None
     result: str | None
-    unique_key: str | None
-    unique_for: str | None
-    unique_until: float | None
-    overdue: int | None
+    unique_key: str | None = None
+    unique_for: str | None = None
+    unique_until: float | None = None
+    overdue: int | None = None
     moves: list[Move] = field(default_factory=list)
 
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sprag.queue import Job
 
@@ -84,8 +84,9 @@ class Scene:
     def unique(self, process: Process) -> None:
         """Enqueue a job, unless another one holds the key."""
         item = (next(self._numbers), self.noise.choice(PLAIN))
-        key, held = self.noise.choice("ab"), self.noise.choice(["queued", "unfinished", 0.05])
-        job = process.queue.enqueue(item, unique=key, unique_for=held)
+        held: list[Literal["queued", "unfinished"] | float] = ["queued", "unfinished", 0.05]
+        key, until = self.noise.choice("ab"), self.noise.choice(held)
+        job = process.queue.enqueue(item, unique=key, unique_for=until)
         if not job.existing:
             self.accept([job], [item])
 

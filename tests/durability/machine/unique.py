@@ -28,7 +28,7 @@ class UniqueKeys(World):
         for job in self.jobs.values():
             if job.key == key and job.key_until <= now:
                 job.key = None
-        [holder] = [job.id for job in self.jobs.values() if job.key == key] or [None]
+        holder = next((job.id for job in self.jobs.values() if job.key == key), None)
         [id_] = self._new_ids(1)
         options = Options(QUEUE, unique_for=hold[0], unique_seconds=hold[1])
         [found] = store.enqueue_each(options, [id_], ["{}"], [key])
