@@ -13,7 +13,7 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
        progress.message, progress.job, job.audience, job.starts, job.unique_key, job.unique_for,
        job.unique_until, job.time_limit,
-       job.overdue IS job.starts AND job.status IN ('running', 'cancelling')
+       job.overdue IS job.starts AND job.status IN ('running', 'cancelling') AS overdue
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: accepted
