@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .browser.python import Module as Module
     from .queue import Backoff as Backoff
+    from .queue import Fail as Fail
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
+    from .queue import Retry as Retry
     from .queue import task as task
     from .web import ActionError as ActionError
     from .web import App as App
@@ -29,7 +31,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("Backoff", "Job", "JobCancelled", "QueueError", "QueueService", "task"), "queue"
+        ("Backoff", "Fail", "Job", "JobCancelled", "QueueError", "QueueService", "Retry", "task"),
+        "queue",
     ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
@@ -42,12 +45,14 @@ __all__ = [
     "App",
     "Backoff",
     "Controller",
+    "Fail",
     "Field",
     "Job",
     "JobCancelled",
     "Module",
     "QueueError",
     "QueueService",
+    "Retry",
     "Schema",
     "Upload",
     "__version__",

@@ -16,6 +16,7 @@ from .errors import (
     JobInterrupted,
     JobNotFound,
     JobReleased,
+    JobTimeout,
     NoRunningJob,
     PayloadError,
     PayloadTooLarge,
@@ -33,6 +34,7 @@ from .job import Job, JobError, Page, Progress, Transition
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
 from .tasking import Task, TaskCall, task
+from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
 
@@ -50,6 +52,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseRefused",
     "Event",
+    "Fail",
     "IllegalMove",
     "Job",
     "JobCancelled",
@@ -58,6 +61,7 @@ __all__ = [
     "JobInterrupted",
     "JobNotFound",
     "JobReleased",
+    "JobTimeout",
     "Move",
     "NoRunningJob",
     "Page",
@@ -70,6 +74,7 @@ __all__ = [
     "QueueService",
     "ReadFailed",
     "ReentrantCall",
+    "Retry",
     "RunningJob",
     "Signal",
     "Status",

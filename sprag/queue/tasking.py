@@ -23,6 +23,7 @@ from . import checks, enqueuing
 from .awaitable import for_loops
 from .declared import DeclaredQueue
 from .errors import ConfigurationError
+from .ids import new_ids
 from .job import Job
 from .lifecycle import Lifecycle
 from .options import JobOptions, TaskOptions, TaskSettings, options_of, task_settings
@@ -112,10 +113,10 @@ class Task(Generic[P, C, R]):
         """
         life, options = self._accepting("using")
         arguments = self._task.arguments
-        text = arguments.encoded(arguments.bound(args, kwargs), life.settings.max_payload_bytes)
-        if self._job_id is None:
-            return enqueuing.accept(life, options, [text])[0]
-        return enqueuing.accept_once(life, options, checks.new_job_id(self._job_id), text)
+        bound = arguments.bound(args, kwargs)
+        given = dict(bound) if "unique" in self._options else bound
+        text = arguments.encoded(bound, life.settings.max_payload_bytes)
+        return enqueuing.accept_one(life, options, given, text, self._job_id, self._options)
 
     def args(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskCall[P]:
         """The arguments of one job, for `enqueue_many`. Raises ArgumentError."""
@@ -128,11 +129,17 @@ class Task(Generic[P, C, R]):
         if self._job_id is not None:
             raise ConfigurationError("enqueue_many: expected no job_id, because it makes many jobs")
         limit, arguments = life.settings.max_payload_bytes, self._task.arguments
-        texts = [
-            arguments.encoded(self._bound(call), limit, f"calls[{number}]: ")
-            for number, call in enumerate(calls)
-        ]
-        return enqueuing.accept(life, options, texts)
+        unique = enqueuing.unique_of(self._options)
+        texts: list[str] = []
+        keys: list[str | None] = []
+        for number, call in enumerate(calls):
+            bound = self._bound(call)
+            if unique is not None:
+                keys.append(checks.unique_key(unique, dict(bound)))
+            texts.append(arguments.encoded(bound, limit, f"calls[{number}]: "))
+        if unique is None:
+            return enqueuing.accept(life, options, texts)
+        return enqueuing.accept_each(life, options, new_ids(len(texts)), texts, keys)
 
     async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Like `enqueue`, but awaitable: it does not block asyncio's event loop."""
@@ -202,9 +209,9 @@ def task(**options: Unpack[TaskOptions]) -> _Decorator: ...
 def task(method: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]) -> Any:
     """Make a method of a QueueService a task: `queue.method.enqueue(…)` accepts jobs that call it.
 
-    With or without options: `max_attempts`, `backoff`, `max_crashes`, `priority` and `label` are
-    for the jobs of this task, in place of the queue's own; `name` is what jobs call the task, if
-    not by the name of the method.
+    With or without options: `max_attempts`, `backoff`, `retry_on`, `fail_on`, `time_limit`,
+    `max_crashes`, `priority` and `label` are for the jobs of this task, in place of the queue's
+    own; `name` is what jobs call the task, if not by the name of the method.
     """
     settings = task_settings("@task", options)
     return _Decorator(settings) if method is None else TaskMethod(method, settings)

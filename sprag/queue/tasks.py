@@ -6,18 +6,17 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from .backoff import Backoff
 from .errors import ConfigurationError, shown
 from .options import TaskSettings
 from .signature.annotations import signature_of
 from .signature.arguments import Arguments
 from .signature.models import ANYTHING, Convert, Form
 from .work.execution import Handler
+from .work.policy import Policy
 
-if TYPE_CHECKING:
-    from .work.coroutines import HandlerLoop
+Call = Callable[[Any], Any]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -52,19 +51,20 @@ class TaskDefinition:
         """Its signature. Made at the first use, when what its annotations name is defined."""
         return Arguments(f"{self.owner.__name__}.{self.attribute}", self.function, self.owner)
 
-    def handler(self, queue: object) -> Callable[[Any], Any]:
-        """What runs the task with the item of a job; a coroutine function if the method is one."""
-        function, arguments = self.function, self.arguments
+    def call(self, queue: object) -> Callable[[Any], Any]:
+        """What runs the task with what `arguments.taken` returns; a coroutine function if the
+        method is one."""
+        function = self.function
         if inspect.iscoroutinefunction(function):
 
-            async def run_async(item: Any) -> Any:
-                args, kwargs = arguments.taken(item)
+            async def run_async(taken: Any) -> Any:
+                args, kwargs = taken
                 return await function(queue, *args, **kwargs)
 
             return run_async
 
-        def run(item: Any) -> Any:
-            args, kwargs = arguments.taken(item)
+        def run(taken: Any) -> Any:
+            args, kwargs = taken
             return function(queue, *args, **kwargs)
 
         return run
@@ -97,37 +97,26 @@ class Repertoire(NamedTuple):
         return json.dumps([*((None,) if self.handles else ()), *sorted(self.tasks)])
 
     def handlers(
-        self, front: Front, backoff: Backoff, loop: Callable[[], HandlerLoop]
+        self, front: Front, policy: Policy, waited_for: Callable[[Call], Call]
     ) -> dict[str | None, Handler]:
-        """What runs them for a queue object. `loop` gives what runs coroutines."""
-
-        def waited_for(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            if inspect.iscoroutinefunction(handler):
-                return functools.partial(loop().call, handler)
-            return handler
-
+        """What runs them for a queue object. `waited_for` makes a function of a coroutine
+        function."""
         found: dict[str | None, Handler] = {}
         if self.handles:
-            handler = _reading(front.handle_item, self.item.read)
-            found[None] = Handler(waited_for(handler), backoff, self.result.write)
+            read = self.item.read and functools.partial(_read_item, self.item.read)
+            call = waited_for(front.handle_item)
+            found[None] = Handler(call, policy, read, self.result.write)
         for name, task in self.tasks.items():
-            call = waited_for(task.handler(front))
-            write = task.arguments.result.write
-            found[name] = Handler(call, task.settings.backoff or backoff, write)
+            arguments = task.arguments
+            found[name] = Handler(
+                waited_for(task.call(front)), task.settings.policy(policy), arguments.taken,
+                arguments.result.write,
+            )  # fmt: skip
         return found
 
 
-def _reading(handler: Callable[[Any], Any], read: Convert | None) -> Callable[[Any], Any]:
-    """The handler, for items as they are stored."""
-    if read is None:
-        return handler
-    if inspect.iscoroutinefunction(handler):
-
-        async def run_async(item: Any) -> Any:
-            return await handler(read(item, "item"))
-
-        return run_async
-    return lambda item: handler(read(item, "item"))
+def _read_item(read: Convert, item: Any) -> Any:
+    return read(item, "item")
 
 
 def tasks_of(kind: type) -> dict[str, TaskDefinition]:

@@ -258,12 +258,25 @@ def test_an_event_loop_enqueues_without_blocking(client: Mail) -> None:
 def test_a_call_that_is_repeated_with_its_id_is_stored_once(client: Mail) -> None:
     once = client.welcome.using(job_id=new_job_id())
     job = once.enqueue(1)
-    assert once.enqueue(user_id=1) == job
+    again = once.enqueue(user_id=1)
+    assert (again.id, again.existing) == (job.id, True)
     with pytest.raises(JobExists):
         once.enqueue(2)
     with pytest.raises(JobExists):  # the same item, of another task
         client.receipt.using(job_id=job.id).enqueue(1)
     assert client.counts()["queued"] == 1
+
+
+def test_a_unique_key_is_made_of_the_arguments(client: Mail) -> None:
+    unique = client.welcome.using(unique=lambda args: f"user {args['user_id']}")
+    jobs = [unique.enqueue(1), unique.enqueue(user_id=1), unique.enqueue(2)]
+    assert [job.unique for job in jobs] == ["user 1", "user 1", "user 2"]
+    assert [job.existing for job in jobs] == [False, True, False]
+    many = unique.enqueue_many(map(client.welcome.args, [2, 3]))
+    assert [job.existing for job in many] == [True, False]
+    assert client.welcome.using(unique="user 3").enqueue(9).id == many[1].id
+    with pytest.raises(ConfigurationError, match="unique: expected a function"):
+        client.welcome.using(unique="user 3").enqueue_many([])
 
 
 def test_a_misspelt_argument_is_refused_where_it_is_enqueued(client: Mail, database: Path) -> None:
@@ -324,6 +337,59 @@ def test_a_result_that_cannot_be_stored_fails_the_job_at_once(database: Path) ->
         assert "expected unawaited itself to be an `async def`" in unawaited.error.message
         with pytest.raises(PayloadError, match="result: expected a Color"):
             queue.other.result(jobs[1])
+
+
+def test_a_task_says_itself_what_is_worth_another_attempt(database: Path) -> None:
+    class Work(QueueService):
+        name = "work"
+        max_attempts = 3
+        backoff = 0
+        fail_on = KeyError
+
+        @task(retry_on=ConnectionError)
+        def picky(self, known: bool) -> None:
+            raise ConnectionError if known else ValueError
+
+        @task(fail_on=ValueError)
+        def soft(self, known: bool) -> None:
+            raise KeyError if known else ValueError
+
+        @task(time_limit=0.05, max_attempts=1)
+        async def late(self) -> None:
+            await asyncio.Event().wait()
+
+        def handle_item(self, item: Any) -> None:
+            raise KeyError
+
+    with Work(database=database) as queue:
+        jobs = finished(
+            queue, queue.picky.enqueue(True), queue.picky.enqueue(False), queue.soft.enqueue(True),
+            queue.soft.enqueue(False), queue.enqueue(1), queue.late.enqueue(),
+        )  # fmt: skip
+    assert [(job.attempt, job.status) for job in jobs] == [
+        (3, "failed"), (1, "failed"), (3, "failed"), (1, "failed"), (1, "failed"), (1, "failed"),
+    ]  # fmt: skip
+    assert jobs[-1].error is not None
+    assert jobs[-1].error.type == "JobTimeout"
+
+
+def test_arguments_that_do_not_fit_are_tried_again_whatever_is_worth_it(database: Path) -> None:
+    """Another process may have the class that they are for."""
+
+    class Work(QueueService):
+        name = "work"
+        max_attempts = 2
+        backoff = 0
+
+        @task(retry_on=ConnectionError)
+        def strict(self, number: int) -> None:
+            raise NotImplementedError
+
+    with Work(database=database) as queue:
+        sql(database, "INSERT INTO job (queue, task, item, max_attempts) "
+                      "VALUES ('work', 'strict', '{}', 2)")  # fmt: skip
+        (job,) = finished(queue, queue.jobs(limit=1).jobs[0])
+    assert (job.attempt, job.error and job.error.type) == (2, "ArgumentError")
 
 
 def test_a_traceback_begins_with_the_task(database: Path) -> None:
@@ -409,6 +475,8 @@ _task: Any = task
         (lambda: _task(max_attempts=0), "max_attempts: expected an integer from 1 to"),
         (lambda: _task(backoff=-1), "backoff: expected"),
         (lambda: _task(max_crashes="3"), "max_crashes: expected an integer"),
+        (lambda: _task(retry_on=3), "retry_on: expected"),
+        (lambda: _task(time_limit=-1), "time_limit: expected"),
         (lambda: _task(priority=None), "priority: expected an integer"),
         (lambda: _task(label="a\nb"), "label: expected one line"),
         (lambda: _task(name="a b"), "name: expected at most 100 letters"),
