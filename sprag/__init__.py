@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .browser.python import Module as Module
     from .queue import Backoff as Backoff
+    from .queue import Fail as Fail
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
+    from .queue import Retry as Retry
     from .web import ActionError as ActionError
     from .web import App as App
     from .web import Controller as Controller
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Backoff", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"),
+    **dict.fromkeys(
+        ("Backoff", "Fail", "Job", "JobCancelled", "QueueError", "QueueService", "Retry"), "queue"
+    ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
     ),
@@ -39,12 +43,14 @@ __all__ = [
     "App",
     "Backoff",
     "Controller",
+    "Fail",
     "Field",
     "Job",
     "JobCancelled",
     "Module",
     "QueueError",
     "QueueService",
+    "Retry",
     "Schema",
     "Upload",
     "__version__",

@@ -15,6 +15,7 @@ from .errors import (
     JobInterrupted,
     JobNotFound,
     JobReleased,
+    JobTimeout,
     NoRunningJob,
     PayloadError,
     PayloadTooLarge,
@@ -31,6 +32,7 @@ from .errors import (
 from .job import Job, JobError, Page, Progress, Transition
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
+from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
 
@@ -47,6 +49,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseRefused",
     "Event",
+    "Fail",
     "IllegalMove",
     "Job",
     "JobCancelled",
@@ -55,6 +58,7 @@ __all__ = [
     "JobInterrupted",
     "JobNotFound",
     "JobReleased",
+    "JobTimeout",
     "Move",
     "NoRunningJob",
     "Page",
@@ -67,6 +71,7 @@ __all__ = [
     "QueueService",
     "ReadFailed",
     "ReentrantCall",
+    "Retry",
     "RunningJob",
     "Signal",
     "Status",

@@ -36,7 +36,9 @@ from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
 from sprag.queue.file.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.store.tickets import Exchange, Options, Outcome
-from tests.durability.machine.world import ERROR, QUEUE, World
+from tests.durability.machine.limits import TimeLimits
+from tests.durability.machine.model import pick
+from tests.durability.machine.world import ERROR, QUEUE
 from tests.support import examples
 
 EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", str(examples(120))))
@@ -45,11 +47,8 @@ STEPS = 40
 LIFE = 6
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
 
-# Which of the candidates a step is about.
-pick = st.integers(min_value=0, max_value=1000)
 
-
-class QueueMachine(World):
+class QueueMachine(TimeLimits):
     # ------------------------------------------------------------ the caller
 
     @initialize()

@@ -75,6 +75,7 @@ OUTCOMES: list[tuple[Any, dict[str, Any], str]] = [
     ("fail", {"error": ERROR}, "failed"),
     ("retry", {"error": ERROR, "due_at": 2_000_000.0}, "queued"),
     ("release", {}, "queued"),
+    ("release", {"error": ERROR, "due_at": 2_000_000.0}, "queued"),  # a retry that does not count
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange, Options
 from sprag.queue.work import engine as engine_module
 from sprag.queue.work import running
+from sprag.queue.work.failures import Failures
+from sprag.queue.work.policy import Policy
 from sprag.queue.work.running import RunningJob
 
 from . import primitives
@@ -84,12 +85,24 @@ class Scene:
         engine.ownership.take()
         return engine
 
-    def workers(self, name: str, count: int, handler: Callable[[RunningJob], object]) -> Any:
+    def workers(
+        self,
+        name: str,
+        count: int,
+        handler: Callable[[RunningJob], object],
+        failures: Failures | None = None,
+    ) -> Any:
         """Workers of a process: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
+        policy, most = Policy(Backoff(0)), 1 << 20
         return WorkerPool(
-            self.engines[name], QUEUE, count, self.handler(handler), Backoff(0), 1 << 20
+            self.engines[name], QUEUE, count, self.handler(handler), policy, most, failures
         )
+
+    def failures(self) -> Failures:
+        """An `on_failure` that is noted."""
+        notes = self.run.notes
+        return Failures(QUEUE, lambda job, _: notes.append(("failure", job.id, job.status)))
 
     def actor(self, name: str, does: Callable[..., object], *args: Any, of: str = "") -> None:
         """Someone else who does something."""
@@ -129,6 +142,13 @@ class Scene:
         engine.store.enqueue(Options(QUEUE, **options), ids, ["1"] * len(ids))
         self.accepted += ids
 
+    def enqueue_unique(self, engine: Any, id_: str) -> None:
+        """Accept a job, unless another one holds the key and has not ended."""
+        options = Options(QUEUE, unique_for="unfinished")
+        [job] = engine.store.enqueue_each(options, [id_], ["1"], ["key"])
+        self.run.notes.append(("unique", id_, job))
+        self.accepted += [] if job.existing else [id_]
+
     def started(self, engine: Any) -> Exchange:
         """A worker of no thread yet, that has a job."""
         ticket = Exchange(QUEUE, engine.owner)
@@ -163,28 +183,6 @@ def _free(engine: Any) -> None:
         lock._fd = None
     if lock is not None:
         lock._folder.close()
-
-
-def quick(_job: RunningJob) -> None:
-    """A handler that does nothing and does not look."""
-
-
-def looks(job: RunningJob) -> None:
-    """A handler that looks once."""
-    job.check_cancelled()
-
-
-def fails(_job: RunningJob) -> None:
-    """A handler that raises."""
-    raise ValueError
-
-
-def waits(job: RunningJob) -> None:
-    """A handler that goes on until it is told to end."""
-    told = functools.partial(object.__getattribute__, job, "_interrupt")
-    flag = (object.__getattribute__(job, "_shared_name"), "_interrupt")
-    primitives.run().pause("wait to be told", lambda: told() is not None, flag)
-    job.check_cancelled()
 
 
 @dataclass

@@ -107,21 +107,33 @@ class Store:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
         return at
 
-    def enqueue_once(self, options: Options, id_: str, item: str) -> Job:
-        """Accept a job, or find the one that has this id already; the job as of that commit.
+    def enqueue_each(
+        self,
+        options: Options,
+        ids: Sequence[str],
+        items: Sequence[str],
+        keys: Sequence[str | None],
+    ) -> list[Job]:
+        """Accept jobs, each with a unique key or None, or find those that have these ids already or
+        hold these keys: `existing` is True for them. All or none; the jobs as of that commit.
 
         A job that exists needs no room. Raises QueueFull, or a DatabaseError; WriteUnknown names
-        the id.
+        the ids.
         """
         try:
             accepted = self._write(
-                lambda connection, now: moves.accept_once(connection, now, options, id_, item)
+                lambda connection, now: moves.accept_each(
+                    connection, now, options, ids, items, keys
+                )
             )
         except errors.WriteUnknown as error:
-            raise errors.WriteUnknown(str(error), error.path, (id_,)) from error
+            raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
         if isinstance(accepted, errors.QueueFull):
             raise accepted
-        return self._found(accepted, id_, None)
+        return [
+            self._found(row, id_, None)._replace(existing=existing)
+            for (row, existing), id_ in zip(accepted, ids, strict=True)
+        ]
 
     def cancel(self, id_: str, queue: str | None = None) -> tuple[Cancelled | None, Job]:
         """Cancel a queued job or ask a running one to; what was moved, if anything was, and the
@@ -212,6 +224,22 @@ class Store:
         """Store outcomes outside of any worker's exchange; how many were accepted."""
         return self._write(lambda connection, now: moves.finish(connection, now, owner, outcomes))
 
+    def conclude(self, owner: int, outcome: Outcome) -> tuple[bool, Job | None]:
+        """Like `finish`, for one outcome; whether it was accepted, and the job as of that commit,
+        None if it cannot be read."""
+        id_ = outcome.run.id
+        taken, row = self._write(
+            lambda connection, now: (
+                moves.finish(connection, now, owner, [outcome]),
+                moves.job_row(connection, id_),
+            )
+        )
+        self._on_commit((id_,))
+        try:
+            return taken == 1, self._found(row, id_, None)
+        except (errors.JobNotFound, errors.DatabaseCorrupt):
+            return taken == 1, None
+
     # ------------------------------------------------------------ for those who keep watch
 
     @property
@@ -231,6 +259,10 @@ class Store:
         """Store progress of running jobs."""
         if reports:
             self._write(lambda connection, _now: moves.report(connection, owner, reports))
+
+    def overdue(self, owner: int, runs: Sequence[tuple[int, int]]) -> None:
+        """Take note that these runs (key, starts) of the owner go on past their time limits."""
+        self._write(lambda connection, _now: moves.overdue(connection, owner, runs))
 
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
         """If a batch was torn, release the jobs of the owner that none of its workers has; their
