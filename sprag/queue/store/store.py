@@ -1,9 +1,7 @@
 """The store: all that the rest of the queue asks of a file, in one place.
 
-What goes in and what comes out are plain values, and what goes wrong is one of
-`errors`; nobody outside needs to know that SQLite is behind it. Reads are in
-the parts named by their nouns. Writes are tickets of the group commit, and
-every method that writes returns after COMMIT.
+Plain values go in and come out, and what goes wrong is one of `errors`: nobody outside needs to
+know SQLite. Writes are tickets of the group commit, and return after COMMIT.
 """
 
 from __future__ import annotations
@@ -36,8 +34,7 @@ from .tickets import Call, Change, Enqueue, Exchange, Options, Outcome, Report, 
 
 R = TypeVar("R")
 
-# A page that was away for longer has been loaded anew.
-_NOTICE_SECONDS: Final = 3600.0
+_NOTICE_SECONDS: Final = 3600.0  # a page that was away for longer has been loaded anew
 
 
 class Store:
