@@ -89,16 +89,13 @@ class Store:
 
     def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float:
         """Accept jobs, all or none; their time of creation. Ids that exist are passed over.
-
-        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids.
-        """
+        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids."""
         if not ids:
             return self.clock()
         try:
             at = self._commits.alone(self._batches.accept, options, ids, items)
             if at is None:
-                ticket = Enqueue(options, ids, items)
-                self._commits.submit(ticket)
+                self._commits.submit(ticket := Enqueue(options, ids, items))
                 at = ticket.at
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
