@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
     from .queue import Retry as Retry
+    from .queue import task as task
     from .web import ActionError as ActionError
     from .web import App as App
     from .web import Controller as Controller
@@ -30,7 +31,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("Backoff", "Fail", "Job", "JobCancelled", "QueueError", "QueueService", "Retry"), "queue"
+        ("Backoff", "Fail", "Job", "JobCancelled", "QueueError", "QueueService", "Retry", "task"),
+        "queue",
     ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
@@ -55,6 +57,7 @@ __all__ = [
     "Upload",
     "__version__",
     "action",
+    "task",
 ]
 
 

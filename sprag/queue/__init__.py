@@ -2,6 +2,7 @@
 
 from .backoff import Backoff
 from .errors import (
+    ArgumentError,
     ConfigurationError,
     DatabaseCorrupt,
     DatabaseError,
@@ -32,6 +33,7 @@ from .errors import (
 from .job import Job, JobError, Page, Progress, Transition
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
+from .tasking import Task, TaskCall, task
 from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
@@ -40,6 +42,7 @@ __all__ = [
     "MOVES",
     "SIGNAL",
     "STATUSES",
+    "ArgumentError",
     "Backoff",
     "ConfigurationError",
     "DatabaseCorrupt",
@@ -77,9 +80,12 @@ __all__ = [
     "Status",
     "StopInsideHandler",
     "Subscription",
+    "Task",
+    "TaskCall",
     "Transition",
     "WaitInsideHandler",
     "WaitTimeout",
     "WriteUnknown",
     "new_job_id",
+    "task",
 ]

@@ -12,6 +12,7 @@ from functools import partialmethod
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from . import tasks
 from .backoff import Backoff
 from .errors import ConfigurationError, shown
 from .options import OPTIONS, checked
@@ -72,7 +73,6 @@ FOREIGN: Final[Mapping[str, str]] = {
     "maxpending": "max_queued",
     "queuesize": "max_queued",
     "maxpayload": "max_payload_bytes",
-    "graceperiod": "grace_seconds",
     "shutdowntimeout": "grace_seconds",
     "stoptimeout": "grace_seconds",
     "busytimeout": "busy_seconds",
@@ -81,6 +81,7 @@ FOREIGN: Final[Mapping[str, str]] = {
 
 def check(cls: type, base: type) -> None:
     """Refuse a subclass of `base` that cannot work, or whose author was misunderstood."""
+    tasks.check(cls, reserved(base) | dict.fromkeys(OPTIONS, "an option"))
     _check_methods(cls, base)
     _check_options(cls, base)
     _check_spelling(cls, base)
@@ -211,6 +212,7 @@ def _reads(cls: type, name: str) -> bool:
         for value in vars(kind).values():
             inner = value.fget if isinstance(value, property) else value
             inner = getattr(inner, "__func__", inner)  # of a staticmethod or classmethod
+            inner = inner.function if isinstance(inner, tasks.TaskDefinition) else inner
             ours = str(getattr(inner, "__module__", "")).partition(".")[0] == "sprag"
             if isinstance(inner, FunctionType) and not ours:
                 pending.append(inner.__code__)

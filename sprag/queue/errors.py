@@ -69,6 +69,17 @@ class PayloadTooLarge(PayloadError):
         self.limit = limit
 
 
+class ArgumentError(PayloadError, TypeError):
+    """Arguments that the signature of a task does not take; `task` is its name.
+
+    Raised by `enqueue`. In the history of a job, they do not fit the task as it is now.
+    """
+
+    def __init__(self, task: str, message: str, path: str = "") -> None:
+        super().__init__(message, path)
+        self.task = task
+
+
 class QueueFull(QueueError):
     """`max_queued` jobs are waiting already; nothing of this call was stored."""
 
@@ -154,10 +165,17 @@ class ReentrantCall(QueueError):
 
 class WaitTimeout(QueueError, TimeoutError):
     """The job was not finished in time; it goes on regardless. `status` is its last one, and
-    `unattended` the name of its queue if no process runs that."""
+    `unattended` the name of its queue if no process runs that. `why` says what else it waits for,
+    if that is known."""
 
     def __init__(
-        self, job_id: str, timeout: float, status: str, unattended: str | None = None
+        self,
+        job_id: str,
+        timeout: float,
+        status: str,
+        unattended: str | None = None,
+        *,
+        why: str | None = None,
     ) -> None:
         message = f"job {job_id!r} is still {status} after {timeout:g} s"
         if unattended is not None:
@@ -165,6 +183,8 @@ class WaitTimeout(QueueError, TimeoutError):
                 f": no process runs queue {unattended!r}. Call start() on a queue object that has "
                 "a handler, use `with queue:`, or run `sprag work`"
             )
+        elif why is not None:
+            message += f": {why}"
         super().__init__(message)
         self.job_id = job_id
         self.timeout = timeout

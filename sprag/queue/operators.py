@@ -25,6 +25,7 @@ from .opened import QueueFile, open_beside, open_file
 from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .roster import hurry_of, stop_together
+from .service import enqueue_task, runs_jobs
 from .shapes import job_shape, more_shape, move_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
@@ -37,7 +38,7 @@ from .threads.inside import owned, refuse_reentry
 from .threads.logs import Log, settle
 from .threads.wakeup import Wakeup
 from .watch.subscription import merged, notice_signal, signal_of
-from .work.attendance import words
+from .work.attendance import waiting_for, words, words_of_task
 
 __all__ = [
     "MAX_DEPTH",
@@ -69,6 +70,7 @@ __all__ = [
     "database_of",
     "decode",
     "elsewhere",
+    "enqueue_task",
     "file_path",
     "hurry_of",
     "is_job_id",
@@ -84,6 +86,7 @@ __all__ = [
     "parsed",
     "percentile",
     "refuse_reentry",
+    "runs_jobs",
     "settle",
     "signal_of",
     "sources",
@@ -91,5 +94,7 @@ __all__ = [
     "sync",
     "sync_folder",
     "target",
+    "waiting_for",
     "words",
+    "words_of_task",
 ]

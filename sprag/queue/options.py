@@ -123,6 +123,70 @@ def unknown(call: str, name: str, known: Iterable[str], meant: str | None = None
     return f"{call} has no option {name!r}: {hint}"
 
 
+# ---------------------------------------------------------------- of a task
+
+
+class TaskOptions(TypedDict, total=False):
+    """The keyword arguments of `@task`. Those that are left out, or None, are as the queue says."""
+
+    name: str | None
+    """What jobs call it; the method's own name if it is not given. It outlives a new name of the
+    method."""
+    max_attempts: int | None
+    backoff: Backoff | Duration | None
+    retry_on: Exceptions | None
+    fail_on: Exceptions | None
+    time_limit: Duration | None
+    max_crashes: int | None
+    priority: int
+    label: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """The options of one task, checked."""
+
+    name: str | None = _option(None, checks.or_none(checks.task_name))
+    max_attempts: int | None = _option(None, checks.or_none(checks.between(1, _MOST_ATTEMPTS)))
+    backoff: Backoff | None = _option(None, checks.or_none(checks.backoff))
+    retry_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
+    fail_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
+    time_limit: float | None = _option(None, checks.or_none(checks.time_limit))
+    max_crashes: int | None = _option(None, checks.or_none(checks.between(1, _MOST_ATTEMPTS)))
+    priority: int = _option(0, checks.between(-_PRIORITY, _PRIORITY))
+    label: str | None = _option(None, lambda _what, label: checks.label_text(label))
+
+    def of_jobs(self, plain: Options, task: str) -> Options:
+        """The options of a job of the task if its call has none; `plain` are those of the queue."""
+        return plain._replace(
+            task=task,
+            priority=self.priority,
+            max_attempts=self.max_attempts or plain.max_attempts,
+            max_crashes=self.max_crashes or plain.max_crashes,
+            label=self.label,
+        )
+
+    def policy(self, of_queue: Policy) -> Policy:
+        """What is done about attempts of the task that fail."""
+        own = {name: getattr(self, name) for name in Policy._fields}
+        return of_queue._replace(**{name: it for name, it in own.items() if it is not None})
+
+
+def task_settings(call: str, given: TaskOptions) -> TaskSettings:
+    """Check the options of a task. Raises ConfigurationError."""
+    options = {option.name: option for option in dataclasses.fields(TaskSettings)}
+    for name in given:
+        if name not in options:
+            raise ConfigurationError(unknown(call, name, options))
+    return TaskSettings(
+        **{name: options[name].metadata["check"](name, value) for name, value in given.items()}
+    )
+
+
 # ---------------------------------------------------------------- of a job
 
 
@@ -174,19 +238,22 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
     unique_for, unique_seconds = _hold_of(given)
     return Options(
         queue=settings.name,
-        priority=checks.whole("priority", given.get("priority", 0), -_PRIORITY, _PRIORITY),
+        task=plain.task,
+        priority=checks.whole(
+            "priority", given.get("priority", plain.priority), -_PRIORITY, _PRIORITY
+        ),
         max_attempts=(
-            settings.max_attempts
+            plain.max_attempts
             if max_attempts is None
             else checks.whole("max_attempts", max_attempts, 1, _MOST_ATTEMPTS)
         ),
         max_crashes=(
-            settings.max_crashes
+            plain.max_crashes
             if max_crashes is None
             else checks.whole("max_crashes", max_crashes, 1, _MOST_ATTEMPTS)
         ),
         backoff=None if backoff is None else checks.backoff("backoff", backoff).to_json(),
-        label=checks.label_text(given.get("label")),
+        label=checks.label_text(given.get("label", plain.label)),
         audience=checks.audience(given.get("audience")),
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,

@@ -75,8 +75,9 @@ class Waiting:
         if time.monotonic() >= self._deadline:
             idle = job.status == "queued" and attendance.is_unattended(engine, name)
             raise errors.WaitTimeout(
-                self._id, self._timeout or 0.0, job.status, name if idle else None
-            )
+                self._id, self._timeout or 0.0, job.status, name if idle else None,
+                why=attendance.why_it_waits(engine, job),
+            )  # fmt: skip
         return None
 
     def left(self) -> float:

@@ -20,6 +20,7 @@ HOMES: Final[tuple[tuple[str, ModuleType], ...]] = (
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Queues": ("QueueService", "Backoff", "Retry", "Fail", "new_job_id"),
+    "Tasks": ("task", "Task", "TaskCall"),
     "Jobs": ("Job", "JobError", "Progress", "Page", "Transition", "RunningJob"),
     "Signals": ("Subscription", "Signal", "SIGNAL"),
     "States": ("Status", "STATUSES", "Event", "Move", "MOVES"),

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.operators import Audit, Rule, words
+from ...queue.operators import Audit, Rule, waiting_for, words
 from .. import options
 from ..exits import FAILED, OK
 from ..owners import Owner, owners_of
@@ -42,7 +42,8 @@ def command(settings: Settings) -> int:
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
     dead process is not a problem: workers recover its jobs. Nor are jobs that
-    wait in a queue that no process runs; the output names them. The command
+    wait in a queue that no process runs, or for a task that none knows; the output
+    names them. The command
     reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
@@ -50,10 +51,13 @@ def command(settings: Settings) -> int:
     "dead", "unknown" or "gone", "jobs": how many it runs, "pid", "host",
     "started_at", "reason": why its state is unknown, "advice"}, …],
     "unattended": {each queue with waiting jobs that no process runs: how many
-    wait, up to 1,001}}.
+    wait, up to 1,001}, "unknown_tasks": [{"queue", "task": null for handle_item,
+    "jobs": how many are ready, up to 1,001, although none of the processes that
+    run the queue knows the task}, …]}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
+    unknown: dict[str, dict[str | None, int]] = {}
     try:
         with settings.opened() as file:
             problems = list(_problems(file.audit))
@@ -61,6 +65,7 @@ def command(settings: Settings) -> int:
                 owners = owners_of(file)
                 problems += _stranded(owners)
                 idle = file.unattended()
+                unknown = file.unknown_tasks()
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -72,12 +77,20 @@ def command(settings: Settings) -> int:
                 "problems": [asdict(problem) for problem in problems],
                 "owners": [owner.shape() for owner in owners],
                 "unattended": idle,
+                "unknown_tasks": [
+                    {"queue": queue, "task": task, "jobs": count}
+                    for queue, of_tasks in unknown.items()
+                    for task, count in of_tasks.items()
+                ],
             }
         )
     else:
         _show(settings, problems, owners)
         for queue, count in idle.items():
             settings.show(Text(one_line(f"{queue}: {words(count)}; see `sprag work --help`")))
+        for queue, of_tasks in unknown.items():
+            for task, count in of_tasks.items():
+                settings.show(Text(one_line(f"{queue}: {waiting_for(task, count)}")))
     return FAILED if problems else OK
 
 

@@ -1,9 +1,7 @@
 """The store: all that the rest of the queue asks of a file, in one place.
 
-What goes in and what comes out are plain values, and what goes wrong is one of
-`errors`; nobody outside needs to know that SQLite is behind it. Reads are in
-the parts named by their nouns. Writes are tickets of the group commit, and
-every method that writes returns after COMMIT.
+Plain values go in and come out, and what goes wrong is one of `errors`: nobody outside needs to
+know SQLite. Writes are tickets of the group commit, and return after COMMIT.
 """
 
 from __future__ import annotations
@@ -36,8 +34,7 @@ from .tickets import Call, Change, Enqueue, Exchange, Options, Outcome, Report, 
 
 R = TypeVar("R")
 
-# A page that was away for longer has been loaded anew.
-_NOTICE_SECONDS: Final = 3600.0
+_NOTICE_SECONDS: Final = 3600.0  # a page that was away for longer has been loaded anew
 
 
 class Store:
@@ -92,16 +89,13 @@ class Store:
 
     def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float:
         """Accept jobs, all or none; their time of creation. Ids that exist are passed over.
-
-        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids.
-        """
+        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids."""
         if not ids:
             return self.clock()
         try:
             at = self._commits.alone(self._batches.accept, options, ids, items)
             if at is None:
-                ticket = Enqueue(options, ids, items)
-                self._commits.submit(ticket)
+                self._commits.submit(ticket := Enqueue(options, ids, items))
                 at = ticket.at
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
