@@ -4,7 +4,6 @@ that says what was expected and what was found."""
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -164,12 +163,13 @@ def audience(text: object) -> str | None:
     return text
 
 
-def due_time(delay: object, run_at: object) -> float | None:
+def due_time(delay: object, run_at: object, clock: Callable[[], float]) -> float | None:
     """When a job may start, in unix seconds, by one of `delay` and `run_at`; None: at once."""
     if delay is not None and run_at is not None:
         raise errors.ConfigurationError("expected delay= or run_at=, got both")
     if delay is not None:
-        return time.time() + durations.seconds("delay", delay)
+        wait = durations.seconds("delay", delay)
+        return clock() + wait
     return None if run_at is None else point_in_time("run_at", run_at)
 
 

@@ -21,7 +21,7 @@ def enqueue(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -
     settings = life.settings
     if life.runs.needs_task:
         raise _without_task(life)
-    options = options_of(settings, life.plain, given, "enqueue")
+    options = asked(life, life.plain, given, "enqueue")
     form = life.runs.item
     text = encode(_stored(item, form, "item") if form.read else item, settings.max_payload_bytes)
     return accept_one(life, options, item, text, job_id, given)
@@ -31,7 +31,7 @@ def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> li
     """Like `enqueue`, but for several jobs, in one commit."""
     if life.runs.needs_task:
         raise _without_task(life)
-    options = options_of(life.settings, life.plain, given, "enqueue_many")
+    options = asked(life, life.plain, given, "enqueue_many")
     return _accept_many(life, options, items, given)
 
 
@@ -42,12 +42,23 @@ def enqueue_named(
     has the arguments by name; whoever runs the job checks whether they fit. With a `job_id` or a
     key, there is one."""
     plain = life.plain._replace(task=checks.task_name("task", task))
-    options = options_of(life.settings, plain, given, "enqueue")
+    options = asked(life, plain, given, "enqueue")
     items = list(items)
     if len(items) != 1:
         return _accept_many(life, options, items, given)
     text = encode(items[0], life.settings.max_payload_bytes)
     return [accept_one(life, options, items[0], text, job_id, given)]
+
+
+def asked(life: Lifecycle, plain: Options, given: JobOptions, call: str) -> Options:
+    """The options of a call, checked. `plain` has the values for what is not given."""
+    if not given:
+        return plain
+
+    def now() -> float:
+        return life.open().store.clock()
+
+    return options_of(life.settings, plain, given, call, now)
 
 
 def accept_one(

@@ -198,15 +198,15 @@ class Lifecycle:
 
     def _start_workers(self, front: Front, hook: Hook | None, engine: Engine) -> None:
         settings = self.settings
-        failures = None if hook is None else Failures(settings.name, self._waited_for(hook))
-        handlers = self.runs.handlers(front, settings.policy, self._waited_for)
+        failures = None if hook is None else Failures(settings.name, self.waited_for(hook))
+        handlers = self.runs.handlers(front, settings.policy, self.waited_for)
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handlers, self.runs.names,
             settings.max_payload_bytes, failures,
         )  # fmt: skip
 
-    def _waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, or for an `async` one what runs it on the queue's event loop."""
         if not inspect.iscoroutinefunction(function):
             return function

@@ -225,10 +225,11 @@ class JobOptions(CommonOptions, total=False):
 _JOB_OPTIONS: Final = tuple(JobOptions.__annotations__)
 
 
-def options_of(settings: Settings, plain: Options, given: JobOptions, call: str) -> Options:
-    """Check the options of a job. `plain` has the values for what is not given."""
-    if not given:
-        return plain
+def options_of(
+    settings: Settings, plain: Options, given: JobOptions, call: str, clock: Callable[[], float]
+) -> Options:
+    """Check the options of a job. `plain` has the values for what is not given, and a delay counts
+    from what `clock` says."""
     for name in given:
         if name not in _JOB_OPTIONS:
             raise ConfigurationError(unknown(f"{call}()", name, _JOB_OPTIONS))
@@ -255,7 +256,7 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
         backoff=None if backoff is None else checks.backoff("backoff", backoff).to_json(),
         label=checks.label_text(given.get("label", plain.label)),
         audience=checks.audience(given.get("audience")),
-        due_at=checks.due_time(given.get("delay"), given.get("run_at")),
+        due_at=checks.due_time(given.get("delay"), given.get("run_at"), clock),
         max_queued=settings.max_queued,
         time_limit=None if time_limit is None else checks.time_limit("time_limit", time_limit),
         unique_for=unique_for,

@@ -26,6 +26,7 @@ from .ids import new_ids
 from .job import Job
 from .lifecycle import Lifecycle
 from .options import OPTIONS, JobOptions
+from .work.failures import Hook
 
 
 class QueueService(AwaitableOperations[Item, Result]):
@@ -86,8 +87,7 @@ class QueueService(AwaitableOperations[Item, Result]):
                 f"{type(self).__name__} has no handle_item(self, item) and no @task, so it cannot "
                 "run jobs"
             )
-        hook = self.on_failure if definition.says(self, QueueService, "on_failure") else None
-        self._sprag_life.start(self, hook)
+        self._sprag_life.start(self, hook_of(self))
         return self
 
     def stop(self, grace: Duration | None = None) -> None:
@@ -149,6 +149,11 @@ def life_of(queue: QueueService) -> Lifecycle:
 def runs_jobs(queue: QueueService) -> bool:
     """True if the queue's class has a handler or a task: others only enqueue."""
     return bool(life_of(queue).runs)
+
+
+def hook_of(queue: QueueService) -> Hook | None:
+    """The queue's `on_failure`, if its class says anything there."""
+    return queue.on_failure if definition.says(queue, QueueService, "on_failure") else None
 
 
 def enqueue_task(

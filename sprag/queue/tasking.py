@@ -26,7 +26,7 @@ from .errors import ConfigurationError
 from .ids import new_ids
 from .job import Job
 from .lifecycle import Lifecycle
-from .options import JobOptions, TaskOptions, TaskSettings, options_of, task_settings
+from .options import JobOptions, TaskOptions, TaskSettings, task_settings
 from .signature.arguments import Bound
 from .store.tickets import Options
 from .tasks import TaskDefinition
@@ -64,6 +64,15 @@ class TaskCall(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<TaskCall {self._task.name} {self._bound}>"
+
+    @property
+    def task_name(self) -> str:
+        """What the job calls the task."""
+        return self._task.name
+
+    def encoded(self, limit: int) -> str:
+        """The arguments as they are stored."""
+        return self._task.arguments.encoded(self._bound, limit)
 
 
 class Task(Generic[P, C, R]):
@@ -183,7 +192,7 @@ class Task(Generic[P, C, R]):
     def _accepting(self, call: str) -> tuple[Lifecycle, Options]:
         life = self._life
         plain = self._task.settings.of_jobs(life.plain, self.name)
-        return life, options_of(life.settings, plain, self._options, call)
+        return life, enqueuing.asked(life, plain, self._options, call)
 
     def _bound(self, call: object) -> Bound:
         if not isinstance(call, TaskCall) or call._task is not self._task:

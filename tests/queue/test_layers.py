@@ -32,7 +32,7 @@ ROOMS = (
              "engine attendance deadlock pool"),
     ("", "options tasks definition rivals offers roster lifecycle waiting asynchronous enqueuing "
          "declared operations awaitable tasking service"),
-    ("", "shapes sparing opened operators"),
+    ("", "shapes sparing opened operators byhand"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""

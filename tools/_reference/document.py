@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import sprag
 import sprag.queue
+import sprag.testing
 import sprag.web
 from sprag.browser import python as browser
 
@@ -15,6 +16,7 @@ HOMES: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("sprag", sprag),
     ("sprag.queue", sprag.queue),
     ("sprag.web", sprag.web),
+    ("sprag.testing", sprag.testing),
 )
 """Where names are imported from; the first home that has a name is the one that is shown."""
 
@@ -25,6 +27,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Signals": ("Subscription", "Signal", "SIGNAL"),
     "States": ("Status", "STATUSES", "Event", "Move", "MOVES"),
     "Errors of queues": ("QueueError",),  # and every other exception of sprag.queue
+    "For tests": ("drain", "run_one", "Clock"),
     "The application": ("App", "Controller", "action"),
     "What actions take": ("Schema", "Field", "Upload"),
     "Pages and their errors": (),  # what is left of sprag.web

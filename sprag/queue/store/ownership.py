@@ -18,7 +18,7 @@ from ..threads.inside import here
 from ..threads.logs import Log
 from . import moves
 from .rows import Row, changed_by, rows_of, savepoint, value_of
-from .tickets import Write
+from .tickets import Run, Write
 
 log: Final = Log("sprag.queue")
 
@@ -128,6 +128,23 @@ class Owners:
         """Make known how many workers an owner has for each queue, and which tasks it knows."""
         texts = {"workers": json.dumps(workers), "tasks": json.dumps(tasks)}
         self._write(lambda connection, _: changed_by(connection, "employ", owner=owner, **texts))
+
+    def start(
+        self, owner: int, queue: str, tasks: str | None = None, id_: str | None = None
+    ) -> Run | None:
+        """Start the next ready job of these tasks, or the queued one of this id, outside of any
+        worker's exchange; None if there is none."""
+
+        def run(connection: apsw.Connection, now: float) -> Run | None:
+            if id_ is None:
+                return next(iter(moves.claim(connection, now, queue, 1, owner, tasks)), None)
+            moves.run_now(connection, now, id_, queue)
+            row = moves.job_row(connection, id_)
+            if row is None or isinstance(row, UnicodeError):
+                return None
+            return moves.start(connection, now, row[0], owner)
+
+        return self._write(run)
 
     def recover(self, owner: int) -> list[Recovered]:
         """Take all jobs from a dead owner, and forget it for good."""

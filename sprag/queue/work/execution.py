@@ -62,13 +62,15 @@ def execute(
     handler: Handler,
     max_result_bytes: int,
     clock: Callable[[], float] = time.time,
+    raised: Callable[[BaseException], object] | None = None,
 ) -> Outcome:
-    """Run the handler on the job's item, in a context of its own; never raises.
+    """Run the handler on the job's item, in a context of its own; never raises. What the attempt
+    fails by is shown to `raised`.
 
     What the handler sets in its context (ContextVars, the precision of decimal) ends with it, and
     it does not see what was set where the job was enqueued or the queue was started.
     """
-    return Context().run(_executed, job, handler, max_result_bytes, clock)
+    return Context().run(_executed, job, handler, max_result_bytes, clock, raised)
 
 
 def _executed(
@@ -76,6 +78,7 @@ def _executed(
     handler: Handler,
     max_result_bytes: int,
     clock: Callable[[], float],
+    raised: Callable[[BaseException], object] | None,
 ) -> Outcome:
     running.enter(job)
     job.thread = threading.get_ident()
@@ -101,6 +104,8 @@ def _executed(
         # The work is done, and the next attempt would have the same result. An item that cannot be
         # read may succeed: in a worker that has the class, or once this one has been updated.
         final = returned and isinstance(error, PayloadError)
+        if raised is not None:
+            raised(error)
         try:
             return _outcome_of(error, job, handler.policy, clock(), handled=handled, final=final)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback

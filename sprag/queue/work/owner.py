@@ -100,6 +100,12 @@ class Ownership:
         else:
             self._lock.release()
 
+    def vanish(self) -> None:
+        """Be an owner no longer, without a word: the jobs stay as they are until somebody recovers
+        them, as if the process had died."""
+        self.abandon()
+        self._lock = self.id = self._recovery.me = None
+
     def abandon(self) -> None:
         """In a forked child: this belongs to the parent."""
         if self._lock is not None:

@@ -164,7 +164,7 @@ class WorkerPool:
                         # Dealt at the moment of dismissal: no handler begins any more.
                         outcome = Outcome(run, "release")
                     else:
-                        outcome = execute(job, handler, self._max_result_bytes)
+                        outcome = execute(job, handler, self._max_result_bytes, engine.store.clock)
                         if outcome.event == "release" and outcome.error is None:
                             # The process may be ending: no more.
                             engine.store.dismiss(self._tickets)

@@ -1,0 +1,175 @@
+"""What tests of queues need of the inside: a worker that runs one job when it is told to, and the
+clock of a file. `sprag.testing` imports `sprag.queue` and this module, and nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import errors
+from .checks import point_in_time
+from .durations import Duration, seconds
+from .job import Job
+from .payload.codec import encode, same
+from .service import QueueService, enqueue_task, hook_of, life_of, runs_jobs
+from .signature.containers import read_by, written
+from .tasking import TaskCall
+from .work import running
+from .work.execution import execute
+from .work.failures import Failures
+from .work.running import RunningJob
+
+__all__ = [
+    "Duration",
+    "Point",
+    "Step",
+    "Worker",
+    "alike",
+    "clock_of",
+    "enqueue_task",
+    "mark",
+    "point_in_time",
+    "seconds",
+    "set_clock",
+]
+
+Point = Callable[[str], None]
+"""Called with the name of each point that a handler passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One attempt: the job as it is afterwards, and the exception that it failed by, if it did. No
+    job: it cannot be read, or its process has died."""
+
+    job: Job | None
+    error: BaseException | None
+
+
+class Worker:
+    """Runs jobs of a queue in the calling thread, as a worker thread does.
+
+    `point` is called whenever a handler reports progress, looks whether it is cancelled, or passes
+    a `mark`. Raises ConfigurationError for a queue that cannot run jobs, or whose workers run.
+    """
+
+    def __init__(self, queue: QueueService, point: Point | None = None) -> None:
+        who = type(queue).__name__
+        if not runs_jobs(queue):
+            raise errors.ConfigurationError(
+                f"{who} has no handle_item(self, item) and no @task, so it cannot run jobs"
+            )
+        life = self._life = life_of(queue)
+        if life.pool is not None:
+            raise errors.ConfigurationError(
+                f"{who}: expected a queue that is not started, because its workers would take the "
+                "jobs; leave out `with queue:` and start()"
+            )
+        self.name: str = life.settings.name
+        engine = self._engine = life.open()
+        hook = hook_of(queue)
+        self._failures = None if hook is None else Failures(self.name, life.waited_for(hook))
+        self._handlers = life.runs.handlers(queue, life.settings.policy, life.waited_for)
+        self._point = point
+        life.offers.is_run(engine, self.name)
+
+    def step(self, job_id: str | None = None) -> Step | None:
+        """Run the next ready job, or the queued one of this id. None if there is none."""
+        engine, raised = self._engine, list[BaseException]()
+        owner = engine.ownership.take()
+        engine.store.promote(self.name)  # or a keeper would, if workers ran
+        run = engine.store.owners.start(owner, self.name, self._life.runs.names, job_id)
+        if run is None:
+            return None
+        handler = self._handlers[run.task]
+        limit = handler.policy.time_limit if run.time_limit is None else run.time_limit
+        job = RunningJob(run, self.name, engine.crew.dirty.add, limit)
+        if self._point is not None:
+            job = _Watched(run, self.name, engine.crew.dirty.add, limit, self._point)
+        engine.crew.running[run.key, run.starts] = job
+        try:
+            outcome = execute(
+                job, handler, self._life.settings.max_payload_bytes, engine.store.clock,
+                raised.append,
+            )  # fmt: skip
+        finally:
+            del engine.crew.running[run.key, run.starts]
+            engine.crew.dirty.discard(job)
+        if engine.ownership.id is None:
+            return Step(None, None)
+        stored, after = engine.store.conclude(owner, outcome)
+        if stored and after is not None and after.status == "failed" and self._failures is not None:
+            self._failures.tell(after)
+        # What made it give way to a cancellation is no failure, and not stored as one.
+        return Step(after, None if outcome.error is None else raised[0])
+
+    def runs(self, job: Job) -> bool:
+        """True if the queue's class has a handler for the job."""
+        return job.task in self._handlers
+
+    def next_due(self) -> float | None:
+        """When the next waiting job is due; None if none waits."""
+        return self._engine.store.jobs.next_due(self.name)
+
+    def die(self) -> None:
+        """Let the job that runs be that of a process that died. Whoever opens the file next, once
+        this queue is stopped, recovers it."""
+        self._engine.ownership.vanish()
+
+
+class _Watched(RunningJob):
+    """The handle of a run whose points are watched."""
+
+    __slots__ = ("point",)
+
+    def __init__(
+        self,
+        run: Any,
+        queue: str,
+        on_report: Callable[[RunningJob], None],
+        time_limit: float | None,
+        point: Point,
+    ) -> None:
+        super().__init__(run, queue, on_report, time_limit)
+        self.point = point
+
+    def check_cancelled(self) -> None:
+        super().check_cancelled()
+        self.point("check_cancelled()")
+
+    def report_progress(self, *args: Any, **kwargs: Any) -> None:
+        super().report_progress(*args, **kwargs)
+        self.point("report_progress()")
+
+
+def mark(name: str) -> None:
+    """Pass a point of this name, if a job runs here and its points are watched."""
+    job = running.current()
+    if isinstance(job, _Watched):
+        job.point(name)
+
+
+def clock_of(queue: QueueService) -> Callable[[], float]:
+    """What gives the time of the queue's file in this process."""
+    return life_of(queue).open().store.clock
+
+
+def set_clock(queue: QueueService, clock: Callable[[], float]) -> None:
+    """Let this give the time of the queue's file in this process, until the file is closed."""
+    life_of(queue).open().store.clock = clock
+
+
+def alike(queue: QueueService, expected: Any, job: Job) -> bool:
+    """True if `expected`, enqueued, would be stored as the job's item is."""
+    life = life_of(queue)
+    form, limit = life.runs.item, life.settings.max_payload_bytes
+    try:
+        if isinstance(expected, TaskCall):
+            text = expected.encoded(limit)
+            return job.task == expected.task_name and same(text, job.item_json)
+        if form.read and job.task is None:
+            expected = written(form, read_by(form, expected, "item"), "item")
+        return same(encode(expected, limit), job.item_json)
+    except errors.PayloadError:
+        return False
