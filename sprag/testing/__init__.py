@@ -8,7 +8,21 @@ must have been enqueued, and crash a handler wherever it can.
         assert job.status == "completed"
 """
 
+from .asserting import (
+    Expected,
+    assert_enqueued,
+    assert_enqueues,
+    assert_nothing_enqueued,
+)
 from .clock import Clock
 from .draining import drain, run_one
 
-__all__ = ["Clock", "drain", "run_one"]
+__all__ = [
+    "Clock",
+    "Expected",
+    "assert_enqueued",
+    "assert_enqueues",
+    "assert_nothing_enqueued",
+    "drain",
+    "run_one",
+]

@@ -27,7 +27,15 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Signals": ("Subscription", "Signal", "SIGNAL"),
     "States": ("Status", "STATUSES", "Event", "Move", "MOVES"),
     "Errors of queues": ("QueueError",),  # and every other exception of sprag.queue
-    "For tests": ("drain", "run_one", "Clock"),
+    "For tests": (
+        "drain",
+        "run_one",
+        "Clock",
+        "assert_enqueued",
+        "assert_enqueues",
+        "assert_nothing_enqueued",
+        "Expected",
+    ),
     "The application": ("App", "Controller", "action"),
     "What actions take": ("Schema", "Field", "Upload"),
     "Pages and their errors": (),  # what is left of sprag.web
