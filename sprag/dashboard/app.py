@@ -21,6 +21,7 @@ from .facts import Facts
 from .files import asset
 from .moves import Moves
 from .pages import Pages
+from .pausing import Pausing
 from .pruning import Pruning
 from .signing import Signing
 from .streams import Streams
@@ -51,7 +52,8 @@ def dashboard(
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(file), Moves(file)
-    signing, streams, pruning = Signing(door, pages), Streams(file), Pruning(file)
+    signing, streams = Signing(door, pages), Streams(file)
+    pruning, pausing = Pruning(file), Pausing(file)
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),
@@ -63,6 +65,8 @@ def dashboard(
         Route(f"/data/jobs/{JOB_ID}", facts.job),
         *(Route(f"/{verb}", moves.endpoint(verb), methods=["POST"]) for verb in VERBS),
         Route("/prune", pruning.prune, methods=["POST"]),
+        Route("/pause", pausing.pause, methods=["POST"]),
+        Route("/resume", pausing.resume, methods=["POST"]),
         Route("/events", streams.open),
         Route("/assets/{version}/{name}", asset),
     ]

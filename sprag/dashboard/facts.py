@@ -74,6 +74,7 @@ class Facts:
         now = file.now()
         glance = file.search.glance(id_, lost_of(owners.values()), now)
         moves = file.history(id_)
+        pause = file.pauses().get(job.queue) if job.status == "queued" else None
         shown: list[dict[str, Any]] = [whole_move(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {
@@ -81,6 +82,7 @@ class Facts:
                 "moves": shown,
                 "earlier": len(moves) - len(shown),
                 "seq": moves[-1].seq,
+                "paused": None if pause is None else pause._asdict(),
                 "now": now,
             }
         )

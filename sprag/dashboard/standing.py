@@ -10,9 +10,9 @@ from ..queue.operators import QueueFile, lost_of
 
 def standing_of(file: QueueFile) -> dict[str, dict[str, Any]]:
     """Return by queue: "counts", by state; "at_least", the states that may have more jobs than were
-    counted; "workers", how many all processes have for it."""
+    counted; "workers", how many all processes have for it; "paused", why and since when."""
     now = file.now()
-    owners = file.processes()
+    owners, pauses = file.processes(), file.pauses()
     tallies = file.statistics.tallies(lost_of(owners), now)
     workers: Counter[str] = Counter()
     for process in owners:
@@ -24,6 +24,7 @@ def standing_of(file: QueueFile) -> dict[str, dict[str, Any]]:
             "counts": tally.counts,
             "at_least": sorted(tally.at_least),
             "workers": workers[queue],
+            "paused": pauses[queue]._asdict() if queue in pauses else None,
         }
         for queue, tally in tallies.items()
     }

@@ -31,6 +31,7 @@ from .errors import (
 from .job import Job, JobError, Page, Progress, Transition
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
+from .store.pauses import Pause
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
 
@@ -58,6 +59,7 @@ __all__ = [
     "Move",
     "NoRunningJob",
     "Page",
+    "Pause",
     "PayloadError",
     "PayloadTooLarge",
     "Progress",

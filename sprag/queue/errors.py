@@ -153,14 +153,27 @@ class ReentrantCall(QueueError):
 
 
 class WaitTimeout(QueueError, TimeoutError):
-    """The job was not finished in time; it goes on regardless. `status` is its last one, and
-    `unattended` the name of its queue if no process runs that."""
+    """The job was not finished in time; it goes on regardless. `status` is its last one. If it does
+    not start because its queue is paused, or because no process runs that, `paused` or `unattended`
+    is the queue's name."""
 
     def __init__(
-        self, job_id: str, timeout: float, status: str, unattended: str | None = None
+        self,
+        job_id: str,
+        timeout: float,
+        status: str,
+        unattended: str | None = None,
+        *,
+        paused: str | None = None,
+        reason: str | None = None,
     ) -> None:
         message = f"job {job_id!r} is still {status} after {timeout:g} s"
-        if unattended is not None:
+        if paused is not None:
+            why = f" ({reason})" if reason else ""
+            message += (
+                f": queue {paused!r} is paused{why}. Call resume(), or run `sprag resume {paused}`"
+            )
+        elif unattended is not None:
             message += (
                 f": no process runs queue {unattended!r}. Call start() on a queue object that has "
                 "a handler, use `with queue:`, or run `sprag work`"
@@ -170,6 +183,7 @@ class WaitTimeout(QueueError, TimeoutError):
         self.timeout = timeout
         self.status = status
         self.unattended = unattended
+        self.paused = paused
 
 
 # ---------------------------------------------------------------- the file

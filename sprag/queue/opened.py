@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .checks import queue_name, reason_text
 from .job import Job, Notice, Page, Transition
 from .liveness.owners import forget
 from .liveness.processes import Process, processes_of
@@ -15,6 +16,7 @@ from .store.audit import Audit
 from .store.backup import backup
 from .store.journal import Head, News
 from .store.ownership import Recovered
+from .store.pauses import Pause
 from .store.pruning import Pruning
 from .store.search import Search
 from .store.statistics import Statistics
@@ -95,7 +97,7 @@ class QueueFile:
     # ------------------------------------------------------------ queues and processes
 
     def queues(self) -> list[str]:
-        """The names of all queues that have a job."""
+        """The names of all queues that have a job or are paused."""
         return self.engine.store.jobs.queues()
 
     def counts(self, queue: str) -> dict[Status, int]:
@@ -122,6 +124,19 @@ class QueueFile:
     def unattended(self, queues: Iterable[str] = ()) -> dict[str, int]:
         """Count the waiting jobs of each queue that no process runs, among these or all."""
         return unattended(self.engine.store, self.engine.folder, queues)
+
+    def pauses(self) -> dict[str, Pause]:
+        """The queues that are paused, and why."""
+        return self.engine.store.pauses.all()
+
+    def pause(self, queue: str, reason: str | None) -> None:
+        """Let no process start jobs of a queue. Raises ConfigurationError."""
+        self.engine.store.pauses.pause(queue_name("queue", queue), reason_text(reason))
+
+    def resume(self, queue: str) -> bool:
+        """Let the jobs of a queue be started again; False if it was not paused. Raises
+        ConfigurationError."""
+        return self.engine.store.pauses.resume(queue_name("queue", queue))
 
     # ------------------------------------------------------------ moves
 

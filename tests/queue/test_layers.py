@@ -24,7 +24,7 @@ ROOMS = (
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership aside dealing batch store backup"),
+              "pruning ownership pauses aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
     ("work", "running leaving execution coroutines space owner crew keeper engine attendance "

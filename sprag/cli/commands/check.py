@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.operators import Audit, words
+from ...queue import DatabaseCorrupt, DatabaseError, Pause
+from ...queue.operators import Audit
 from .. import options
 from ..exits import FAILED, OK
+from ..idle import pause_shapes, remarks
 from ..owners import Owner, owners_of
 from ..render import table
 from ..settings import Settings
@@ -41,26 +42,28 @@ def command(settings: Settings) -> int:
     processes run jobs.
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
-    dead process is not a problem: workers recover its jobs. Nor are jobs that
-    wait in a queue that no process runs; the output names them. The command
-    reads the whole file, while it is in use.
+    dead process is not a problem: workers recover its jobs. Nor are queues
+    that are paused, or jobs that wait in a queue that no process runs; the
+    output names them. The command reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
     "dead", "unknown" or "gone", "jobs": how many it runs, "pid", "host",
     "started_at", "reason": why its state is unknown, "advice"}, …],
     "unattended": {each queue with waiting jobs that no process runs: how many
-    wait, up to 1,001}}.
+    wait, up to 1,001}, "paused": {each queue that is paused: {"reason",
+    "since"}}}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
+    pauses: dict[str, Pause] = {}
     try:
         with settings.opened() as file:
             problems = list(_problems(file.audit))
             try:
                 owners = owners_of(file)
                 problems += _stranded(owners)
-                idle = file.unattended()
+                idle, pauses = file.unattended(), file.pauses()
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -72,12 +75,13 @@ def command(settings: Settings) -> int:
                 "problems": [asdict(problem) for problem in problems],
                 "owners": [owner.shape() for owner in owners],
                 "unattended": idle,
+                "paused": pause_shapes(pauses),
             }
         )
     else:
         _show(settings, problems, owners)
-        for queue, count in idle.items():
-            settings.show(Text(one_line(f"{queue}: {words(count)}; see `sprag work --help`")))
+        for remark in remarks(pauses, idle, time.time()):
+            settings.show(Text(remark))
     return FAILED if problems else OK
 
 

@@ -13,13 +13,13 @@ import click
 from rich.text import Text
 
 from ...queue import STATUSES, Job, Page, Status
-from ...queue.operators import cursor, words
+from ...queue.operators import cursor
 from .. import options
+from ..idle import remarks
 from ..owners import lost_among
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import whole_shape
-from ..text import one_line
 
 _WIDE: Final = 110
 _NARROW: Final = 60
@@ -57,6 +57,7 @@ def command(
         lost = lost_among(file, page)
         waiting = {job.queue for job in page if job.status == "queued"}
         idle = file.unattended(waiting) if waiting else {}
+        pauses = {queue: pause for queue, pause in file.pauses().items() if queue in waiting}
     if settings.as_json:
         settings.emit(
             {"jobs": [whole_shape(job, lost=job.id in lost) for job in page], "next": page.next}
@@ -73,8 +74,7 @@ def command(
         again += [f"--status={status}" for status in statuses]
         again += [f"--limit={limit}"] if limit != _LIMIT else []
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
-    for queue, count in idle.items():
-        told = f"{one_line(queue)}: {words(count)}; see `sprag work --help`"
+    for told in remarks(pauses, idle, time.time()):
         settings.say(fill(told, settings.out.width) if settings.for_eyes else told)
 
 

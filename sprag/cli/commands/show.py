@@ -8,9 +8,10 @@ from typing import Final
 import click
 from rich.text import Text
 
-from ...queue import Job, Transition
+from ...queue import Job, Pause, Transition
 from ...queue.operators import attempts_of, move_shape
 from .. import options
+from ..idle import pause_words
 from ..lookup import find
 from ..owners import lost_among
 from ..render import DIED, cell, progress_bar, progress_words, status_text, table
@@ -44,6 +45,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
         found = find(file, job)
         history = file.history(found.id)
         lost = found.id in lost_among(file, [found])
+        pause = file.pauses().get(found.queue) if found.status == "queued" else None
     if settings.as_json:
         settings.emit(
             {
@@ -53,7 +55,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
         )
         return
     now = time.time()
-    _facts(settings, found, now, lost=lost)
+    _facts(settings, found, now, pause, lost=lost)
     _block(settings, "item", pretty(found.item_json), full)
     if found.result_json is not None:
         _block(settings, "result", pretty(found.result_json), full)
@@ -65,13 +67,15 @@ def command(settings: Settings, job: str, full: bool) -> None:
         _earlier_errors(settings, history)
 
 
-def _facts(settings: Settings, job: Job, now: float, *, lost: bool) -> None:
+def _facts(settings: Settings, job: Job, now: float, pause: Pause | None, *, lost: bool) -> None:
     facts = table()
     facts.show_header = False
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row("job", Text(job.id, style="bold"))
     facts.add_row("queue", Text(one_line(job.queue)))
+    if pause is not None:
+        facts.add_row("", Text(pause_words(pause, now), style="yellow"))
     if job.label:
         facts.add_row("label", Text(one_line(job.label)))
     facts.add_row("status", status_text(job.status, lost=lost))

@@ -3,6 +3,7 @@
 import { moveMatching, moveNamed, VERBS } from "./actions.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
+import { pauseWords } from "./pause.js";
 import { offerPruning } from "./prune.js";
 import { row } from "./row.js";
 import { outcome, shortcut } from "./shell.js";
@@ -70,11 +71,11 @@ function renderRows() {
 }
 
 function showIdle() {
-  const of = filter.queue ? data.queues[filter.queue] : null;
-  const idle = of ? [idleWords(of)].filter(Boolean) : Object.entries(data.queues)
-    .filter(([, queue]) => idleWords(queue))
-    .map(([name, queue]) => `${name}: ${idleWords(queue)}`);
-  show(by("idle"), idle, () => idle.slice(0, 5).map((text) => el("span", {}, `${text} `)));
+  const of = filter.queue ? { [filter.queue]: data.queues[filter.queue] } : data.queues;
+  const idle = Object.entries(of).filter(([, queue]) => queue && (queue.paused || idleWords(queue)));
+  show(by("idle"), idle.map(([name, queue]) => [name, queue.paused ?? idleWords(queue)]), () =>
+    idle.slice(0, 5).map(([name, queue]) => el("span", {},
+      filter.queue ? "" : `${name}: `, queue.paused ? [pauseWords(queue.paused), ". "] : `${idleWords(queue)} `)));
   by("idle").hidden = idle.length === 0;
 }
 

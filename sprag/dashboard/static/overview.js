@@ -3,6 +3,7 @@
 import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
+import { pauseButton, pauseWords } from "./pause.js";
 import { shortcut } from "./shell.js";
 import { badge, capital, counted, duration, errorWords, idleWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
 
@@ -99,7 +100,8 @@ function tile(queue) {
     el("p", { class: "quiet" }, pace),
     queue.times ? times(queue.times) : null,
     idle ? el("p", { class: "late" }, idle) : null,
-    waits && !idle ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+    waits && !idle && !queue.paused ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+    el("p", { class: "pause" }, queue.paused ? pauseWords(queue.paused) : null, pauseButton(queue, () => refresher.ask())),
   );
 }
 

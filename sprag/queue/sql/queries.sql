@@ -47,6 +47,10 @@ CROSS JOIN transition AS past ON past.seq = (
     )
     SELECT seq FROM chain WHERE seq <= progress.seq)
 
+-- part: unpaused
+-- Nothing of a queue that is paused is started: whoever starts jobs asks in the same transaction.
+NOT EXISTS (SELECT 1 FROM pause WHERE pause.queue = :queue)
+
 -- part: levels
 -- The highest priorities of the jobs of a queue that are ready, one step for each.
 level (priority) AS (
@@ -82,7 +86,7 @@ SELECT count(*) FROM (
 -- Start up to :count jobs: the highest priority first, then in order of acceptance.
 UPDATE job SET {started}
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
-              ORDER BY priority DESC, key LIMIT :count)
+              AND {unpaused} ORDER BY priority DESC, key LIMIT :count)
 {run};
 
 -- name: savepoint
@@ -97,7 +101,7 @@ RELEASE one;
 
 -- name: ready
 -- The keys of the jobs that `claim` would start.
-SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0 AND {unpaused}
 ORDER BY priority DESC, key LIMIT :count;
 
 -- name: start
@@ -165,6 +169,21 @@ ORDER BY priority DESC, key LIMIT 1;
 -- name: next_due
 -- When the next waiting job of a queue is due; NULL if none waits.
 SELECT min(due_at) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1;
+
+-- name: pause
+-- Start no more jobs of a queue. One that is paused already gets this reason, and keeps its time.
+INSERT INTO pause (queue, reason, at) VALUES (:queue, :reason, :now)
+ON CONFLICT (queue) DO UPDATE SET reason = excluded.reason;
+
+-- name: resume
+DELETE FROM pause WHERE queue = :queue;
+
+-- name: pauses
+-- The queues that are paused. Texts come as bytes: another program may have written them.
+SELECT CAST(queue AS BLOB), CAST(reason AS BLOB), at FROM pause;
+
+-- name: pause_of
+SELECT CAST(reason AS BLOB), at FROM pause WHERE queue = :queue;
 
 -- name: add_owner
 INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
@@ -520,7 +539,8 @@ WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
 ORDER BY transition.seq DESC;
 
 -- name: queues
-SELECT name FROM queue_name;
+-- The queues that have a job or are paused.
+SELECT name FROM queue_name UNION SELECT queue FROM pause;
 
 -- name: rates
 -- How many moves of each kind and queue were made since :since.

@@ -27,6 +27,7 @@ from .jobs import Jobs
 from .journal import Journal
 from .moves import Cancelled
 from .ownership import Owners
+from .pauses import Pauses
 from .pruning import Pruning
 from .records import found
 from .rows import Row, rows_of
@@ -62,6 +63,7 @@ class Store:
         self.jobs = Jobs(database)
         self.journal = Journal(database)
         self.owners = Owners(database, self._write, on_commit)
+        self.pauses = Pauses(database, self._write)
         self.search = Search(database)
         self.statistics = Statistics(database)
         self.pruning = Pruning(database, self._write)

@@ -18,15 +18,16 @@ _START_SECONDS: Final = 2.0
 
 
 def unattended(store: Store, folder: Path, queues: Iterable[str] = ()) -> dict[str, int]:
-    """Count the waiting jobs of each queue that no process runs, among these queues or all.
+    """Count the waiting jobs of each queue that no process runs, among these queues or all. Those
+    that are paused are left out: a process that ran them would start nothing.
 
     `folder` has the lock files of the file's processes. A process that cannot be judged counts as
     alive.
     """
-    processes = processes_of(store, folder)
+    processes, paused = processes_of(store, folder), store.pauses.all()
     found = {}
     for queue in tuple(queues) or store.jobs.queues():
-        if not _is_run(queue, processes, store.clock()):
+        if queue not in paused and not _is_run(queue, processes, store.clock()):
             waiting = store.jobs.queued(queue, MOST + 1)
             if waiting:
                 found[queue] = waiting
@@ -34,9 +35,14 @@ def unattended(store: Store, folder: Path, queues: Iterable[str] = ()) -> dict[s
 
 
 def is_unattended(engine: Engine, queue: str) -> bool:
-    """True if no process runs the queue, including this one. False if that cannot be read."""
+    """True if no process runs the queue, including this one, and it is not paused. False if that
+    cannot be read."""
     try:
-        return not (engine.crew.count(queue) or is_run_elsewhere(engine, queue))
+        return not (
+            engine.crew.count(queue)
+            or is_run_elsewhere(engine, queue)
+            or engine.store.pauses.of(queue)
+        )
     except QueueError:
         return False
 
