@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .browser.python import Module as Module
     from .queue import Backoff as Backoff
+    from .queue import Cron as Cron
+    from .queue import Every as Every
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("Backoff", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"),
+    **dict.fromkeys(
+        ("Backoff", "Cron", "Every", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"
+    ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
     ),
@@ -39,6 +43,8 @@ __all__ = [
     "App",
     "Backoff",
     "Controller",
+    "Cron",
+    "Every",
     "Field",
     "Job",
     "JobCancelled",

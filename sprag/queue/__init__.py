@@ -29,6 +29,7 @@ from .errors import (
     WriteUnknown,
 )
 from .job import Job, JobError, Page, Progress, Transition
+from .schedules import Cron, Every
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
 from .store.pauses import Pause
@@ -41,6 +42,7 @@ __all__ = [
     "STATUSES",
     "Backoff",
     "ConfigurationError",
+    "Cron",
     "DatabaseCorrupt",
     "DatabaseError",
     "DatabaseFull",
@@ -48,6 +50,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseRefused",
     "Event",
+    "Every",
     "IllegalMove",
     "Job",
     "JobCancelled",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Never, Self, overload
 
@@ -11,6 +12,7 @@ from .durations import Duration
 from .file.checkpoints import Durability
 from .lifecycle import Lifecycle
 from .options import OPTIONS, UNSET, Settings, settings_of, unknown
+from .schedules import Schedule
 from .work.running import RunningJob, running_job
 
 LIFE: Final = "_sprag_life"
@@ -60,6 +62,9 @@ class DeclaredQueue:
     """The most an item or a result may take as JSON, in bytes."""
     durability: Durability = Settings.durability
     """"full": an accepted job survives power loss. "normal": it survives kill -9 only; faster."""
+    schedules: Sequence[Schedule] = Settings.schedules
+    """What the queue enqueues by itself, and when: a list of `Cron` and `Every`. Each slot is
+    enqueued once, whatever the number of processes that run the queue."""
     grace_seconds: Duration = Settings.grace_seconds
     """How long `stop()` lets running jobs continue before it puts them back in the queue."""
     busy_seconds: Duration = Settings.busy_seconds
@@ -83,6 +88,7 @@ class DeclaredQueue:
         max_queued: int | None = UNSET,
         max_payload_bytes: int = UNSET,
         durability: Durability = UNSET,
+        schedules: Sequence[Schedule] = UNSET,
         grace_seconds: Duration = UNSET,
         busy_seconds: Duration = UNSET,
         vfs: str | None = UNSET,
@@ -97,7 +103,7 @@ class DeclaredQueue:
             "name": name, "database": database, "worker_count": worker_count,
             "max_attempts": max_attempts, "backoff": backoff, "max_crashes": max_crashes,
             "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
-            "durability": durability, "grace_seconds": grace_seconds,
+            "durability": durability, "schedules": schedules, "grace_seconds": grace_seconds,
             "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
         }  # fmt: skip
         for option, value in given.items():

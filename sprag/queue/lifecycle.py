@@ -211,7 +211,7 @@ class Lifecycle:
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handler, settings.backoff,
-            settings.max_payload_bytes,
+            settings.max_payload_bytes, settings.standing(), settings.max_queued,
         )  # fmt: skip
 
     # ------------------------------------------------------------ stop

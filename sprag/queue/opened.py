@@ -97,7 +97,7 @@ class QueueFile:
     # ------------------------------------------------------------ queues and processes
 
     def queues(self) -> list[str]:
-        """The names of all queues that have a job or are paused."""
+        """The names of all queues that have a job or a schedule, or are paused."""
         return self.engine.store.jobs.queues()
 
     def counts(self, queue: str) -> dict[Status, int]:

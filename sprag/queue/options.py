@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from . import checks
 from .backoff import Backoff
 from .checks import Check
 from .durations import Duration
 from .durations import seconds as duration
-from .errors import ConfigurationError
+from .errors import ConfigurationError, PayloadTooLarge
 from .file.checkpoints import Durability
+from .schedules import Schedule, StandingOptions, schedules_of
+from .store.schedules import Standing, options_text
 from .store.tickets import Options
 
 _MOST_WORKERS: Final = 1000
@@ -55,6 +57,10 @@ class Settings:
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
     durability: Durability = _option("full", checks.durability)
+    schedules: Sequence[Schedule] = _option(
+        (),
+        lambda what, value: _scheduled(what, value),  # noqa: PLW0108  # it stands below
+    )
     grace_seconds: float = _option(10.0, duration)
     busy_seconds: float = _option(10.0, duration)
     vfs: str | None = _option(None, checks.vfs)
@@ -72,6 +78,13 @@ class Settings:
             max_crashes=self.max_crashes,
             max_queued=self.max_queued,
         )
+
+    def __post_init__(self) -> None:
+        self.standing()  # so that an item that is too large is reported now
+
+    def standing(self) -> tuple[tuple[Schedule, Standing], ...]:
+        """The schedules, each with what its jobs need. Raises PayloadTooLarge."""
+        return tuple((schedule, _standing(self, schedule)) for schedule in self.schedules)
 
 
 OPTIONS: Final[Mapping[str, Check]] = {
@@ -112,21 +125,13 @@ def unknown(call: str, name: str, known: Iterable[str], meant: str | None = None
 # ---------------------------------------------------------------- of a job
 
 
-class CommonOptions(TypedDict, total=False):
+class CommonOptions(StandingOptions, total=False):
     """The keyword arguments of everything that accepts a job."""
 
     delay: Duration | None
     """How long to hold the job back: seconds, a timedelta, or text such as "5m"."""
     run_at: datetime | float | None
     """When it may start: an aware datetime or unix seconds."""
-    priority: int
-    """Higher ones start first; 0 if it is not given."""
-    max_attempts: int | None
-    """Replaces the queue's own value; so do the next two."""
-    backoff: Backoff | Duration | None
-    max_crashes: int | None
-    label: str | None
-    """A name for people, at most 200 characters."""
 
 
 class JobOptions(CommonOptions, total=False):
@@ -137,6 +142,7 @@ class JobOptions(CommonOptions, total=False):
     """Who may see the job, for code that asks (the web tier does)."""
 
 
+_STANDING_OPTIONS: Final = tuple(StandingOptions.__annotations__)
 _JOB_OPTIONS: Final = tuple(JobOptions.__annotations__)
 
 
@@ -168,3 +174,34 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,
     )
+
+
+# ---------------------------------------------------------------- of a schedule
+
+
+def _scheduled(what: str, value: object) -> tuple[Schedule, ...]:
+    """Schedules whose jobs have valid options. Raises ConfigurationError."""
+    schedules = schedules_of(what, value)
+    for schedule in schedules:
+        try:
+            _standing(_ANY, schedule)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{what}: {schedule!r}: {error}") from error
+    return schedules
+
+
+def _standing(settings: Settings, schedule: Schedule) -> Standing:
+    for name in schedule.options:
+        if name not in _STANDING_OPTIONS:
+            raise ConfigurationError(unknown(type(schedule).__name__, name, _STANDING_OPTIONS))
+    # A job says by its label which schedule it is of.
+    given = JobOptions(label=schedule.name)
+    given.update({n: v for n, v in schedule.options.items() if v is not None})  # type: ignore[typeddict-item]
+    options = options_of(settings, settings.of_jobs(), given, type(schedule).__name__)
+    size = len(schedule.item_json.encode())
+    if size > settings.max_payload_bytes:
+        raise PayloadTooLarge(f"item of {schedule!r}", size, settings.max_payload_bytes)
+    return Standing(schedule.name, schedule.definition, schedule.item_json, options_text(options))
+
+
+_ANY: Final = Settings(max_payload_bytes=2**62)

@@ -17,18 +17,18 @@ PROGRAMS = Path(__file__).with_name("programs")
 ROOMS = (
     ("", "errors"),
     ("threads", "inside wakeup starting logs elsewhere interrupts"),
-    ("", "states durations backoff ids"),
+    ("", "states durations backoff ids slots cron"),
     ("payload", "classes times decoding encoding codec"),
-    ("", "checks job"),
+    ("", "checks job schedules"),
     ("sql", "statements"),
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership pauses aside dealing batch store backup"),
+              "pruning ownership pauses schedules aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving execution coroutines space owner crew keeper engine attendance "
-             "deadlock pool"),
+    ("work", "running leaving execution coroutines space owner crew timetable keeper engine "
+             "attendance deadlock pool"),
     ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
          "declared operations awaitable service"),
     ("", "shapes sparing opened operators"),
@@ -131,7 +131,7 @@ def test_only_these_modules_know_sqlite() -> None:
     files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
     stores = {
         "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
-        "ownership", "aside", "batch", "store",
+        "ownership", "schedules", "aside", "batch", "store",
     }  # fmt: skip
     assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 

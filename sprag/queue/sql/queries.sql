@@ -185,6 +185,58 @@ SELECT CAST(queue AS BLOB), CAST(reason AS BLOB), at FROM pause;
 -- name: pause_of
 SELECT CAST(reason AS BLOB), at FROM pause WHERE queue = :queue;
 
+-- name: schedules
+-- The schedules of a queue, or of all. Texts come as bytes: another program may have written them.
+SELECT CAST(queue AS BLOB), CAST(name AS BLOB), CAST(definition AS BLOB), CAST(item AS BLOB),
+       CAST(options AS BLOB), owner, owner IN (SELECT id FROM owner) AS alive, last_slot,
+       CAST(last_job AS BLOB), paused_at, CAST(reason AS BLOB)
+FROM schedule WHERE queue = coalesce(:queue, queue) ORDER BY queue, name;
+
+-- name: settle
+-- What a process has for a schedule. A changed definition counts from now, and so does a last slot
+-- that a wrong clock has left far ahead.
+INSERT INTO schedule (queue, name, definition, item, options, owner, last_slot)
+VALUES (:queue, :schedule, :definition, :item, :options, :owner, :now)
+ON CONFLICT (queue, name) DO UPDATE SET
+    last_slot = CASE WHEN last_slot > :ahead THEN :now
+                     WHEN definition = excluded.definition THEN last_slot
+                     ELSE max(last_slot, :now) END,
+    definition = excluded.definition, item = excluded.item, options = excluded.options,
+    owner = excluded.owner
+WHERE owner NOT IN (SELECT id FROM owner)
+   OR (:starting AND (definition, item, options)
+                     IS NOT (excluded.definition, excluded.item, excluded.options));
+
+-- name: unsettle
+-- Forget the schedules of a queue that are not in the JSON array :names and whose process is gone.
+DELETE FROM schedule
+WHERE queue = :queue AND name NOT IN (SELECT value FROM json_each(:names))
+  AND owner NOT IN (SELECT id FROM owner);
+
+-- name: take_slot
+-- No row: the slot or a later one was taken, or the schedule is paused or another one by now.
+UPDATE schedule SET last_slot = :slot, last_job = coalesce(:job, last_job)
+WHERE queue = :queue AND name = :schedule AND definition = :definition AND last_slot < :slot
+  AND paused_at IS NULL
+RETURNING CAST(item AS BLOB), CAST(options AS BLOB);
+
+-- name: schedule_job
+SELECT CAST(item AS BLOB), CAST(options AS BLOB) FROM schedule
+WHERE queue = :queue AND name = :schedule;
+
+-- name: pause_schedule
+-- Like pause, but one schedule.
+UPDATE schedule SET paused_at = coalesce(paused_at, :now), reason = :reason
+WHERE queue = :queue AND name = :schedule;
+
+-- name: resume_schedule
+UPDATE schedule SET paused_at = NULL, reason = NULL, last_slot = max(last_slot, :now)
+WHERE queue = :queue AND name = :schedule AND paused_at IS NOT NULL;
+
+-- name: remove_schedule
+DELETE FROM schedule
+WHERE queue = :queue AND name = :schedule AND owner NOT IN (SELECT id FROM owner);
+
 -- name: add_owner
 INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
 
@@ -539,8 +591,8 @@ WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
 ORDER BY transition.seq DESC;
 
 -- name: queues
--- The queues that have a job or are paused.
-SELECT name FROM queue_name UNION SELECT queue FROM pause;
+-- The queues that have a job or a schedule, or are paused.
+SELECT name FROM queue_name UNION SELECT queue FROM pause UNION SELECT queue FROM schedule;
 
 -- name: rates
 -- How many moves of each kind and queue were made since :since.

@@ -31,6 +31,7 @@ from .pauses import Pauses
 from .pruning import Pruning
 from .records import found
 from .rows import Row, rows_of
+from .schedules import Schedules
 from .search import Search
 from .statistics import Statistics
 from .tickets import Call, Change, Enqueue, Exchange, Options, Outcome, Report, Run
@@ -64,6 +65,7 @@ class Store:
         self.journal = Journal(database)
         self.owners = Owners(database, self._write, on_commit)
         self.pauses = Pauses(database, self._write)
+        self.schedules = Schedules(database, self._write)
         self.search = Search(database)
         self.statistics = Statistics(database)
         self.pruning = Pruning(database, self._write)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..backoff import Backoff
 from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
+from ..schedules import Schedule
+from ..store.schedules import Standing
 from ..store.tickets import Exchange, Outcome, Run
 from ..threads.elsewhere import PIECE_SECONDS
 from ..threads.inside import here
@@ -40,6 +42,8 @@ class WorkerPool:
         handler: Callable[[Any], Any],
         backoff: Backoff,
         max_result_bytes: int,
+        schedules: Sequence[tuple[Schedule, Standing]] = (),
+        max_queued: int | None = None,
     ) -> None:
         self._engine = engine
         self._queue = queue
@@ -65,6 +69,7 @@ class WorkerPool:
             self._threads = [thread for thread in self._threads if thread.ident is not None]
             self.stop(0.0)
             raise
+        engine.timetable.take(self, queue, schedules, max_queued)
 
     def runs_here(self) -> bool:
         """True if the caller is part of a handler, or of what else a worker has called."""
@@ -90,6 +95,7 @@ class WorkerPool:
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
         begun = time.monotonic()
+        self._engine.timetable.drop(self)
         self.hurry(grace_seconds, self)
         self._engine.crew.dismiss(self._tickets)
         self._spend_grace()
