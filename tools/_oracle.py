@@ -29,6 +29,14 @@ EDGES = {
     ("failed", "requeue"): "queued",
     ("cancelled", "requeue"): "queued",
 }
+COUNTS = {
+    "start": (1, 1, 0, 0),
+    "release": (0, -1, 0, 0),
+    "recover": (0, 0, 1, 0),
+    "lose": (0, 0, 1, 0),
+    "requeue": (0, 0, 0, 1),
+}
+"""What an event adds to starts, attempts and crashes, and whether the latter begin at 0 again."""
 STATUSES = ("queued", "running", "cancelling", "completed", "failed", "cancelled")
 HELD = ("running", "cancelling")
 ENDS = ("completed", "failed", "cancelled")
@@ -140,12 +148,28 @@ def read(connection: Connection) -> File:
 
 def audit(connection: Connection, *, integrity: bool = True) -> list[str]:
     """What is wrong with the file; nothing, if all is well."""
-    found = list(problems(read(connection)))
+    found = [*_law(connection), *problems(read(connection))]
     if integrity:
         answer = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         if answer != ["ok"]:
             found.append(f"integrity_check: {answer[:5]}")
     return found
+
+
+def _law(connection: Connection) -> Iterator[str]:
+    """Where the table of moves is another one."""
+    said = sorted(
+        tuple(row)
+        for row in connection.execute(
+            "SELECT ifnull(source, ''), event, target, starts, attempts, crashes, afresh FROM move"
+        )
+    )
+    wanted = sorted(
+        (source or "", event, target, *COUNTS.get(event, (0, 0, 0, 0)))
+        for (source, event), target in EDGES.items()
+    )
+    if said != wanted:
+        yield f"the table of moves has {set(said) - set(wanted)}, lacks {set(wanted) - set(said)}"
 
 
 def problems(file: File) -> Iterator[str]:

@@ -129,6 +129,9 @@ def _test_wheel(python: Path, arguments: Sequence[str], *, coverage: bool, long:
         except _venv.SetupError as error:
             print(error, file=sys.stderr, flush=True)
             return False
+        # Once, and beside the types: each of the processes would compile all files of tests for
+        # itself. What is wrong with one of them, the run itself says.
+        _venv.run([str(python), "-m", "pytest", "--collect-only", *arguments], quiet=True)
         pytest = ["-m", "pytest", *_beside(), *(COVERAGE if coverage else ())]
         variables = {"TMPDIR": _place(), **({"SPRAG_TEST_LONG": "1"} if long else {})}
         return _venv.run([str(python), "-c", SEES_WHEEL]) and _venv.run(

@@ -39,6 +39,9 @@ log = logging.getLogger("sprag.cli")
 _EXAMPLE: Final = "main:app"
 # How long requests that are under way may take once the server stops.
 _REQUEST_SECONDS: Final = 10
+# After so long without an answer, a process is taken to hang, and a new one to be unable to start:
+# an application may be slow to import, and a small machine busy.
+_ANSWER_SECONDS: Final = 60
 # Pages send nothing over their WebSocket.
 _FRAME_BYTES: Final = 4096
 _BACKLOG: Final = 2048
@@ -77,6 +80,7 @@ class Plan:
             proxy_headers=self.proxy_headers,
             server_header=False,
             timeout_graceful_shutdown=_REQUEST_SECONDS,
+            timeout_worker_healthcheck=_ANSWER_SECONDS,
         )
 
 

@@ -24,6 +24,7 @@ _LIKENESS: Final = 0.8
 # The words that other queues use, by the letters and digits of them.
 FOREIGN: Final[Mapping[str, str]] = {
     "concurrency": "worker_count",
+    "worker": "worker_count",
     "workers": "worker_count",
     "maxworkers": "worker_count",
     "numworkers": "worker_count",
@@ -53,12 +54,14 @@ FOREIGN: Final[Mapping[str, str]] = {
     "databasepath": "database",
     "databasefile": "database",
     "databaseurl": "database",
+    "grace": "grace_seconds",
+    "graceperiod": "grace_seconds",
+    "gracetime": "grace_seconds",
     "maxsize": "max_queued",
     "maxlength": "max_queued",
     "maxpending": "max_queued",
     "queuesize": "max_queued",
     "maxpayload": "max_payload_bytes",
-    "graceperiod": "grace_seconds",
     "shutdowntimeout": "grace_seconds",
     "stoptimeout": "grace_seconds",
     "busytimeout": "busy_seconds",

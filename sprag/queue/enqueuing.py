@@ -10,7 +10,7 @@ from .ids import new_ids
 from .job import Job
 from .lifecycle import Lifecycle
 from .options import JobOptions, options_of
-from .payload.codec import encode, same
+from .payload.codec import encode, encode_each, same
 from .store.tickets import Options
 
 
@@ -29,8 +29,7 @@ def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> li
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue_many")
     limit = settings.max_payload_bytes
-    texts = [encode(item, limit, f"items[{n}]") for n, item in enumerate(items)]
-    return _accept(life, options, texts)
+    return _accept(life, options, encode_each(items, limit, "items"))
 
 
 def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
@@ -41,15 +40,22 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
     if now >= life.offers.look_at:
         life.offers.enqueued(now, engine, options.queue)
     due_at = now if options.due_at is None else max(options.due_at, now)
-    # By name once: for a thousand jobs that would take longer than their ids.
-    alike = Job(
-        "", options.queue, "queued", "", now, due_at, max_attempts=options.max_attempts,
+    if not ids:
+        return []
+    first = Job(
+        ids[0], options.queue, "queued", texts[0], now, due_at, max_attempts=options.max_attempts,
         priority=options.priority, label=options.label, audience=options.audience,
     )  # fmt: skip
-    _id, queue, status, _item, *rest = alike
-    return [
-        Job._make((id_, queue, status, text, *rest)) for id_, text in zip(ids, texts, strict=True)
+    if len(ids) == 1:
+        return [first]
+    # By name once: for a thousand jobs that would take longer than their ids.
+    _id, queue, status, _item, *rest = first
+    make = tuple.__new__
+    others = [
+        make(Job, (id_, queue, status, text, *rest))
+        for id_, text in zip(ids[1:], texts[1:], strict=True)
     ]
+    return [first, *others]
 
 
 def _accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Job:

@@ -47,9 +47,13 @@ def ids_inside(count: int) -> list[str]:
             # A clock that is far off, or goes back, must not spoil the shape or the order.
             first = max(first if first < _END_OF_TIME else 0, _last + 1)
             _last = first + count - 1
-            if len(_tails) < count:
-                _tails.extend(_random_tails(max(count, _POOL)))
-            return [f"{first + n:013x}{_tails.pop()}" for n in range(count)]
+            # hex() of such a number is "0x1" and the 13 digits, in half the time of a format.
+            if count == 1:
+                if not _tails:
+                    _tails.extend(_random_tails(_POOL))
+                return [hex(16**13 + first)[3:] + _tails.pop()]
+            tails = _random_tails(count)
+            return [hex(n)[3:] + tail for n, tail in enumerate(tails, 16**13 + first)]
     finally:
         inside.release()
 

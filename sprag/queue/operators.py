@@ -28,7 +28,7 @@ from .roster import hurry_of, stop_together
 from .shapes import job_shape, move_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
-from .store.audit import Audit
+from .store.audit import Audit, Rule
 from .store.glances import STATES, WAITING, Glance, State
 from .store.search import Order, Span, Wanted
 from .store.statistics import percentile
@@ -57,6 +57,7 @@ __all__ = [
     "Order",
     "Process",
     "QueueFile",
+    "Rule",
     "Span",
     "Sparing",
     "State",

@@ -254,13 +254,15 @@ def test_several_processes_serve_one_port_and_stop_in_order(folder: Path) -> Non
 def test_sighup_replaces_all_processes_while_the_port_is_served(folder: Path) -> None:
     with serving(folder, "--workers", "2") as (process, url):
         before = pids_at(url, 2)
-        process.send_signal(signal.SIGHUP)
 
         def replaced(text: str) -> bool:
             return text.split("first ")[1].split(maxsplit=1)[0] not in before and not any(
                 map(lives, before)
             )
 
+        # An application that is slow to import is replaced as well.
+        (folder / "main.py").write_text(f"{MAIN}\nimport time\n\ntime.sleep(6)\n")
+        process.send_signal(signal.SIGHUP)
         until(url, replaced)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0

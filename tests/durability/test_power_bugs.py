@@ -107,7 +107,7 @@ def test_where_no_bug_was_planted_none_is_found(found: Found, shape: Shape) -> N
         assert failure is None, failure.problems
 
 
-@pytest.mark.parametrize(("level", "wanted"), [("NORMAL", GONE), ("OFF", GONE), ("OFF", DAMAGED)])
+@pytest.mark.parametrize(("level", "wanted"), [("NORMAL", GONE), ("OFF", DAMAGED)])
 def test_commits_that_are_not_synced(
     found: Found, monkeypatch: pytest.MonkeyPatch, level: str, wanted: str
 ) -> None:

@@ -185,6 +185,15 @@ def test_a_process_that_ended_by_itself_is_found(story: Story) -> None:
     assert story.wrong() == {"processes ended as they were asked to": 1}
 
 
+def test_a_changed_table_of_moves_is_found_though_no_move_used_it(story: Story) -> None:
+    with raw(story.database) as connection:
+        assert oracle.audit(connection) == []
+        connection.execute("DROP TRIGGER move_fixed")
+        connection.execute("UPDATE move SET crashes = 2 WHERE event = 'lose'")
+        (problem,) = oracle.audit(connection)
+    assert "('running', 'lose', 'failed', 0, 0, 2, 0)" in problem
+
+
 # ---------------------------------------------------------------- deaths, by the clock
 
 Moves = list[tuple[str, float, int | None]]

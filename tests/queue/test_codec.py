@@ -3,9 +3,10 @@ from __future__ import annotations
 import enum
 import itertools
 import json
+import math
 import sys
 from collections import OrderedDict, defaultdict, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -19,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sprag.queue import PayloadError, PayloadTooLarge
-from sprag.queue.payload.codec import MAX_DEPTH, decode, encode
+from sprag.queue.payload.codec import MAX_DEPTH, decode, encode, encode_each
 from tests.support import named
 
 LIMIT = 1_000_000
@@ -350,6 +351,41 @@ def test_a_refusal_names_the_path_of_the_offending_value(value: Any, path: str) 
     assert str(refusal.value).startswith(path)
     # A message is shown and stored: it is valid text itself.
     str(refusal.value).encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1, "text", "\u00fc" * 9, {"a": [1, None]}, (1, 2), {1, 2}, {"$tuple": 1}, b"x", 1.5],
+    ids=named,
+)
+def test_each_of_several_is_encoded_as_it_is_alone(value: Any) -> None:
+    assert encode_each([value, value], LIMIT, "items") == [encode(value, LIMIT)] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": LONE}, "items[1]['a']"), ("x" * 49, "items[1]"), ("\u00fc" * 25, "items[1]"),
+        (object(), "items[1]"), ([math.nan], "items[1][0]"), (10**5000, "items[1]"),
+    ],
+    ids=["lone surrogate", "too long", "too long in UTF-8", "object", "nan", "too many digits"],
+)  # fmt: skip
+def test_a_refusal_of_one_of_several_names_its_place(value: Any, path: str) -> None:
+    with pytest.raises(PayloadError) as alone:
+        encode(value, 50, "items[1]")
+    with pytest.raises(PayloadError) as refusal:
+        encode_each([1, value, object()], 50, "items")
+    assert (refusal.value.path, str(refusal.value)) == (path, str(alone.value))
+
+
+def test_several_may_be_one_object_that_changes() -> None:
+    row: dict[str, int] = {}
+
+    def rows() -> Iterator[dict[str, int]]:
+        for row["n"] in range(3):
+            yield row
+
+    assert encode_each(rows(), LIMIT, "items") == ['{"n":0}', '{"n":1}', '{"n":2}']
 
 
 def test_the_path_begins_with_the_root_that_was_given() -> None:

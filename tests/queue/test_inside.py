@@ -31,7 +31,7 @@ UNDER_ANOTHER_MARK = {
     "commit.py": "submit() carries the mark around all of it",
     "database.py": "its callers carry it: reads, the writer in `commit`, the keeper",
     "usage.py": "as in database",
-    "batch.py: with self._database.turn": "as in commit",
+    "batch.py: with database.turn": "as in commit",
     "dealing.py: with self._parking": "as in commit, but for dismiss()",
     "ids.py: with _lock": "by acquire() and release()",
     "engine.py: with _registry": "in own(), which carries it",

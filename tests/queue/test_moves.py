@@ -372,7 +372,7 @@ def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
         """Beside something that cannot be written: a worker that makes room in a full queue."""
         options = Options("work", max_queued=1)
         worker, call = Exchange("work", bench.me), Call(run)
-        enqueue = Enqueue(options, [new_ids(1)[0] + "1"])
+        enqueue = Enqueue(options, new_ids(1), ["1"])
         bench.store._batches.write([worker, enqueue, call])
         return enqueue
 
@@ -480,7 +480,7 @@ def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
     assert run is not None
     worker.outcome, worker.done = Outcome(run, "complete", result="1"), False
     requeue = Call(lambda connection, now: moves.requeue(connection, now, failed))
-    enqueue = Enqueue(Options("work", max_queued=1), [fresh + "1"])
+    enqueue = Enqueue(Options("work", max_queued=1), [fresh], ["1"])
     part: Any = bench.store.database if moment == "commit" else bench.store._dealer
     done = getattr(part, moment)
 

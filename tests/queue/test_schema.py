@@ -469,11 +469,11 @@ def test_jobs_of_one_statement_are_told_their_seq_even_if_some_are_left_out(
     insert(file, id="a" * 32)
     rows = tuple(letter * 32 + "1" for letter in "bacad")
     bindings = {
-        **dict.fromkeys(re.findall(r":(\w+)", STATEMENTS["enqueue"])), "jobs": apsw.carray(rows),
-        "queue": "work", "priority": 0, "max_attempts": 1, "max_crashes": 3, "waiting": 0,
-        "now": 1.0, "due_at": 1.0,
+        **dict.fromkeys(re.findall(r":(\w+)", STATEMENTS["enqueue_many"])),
+        "jobs": apsw.carray(rows), "queue": "work", "priority": 0, "max_attempts": 1,
+        "max_crashes": 3, "waiting": 0, "now": 1.0, "due_at": 1.0,
     }  # fmt: skip
-    file.execute(STATEMENTS["enqueue"], bindings)
+    file.execute(STATEMENTS["enqueue_many"], bindings)
     found = file.execute(
         "SELECT substr(id, 1, 1), newest, seq, previous "
         "FROM job JOIN transition ON job = key ORDER BY key"

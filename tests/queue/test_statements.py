@@ -32,6 +32,7 @@ RECORDS: dict[str, type] = {
     "claim": Run, "start": Run, "cancel": Cancelled, "owners": ownership._OwnerRow,
     "recover": ownership.Recovered, "cancelling": ownership.Fence, "unowned": ownership.Unowned,
     "broken_chains": audit.BrokenChain, "loose_links": audit.LooseLink, "misfits": audit.Misfit,
+    "rules": audit.Rule,
 }  # fmt: skip
 # Columns that a record calls otherwise.
 RENAMED = {

@@ -38,7 +38,7 @@ def make_queued(folder: Path, sync: str, *, jobs: int) -> Result:
     batch = min(jobs, BATCH)
     with closing(_builder(folder)) as connection:
         for _ in range(jobs // batch):
-            connection.execute(raw.ENQUEUE, raw.enqueued(raw.new_rows(batch)))
+            connection.execute(raw.ENQUEUE_MANY, raw.enqueued(raw.new_rows(batch)))
         _finish(connection, {"queued": jobs})
     return {}
 
@@ -62,7 +62,7 @@ def make_finished(folder: Path, sync: str, *, jobs: int) -> Result:
 
 def _live(connection: apsw.Connection, rows: tuple[str, ...]) -> None:
     """Take one batch from its enqueue to its end."""
-    connection.execute(raw.ENQUEUE, raw.enqueued(rows))
+    connection.execute(raw.ENQUEUE_MANY, raw.enqueued(rows))
     now = time.time()
     for row in rows[:: 100 // CANCELLED_OF_100]:
         connection.execute(STATEMENTS["cancel"], {"id": row[:32], "queue": raw.QUEUE, "now": now})

@@ -16,6 +16,7 @@ from typing import Any
 
 import apsw
 
+from sprag.queue.file.checkpoints import PAGE_BYTES
 from sprag.queue.sql.statements import SCHEMA, STATEMENTS
 
 from .busy import busy_threads
@@ -24,8 +25,10 @@ from .subjects import SYNCHRONOUS, expect, verify
 
 QUEUE = "bench"
 ITEM = '{"n":1}'
-ENQUEUE, CLAIM, FINISH = (STATEMENTS[name] for name in ("enqueue", "claim", "finish"))
-ENQUEUE_PARAMETERS = tuple(re.findall(r":(\w+)", ENQUEUE))
+ENQUEUE, ENQUEUE_MANY, CLAIM, FINISH = (
+    STATEMENTS[name] for name in ("enqueue", "enqueue_many", "claim", "finish")
+)
+PARAMETERS = tuple(dict.fromkeys(re.findall(r":(\w+)", ENQUEUE)))
 OWNER = 1
 
 
@@ -36,7 +39,7 @@ def life(folder: Path, sync: str, *, jobs: int, together: int) -> Result:
     started = time.perf_counter()
     for rows in batches:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(ENQUEUE, enqueued(rows))
+        connection.execute(ENQUEUE_MANY, enqueued(rows))
         runs = connection.execute(CLAIM, claimed(together)).fetchall()
         connection.execute(FINISH, finished([(run[0], run[1], "complete", "null") for run in runs]))
         connection.execute("COMMIT")
@@ -48,7 +51,7 @@ def life(folder: Path, sync: str, *, jobs: int, together: int) -> Result:
 def enqueue(folder: Path, sync: str, *, jobs: int) -> Result:
     """Commits a second of one job each: the product's INSERT alone, in autocommit."""
     connection = _open(folder, sync)
-    bindings = [enqueued(rows) for rows in (new_rows(1) for _ in range(jobs))]
+    bindings = [enqueued_alone(*new_rows(1)) for _ in range(jobs)]
     started = time.perf_counter()
     for binding in bindings:
         connection.execute(ENQUEUE, binding)
@@ -63,7 +66,7 @@ def pickup(folder: Path, sync: str, *, samples: int) -> Result:
     With the same pauses between as the product and its peers have.
     """
     connection = _open(folder, sync)
-    bindings = [enqueued(rows) for rows in (new_rows(1) for _ in range(samples))]
+    bindings = [enqueued_alone(*new_rows(1)) for _ in range(samples)]
     woken_at: list[float] = []
     awake = threading.Semaphore(0)
     bell = threading.Lock()
@@ -94,7 +97,7 @@ def pickup(folder: Path, sync: str, *, samples: int) -> Result:
 def enqueue_beside_busy(folder: Path, sync: str, *, samples: int, threads: int) -> Result:
     """Seconds of one raw one-statement commit beside `threads` threads of pure Python."""
     connection = _open(folder, sync)
-    bindings = [enqueued(rows) for rows in (new_rows(1) for _ in range(samples))]
+    bindings = [enqueued_alone(*new_rows(1)) for _ in range(samples)]
     seconds: list[float] = []
     with busy_threads(threads):
         for binding in bindings:
@@ -116,11 +119,21 @@ def new_rows(count: int) -> tuple[str, ...]:
 
 
 def enqueued(rows: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters that accept `rows`; NULL for whatever else the statement may take."""
+    """The parameters that accept `rows`."""
+    return {**_asked(), "jobs": apsw.carray(rows)}
+
+
+def enqueued_alone(row: str) -> tuple[Any, ...]:
+    """The parameters that accept one row, as the product passes them: in their order."""
+    bindings = {**_asked(), "id": row[:32], "item": row[32:]}
+    return tuple(bindings[name] for name in PARAMETERS)
+
+
+def _asked() -> dict[str, Any]:
+    """The options of a job; NULL for whatever else the statement may take."""
     now = time.time()
     return {
-        **dict.fromkeys(ENQUEUE_PARAMETERS),
-        "jobs": apsw.carray(rows),
+        **dict.fromkeys(PARAMETERS),
         "queue": QUEUE,
         "priority": 0,
         "max_attempts": 1,
@@ -146,6 +159,7 @@ def finished(outcomes: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
 
 def _open(folder: Path, sync: str) -> apsw.Connection:
     connection = apsw.Connection(str(folder / "raw.db"))
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[sync]}")
     connection.execute("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")

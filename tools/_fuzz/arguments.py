@@ -19,7 +19,7 @@ from sprag.cli import main
 from sprag.cli.exits import MEANINGS
 from sprag.cli.program import program
 
-from .examine import sight
+from .sight import sight
 from .specimens import lay, specimens
 
 _ROUNDS: Final = 25

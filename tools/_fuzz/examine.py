@@ -5,26 +5,18 @@ Beside it, plain SQLite and the oracle say what there was to read and what is wr
 
 from __future__ import annotations
 
-import functools
 import io
 import json
-import logging
-import re
 import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import apsw
-
-import _oracle as oracle
 from sprag.cli import main
 from sprag.queue import (
     PayloadError,
@@ -32,122 +24,15 @@ from sprag.queue import (
     WaitTimeout,
 )
 
-from .specimens import KINDS, QUEUES, Files, Work, lay, plain, specimens
+from .hearing import Ear, listening
+from .sight import sight
+from .specimens import KINDS, QUEUES, Files, Work, lay
 
 CODES: Final = (0, 1, 2, 3)
 _STOP_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.25
 # Records in the log that are no job's: some for each worker and each part that looks again.
 _RECORDS: Final = 60
-
-
-@dataclass
-class Sight:
-    """What plain SQLite sees in a damaged file."""
-
-    jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Queue and status of each job that can be read whole, by its id, and is as it should be."""
-    sound: bool = False
-    """Whether SQLite itself finds nothing wrong with it."""
-    problems: list[str] | None = None
-    """What the oracle says; None where it cannot read the file."""
-    own_schema: bool = True
-    """Whether tables, indexes, triggers, views and moves are those of a healthy file."""
-    own_header: bool = True
-    """Whether it is marked as a file of sprag's, in the format of a healthy one."""
-
-
-_ID: Final = re.compile("[0-9a-f]{32}")
-_JOB: Final = (
-    "SELECT job.*, progress.* FROM job LEFT JOIN progress ON progress.job = job.key AND "
-    "progress.starts = job.starts WHERE job.id = ? AND typeof(job.item) = 'text' "
-    "AND typeof(job.queue) = 'text' AND typeof(job.label) IN ('text', 'null') "
-    "AND typeof(job.error) IN ('text', 'null') AND typeof(job.attempt) = 'integer' "
-    "AND typeof(job.starts) = 'integer' AND typeof(job.max_attempts) = 'integer' "
-    "AND typeof(job.priority) = 'integer' AND typeof(job.crashes) = 'integer' "
-    "AND typeof(job.due_at) = 'real' AND typeof(job.created_at) = 'real'"
-)
-
-
-# The table of moves is part of the law.
-_SCHEMA: Final = (
-    "SELECT type, name, tbl_name, sql FROM sqlite_schema UNION ALL "
-    "SELECT id, event, source || target, starts || attempts || crashes || afresh FROM move "
-    "ORDER BY 1, 2"
-)
-_HEADER: Final = ("PRAGMA application_id", "PRAGMA user_version")
-
-
-@functools.cache
-def _shape() -> tuple[list[Any], list[Any]]:
-    """Schema and marks of a healthy file."""
-    with TemporaryDirectory(prefix="sprag-fuzz-") as room:
-        path = lay(specimens()["closed"], Path(room) / "healthy")
-        with plain(path) as connection:
-            schema = connection.execute(_SCHEMA).fetchall()
-            return schema, [connection.execute(one).get for one in _HEADER]
-
-
-def sight(path: Path) -> Sight:
-    """Look at a file without sprag."""
-    seen = Sight()
-    if not path.is_file():
-        return seen
-    with suppress(apsw.Error, UnicodeDecodeError), plain(path) as connection:
-        answer = connection.execute("PRAGMA integrity_check").fetchall()
-        seen.sound = answer == [("ok",)]
-        schema, header = _shape()
-        with suppress(apsw.SQLError, UnicodeDecodeError):  # no table of moves, or none of words
-            seen.own_schema = False
-            seen.own_schema = connection.execute(_SCHEMA).fetchall() == schema
-        seen.own_header = [connection.execute(one).get for one in _HEADER] == header
-        with suppress(apsw.Error, UnicodeDecodeError, ValueError, TypeError, AttributeError):
-            seen.problems = oracle.audit(connection)
-        ids: list[Any] = []
-        with suppress(apsw.Error):
-            ids.extend(id_ for (id_,) in connection.execute("SELECT CAST(id AS BLOB) FROM job"))
-        wrong = " ".join(seen.problems or ())
-        for raw in ids:
-            with suppress(apsw.Error, UnicodeDecodeError, ValueError):
-                id_ = raw.decode()
-                rows: list[Any] = connection.execute(_JOB, (id_,)).fetchall()
-                if len(rows) == 1 and _ID.fullmatch(id_) and id_ not in wrong:
-                    seen.jobs[id_] = (rows[0][2], rows[0][3])
-    return seen
-
-
-class Ear(logging.Handler):
-    """Hears what sprag logs, and which threads die of what."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[str] = []
-        self.deaths: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING and not record.getMessage().startswith("job "):
-            self.records.append(record.getMessage())
-
-    def died(self, arguments: threading.ExceptHookArgs) -> None:
-        name = arguments.thread.name if arguments.thread else "?"
-        trace = traceback.format_tb(arguments.exc_traceback)
-        self.deaths.append(f"{name} died of {arguments.exc_value!r} {''.join(trace[-2:])}")
-
-
-@contextmanager
-def listening() -> Iterator[Ear]:
-    """Hear all that is logged in the block."""
-    ear = Ear()
-    logger = logging.getLogger("sprag")
-    before, threading.excepthook = threading.excepthook, ear.died
-    logger.addHandler(ear)
-    propagate, logger.propagate = logger.propagate, False
-    try:
-        yield ear
-    finally:
-        logger.removeHandler(ear)
-        logger.propagate = propagate
-        threading.excepthook = before
 
 
 class Examination:
@@ -292,7 +177,7 @@ class Examination:
         if any(isinstance(answer, Exception) for answer in started) or not self.seen.sound:
             threading.Event().wait(_LOOK_SECONDS)
             return
-        if not self.seen.own_schema or self.name.startswith("journal: seq"):
+        if not self.seen.own_schema or self.name.startswith(("journal: seq", "move: ")):
             # Nobody can say whose fault it is that jobs do not run.
             threading.Event().wait(_LOOK_SECONDS)
             return

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError, Pause
-from ...queue.operators import Audit
+from ...queue.operators import Audit, Rule
 from .. import options
 from ..exits import FAILED, OK
 from ..idle import pause_shapes, remarks
@@ -141,6 +141,23 @@ def _illegal_moves(audit: Audit) -> Iterator[Problem]:
         yield Problem("illegal_moves", message, seq=seq)
 
 
+def _changed_rules(audit: Audit) -> Iterator[Problem]:
+    for found, expected in audit.changed_rules():
+        message = f"the table of moves says {_rule(found)}, expected {_rule(expected)}"
+        yield Problem("changed_rules", message)
+
+
+def _rule(rule: Rule | None) -> str:
+    if rule is None:
+        return "nothing"
+    counts = {
+        "starts": rule.starts, "attempts": rule.attempts, "crashes": rule.crashes,
+        "afresh": rule.afresh,
+    }  # fmt: skip
+    added = "".join(f", {name} {number:+}" for name, number in counts.items() if number)
+    return f"{rule.event} from {rule.source or 'nothing'} to {rule.target}{added}"
+
+
 def _misfits(audit: Audit) -> Iterator[Problem]:
     for seq, id_ in audit.misfits(_MOST):
         message = "the transition's attempt, process or error do not follow from earlier ones"
@@ -171,6 +188,7 @@ _QUESTIONS: Final[dict[str, Callable[[Audit], Iterator[Problem]]]] = {
     "broken_chains": _broken_chains,
     "loose_links": _loose_links,
     "illegal_moves": _illegal_moves,
+    "changed_rules": _changed_rules,
     "misfits": _misfits,
     "misfolds": _misfolds,
     "progress": _progress,

@@ -105,6 +105,13 @@ def _migrate(connection: apsw.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {max(format_, FORMAT)}")
 
 
+def blank() -> apsw.Connection:
+    """A new, empty database of our format, in memory."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(SCHEMA)
+    return connection
+
+
 @contextmanager
 def _transaction(connection: apsw.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")

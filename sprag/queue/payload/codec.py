@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # untyped
 from pathlib import PurePath
 from typing import Any, Final
@@ -26,7 +26,7 @@ from ..errors import PayloadError, PayloadTooLarge, shown
 from .decoding import restored
 from .encoding import MAX_DEPTH, TOO_DEEP, TooDeep, tagged
 
-__all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "same"]
+__all__ = ["MAX_DEPTH", "TOO_DEEP", "decode", "encode", "encode_each", "same"]
 
 _Step = tuple[str, str]
 
@@ -34,6 +34,7 @@ _SEARCHED: Final = 10_000
 """How many parts of a value that is nested too deeply are searched for a circle."""
 
 _from_json: Final = json.JSONDecoder().decode
+_scan: Final = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # not in typeshed
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 # What JSONEncoder.encode makes anew for every value, which takes half of its time: no check of
 # circles, what is no JSON, how texts are written, no indent, separators, keys as they come, every
@@ -64,6 +65,31 @@ def encode(value: object, limit: int, root: str = "item") -> str:
     except ValueError as error:
         # An int of more digits than Python converts to text (sys.set_int_max_str_digits).
         raise PayloadError(f"{root} cannot be stored: {error}", root) from error
+    if text.isascii() and len(text) <= limit:
+        return text
+    return _measured(text, value, limit, root)
+
+
+def encode_each(values: Iterable[object], limit: int, root: str) -> list[str]:
+    """Like `encode`, for each of `values` when it is its turn, which may be the same object with
+    other content each time. A value's path is `root[0]`, `root[1]`, …"""
+    texts: list[str] = []
+    for value in values:
+        try:
+            text = _to_json(value) if _is_plain(value, MAX_DEPTH) else None
+        except ValueError:
+            text = None
+        if text is None:  # it takes more than JSON, or `encode` says what is wrong with it
+            texts.append(encode(value, limit, f"{root}[{len(texts)}]"))
+        elif text.isascii() and len(text) <= limit:
+            texts.append(text)
+        else:
+            texts.append(_measured(text, value, limit, f"{root}[{len(texts)}]"))
+    return texts
+
+
+def _measured(text: str, value: object, limit: int, root: str) -> str:
+    """The text of the value, which is valid and not too long."""
     # The size is counted only where it can matter: UTF-8 takes at most 3 bytes a character
     # of the Basic Multilingual Plane and 4 of the others.
     if text.isascii():
@@ -92,7 +118,7 @@ def decode(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        value = _from_json(text) if text != "null" else None
+        value = _value(text) if text != "null" else None
     except ValueError as error:
         raise PayloadError(f"the stored payload is not valid JSON: {error}", "") from error
     except RecursionError as error:
@@ -102,6 +128,17 @@ def decode(text: str | bytes) -> Any:
         return restored(value, "payload") if '"$' in text else value
     except RecursionError as error:
         raise PayloadError(f"the stored payload has {TOO_DEEP}", "") from error
+
+
+def _value(text: str) -> Any:
+    """What JSON text says."""
+    # What our encoder writes has no space around it. The rest of the decoder, which looks for some,
+    # takes as long again.
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return _from_json(text)
+    return value if end == len(text) else _from_json(text)
 
 
 def same(one: str, other: str) -> bool:

@@ -14,6 +14,16 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
        progress.message, progress.job, job.audience
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
+-- part: accepted
+-- The columns of a new job: its own, and those of {asked}.
+id, item, newest, queue, priority, max_attempts, max_crashes, backoff, label, audience, waiting, due_at,
+created_at, moved_at
+
+-- part: asked
+-- What all jobs of a call have in common, in the order in which moves.insert passes it.
+:queue, :priority, :max_attempts, :max_crashes, :backoff, :label, :audience, :waiting, :due_at, :now,
+:now
+
 -- part: started
 -- A job that begins to run. Texts come as bytes: one that is not UTF-8, from another program, must
 -- fail its job, not its worker.
@@ -62,15 +72,20 @@ level (priority) AS (
 )
 
 -- name: enqueue
--- Accept jobs. :jobs is a carray of texts, the id's 32 characters followed by the item; an id
--- that exists already is left as it is, so that a repeated enqueue stores a job once. `newest` is
--- the seq that each will have, unless one is left out: see job_enqueued.
-INSERT INTO job (newest, id, queue, item, priority, max_attempts, max_crashes, backoff, label, audience,
-                 waiting, created_at, due_at, moved_at)
-SELECT (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, substr(value, 1, 32), :queue,
-       substr(value, 33), :priority, :max_attempts, :max_crashes, :backoff, :label, :audience,
-       :waiting, :now, :due_at, :now
-FROM carray(:jobs) AS jobs WHERE true
+-- Accept a job. An id that exists already is left as it is, so that a repeated enqueue stores a job
+-- once. `newest` is the seq that its first move will have: see job_enqueued.
+INSERT INTO job ({accepted})
+VALUES (:id, :item, (SELECT max(seq) FROM journal) + 1, {asked})
+ON CONFLICT (id) DO NOTHING;
+
+-- name: enqueue_many
+-- Like enqueue, for several jobs that are alike. :jobs is a carray of texts, the id's 32 characters
+-- followed by the item. Where an id is left out, `newest` is wrong for those after it, and put right.
+WITH jobs AS (SELECT rowid, value FROM carray(:jobs))
+INSERT INTO job ({accepted})
+SELECT substr(value, 1, 32), substr(value, 33),
+       (SELECT coalesce(max(seq), 0) FROM journal) + jobs.rowid, {asked}
+FROM jobs WHERE true
 ON CONFLICT (id) DO NOTHING;
 
 -- name: queued
@@ -679,6 +694,10 @@ LIMIT :count;
 -- The moves that were made, each with its first transition; NULL for what is no move.
 SELECT move.event, move.source, move.target, min(journal.seq)
 FROM journal LEFT JOIN move ON move.id = journal.move GROUP BY journal.move;
+
+-- name: rules
+-- The table of moves.
+SELECT id, event, source, target, starts, attempts, crashes, afresh FROM move ORDER BY id;
 
 -- name: misfits
 -- Transitions whose attempt, owner or error do not follow from those before; at most :count. A

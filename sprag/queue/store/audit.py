@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import NamedTuple
 
 import apsw
 
 from ..file.database import Database
+from ..file.identity import blank
 from ..states import MOVES, Event, Status
 from ..threads.inside import here
 from .rows import each_of, rows_of
@@ -56,6 +58,26 @@ class IllegalMove(NamedTuple):
     from_status: Status | None
     to_status: Status | None
     seq: int
+
+
+class Rule(NamedTuple):
+    """A row of the table of moves: what is added to each count, and whether they begin anew."""
+
+    id: int
+    event: Event
+    source: Status | None
+    target: Status
+    starts: int
+    attempts: int
+    crashes: int
+    afresh: int
+
+
+class ChangedRule(NamedTuple):
+    """A row of the table of moves that is not the one of the format. None: there is no such row."""
+
+    found: Rule | None
+    expected: Rule | None
 
 
 class Misfit(NamedTuple):
@@ -128,6 +150,16 @@ class Audit:
             kinds = [IllegalMove._make(row) for row in rows_of(reader, "kinds_of_moves")]
         return [it for it in kinds if (it.event, it.from_status, it.to_status) not in legal]
 
+    def changed_rules(self) -> list[ChangedRule]:
+        """Where the table of moves is not the one that the format has."""
+        with here.inside, self._database.reading() as reader, closing(blank()) as new:
+            found, expected = _rules(reader), _rules(new)
+        return [
+            ChangedRule(found.get(id_), expected.get(id_))
+            for id_ in sorted({**found, **expected})
+            if found.get(id_) != expected.get(id_)
+        ]
+
     def misfits(self, count: int) -> list[Misfit]:
         """Transitions whose attempt, owner or error do not follow from those before."""
         with here.inside, self._database.reading() as reader:
@@ -152,3 +184,7 @@ class Audit:
             if pruned is None:
                 return None
             return int(newest - present - pruned) or int(min(oldest - 1, 0))
+
+
+def _rules(connection: apsw.Connection) -> dict[int, Rule]:
+    return {row[0]: Rule._make(row) for row in rows_of(connection, "rules")}

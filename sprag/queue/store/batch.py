@@ -23,13 +23,22 @@ from .tickets import Call, Enqueue, Exchange, Outcome, Run
 Posted = Enqueue | Call | Exchange
 
 
+class _Sorted(NamedTuple):
+    """The tickets of a batch by their kind, and the outcomes of the workers that hand one in."""
+
+    enqueues: list[Enqueue]
+    calls: list[Call]
+    workers: list[Exchange]
+    handing: list[Exchange]
+    outcomes: list[Outcome]
+
+
 class _Written(NamedTuple):
     """A batch that is being committed, and not told to everyone yet."""
 
     commits: int
     """How many commits there were before."""
-    stored: list[Enqueue | Call]
-    handed_in: list[tuple[Exchange, Outcome | None]]
+    tickets: _Sorted
 
 
 class Batches:
@@ -58,14 +67,18 @@ class Batches:
         """Write a batch in one transaction; where that fails for a reason of one ticket's own,
         each in one of its own. How many workers were given a run, and will be back."""
         try:
-            with self._database.turn:
-                self._database.check_open()
-                # Should an exception ever have torn a transaction, nothing may be added to it.
-                self._database.rollback()
+            database = self._database
+            with database.turn:
+                if database.closed:
+                    database.check_open()
+                if database.writer.in_transaction:
+                    # An exception has torn it: nothing may be added to it.
+                    database.rollback()
                 if self._spoilt:
-                    self._database.renew()
+                    database.renew()
                     self._spoilt = False
-                batch = self._settled(batch)
+                if self._written is not None:
+                    batch = self._settled(batch, self._written)
                 return self._transact(batch) if batch else 0
         except moves.Unclaimable as error:
             self._aside.expect(error)
@@ -79,16 +92,14 @@ class Batches:
             self._fail(batch, error)
         return 0
 
-    def _settled(self, batch: list[Posted]) -> list[Posted]:
+    def _settled(self, batch: list[Posted], written: _Written) -> list[Posted]:
         """What is left to write of a batch. What an exception of a signal handler has torn after
         its COMMIT was stored, and must not be written again: it would be refused."""
-        written = self._written
-        if written is None:
-            return batch
         if written.commits != self._database.checkpoints.commits:
-            for ticket in written.stored:
+            enqueues, calls, _workers, handing, outcomes = written.tickets
+            for ticket in (*enqueues, *calls):
                 ticket.done = True
-            for worker, outcome in written.handed_in:
+            for worker, outcome in zip(handing, outcomes, strict=True):
                 if worker.outcome is outcome:
                     worker.outcome = None
         self._written = None
@@ -110,17 +121,16 @@ class Batches:
         now = self.clock()
         if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
             return 0
-        enqueues = [ticket for ticket in batch if isinstance(ticket, Enqueue)]
-        calls = [ticket for ticket in batch if isinstance(ticket, Call)]
-        workers = [ticket for ticket in batch if isinstance(ticket, Exchange)]
-        everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, workers))
+        tickets = enqueues, calls, workers, handing, outcomes = _sorted(batch)
+        everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, handing))
         # What an application's signal handler raises may end this anywhere in the main thread, and
         # once more what would put things right: the count is then found up.
         adrift = dealer.adrift
         dealer.adrift = adrift + 1
         try:
             database.begin(lasting=any(call.lasting for call in calls))
-            finished = self._hand_in(writer, now, workers)
+            if handing:
+                self._hand_in(writer, now, handing, outcomes)
             if enqueues:
                 moves.accept(writer, now, enqueues)
             for ticket in calls:
@@ -130,10 +140,7 @@ class Batches:
             database.rollback()
             dealer.adrift = adrift
             raise
-        self._written = _Written(
-            database.checkpoints.commits, [*enqueues, *calls],
-            [(worker, worker.outcome) for worker in workers],
-        )  # fmt: skip
+        self._written = _Written(database.checkpoints.commits, tickets)
         try:
             database.commit()
         except BaseException as error:
@@ -152,7 +159,7 @@ class Batches:
             if not worker.parked:
                 worker.done = True
         self._written = None
-        self._on_commit(finished)
+        self._on_commit([outcome.run.id for outcome in outcomes])
         database.bound_wal()
         return dealt
 
@@ -166,7 +173,7 @@ class Batches:
             return False
         if self._dealer.is_idle(ticket.options.queue):
             return False
-        moves.insert(writer, now, ticket.options, ticket.rows)
+        moves.insert(writer, now, ticket.options, ticket.ids, ticket.items)
         ticket.at = now
         ticket.done = True
         self._on_commit(())
@@ -181,17 +188,14 @@ class Batches:
         count = len(seekers.asking) + len(seekers.parked)
         return claim(writer, now, seekers.queue, count, seekers.owner)
 
-    def _hand_in(self, writer: apsw.Connection, now: float, workers: list[Exchange]) -> list[str]:
-        """Store the outcomes of a batch; the ids of the jobs they are of."""
-        handing = [worker for worker in workers if worker.outcome is not None]
-        if not handing:
-            return []
-        outcomes = [worker.outcome for worker in handing if worker.outcome is not None]
+    def _hand_in(
+        self, writer: apsw.Connection, now: float, handing: list[Exchange], outcomes: list[Outcome]
+    ) -> None:
+        """Store the outcomes of a batch."""
         if moves.finish(writer, now, handing[0].owner, outcomes) != len(outcomes):
             if len(handing) > 1:
                 raise _OneRefused
             handing[0].refused = True
-        return [outcome.run.id for outcome in outcomes]
 
     def _deal(
         self, workers: list[Exchange], everyone: list[Seekers], claimed: list[list[Run]]
@@ -199,7 +203,9 @@ class Batches:
         """Hand out the runs that were started; how many, and whether each run has its worker."""
         settled = True
         for worker in workers:
-            settled = settled and not worker.untold()
+            had, outcome = worker.claimed, worker.outcome
+            if had is not None and (outcome is None or had is not outcome.run):
+                settled = False  # a run that it never got: the batch that dealt it was torn
             worker.claimed = None
         for seekers, runs in zip(everyone, claimed, strict=True):
             settled = self._dealer.deal(seekers, runs) and settled
@@ -211,8 +217,24 @@ class _OneRefused(errors.QueueError):
     when each is written by itself."""
 
 
-def _stirred(enqueues: list[Enqueue], workers: list[Exchange]) -> set[str]:
+def _sorted(batch: list[Posted]) -> _Sorted:
+    tickets = enqueues, calls, workers, handing, outcomes = _Sorted([], [], [], [], [])
+    for ticket in batch:
+        if isinstance(ticket, Exchange):
+            workers.append(ticket)
+            if ticket.outcome is not None:
+                handing.append(ticket)
+                outcomes.append(ticket.outcome)
+        elif isinstance(ticket, Enqueue):
+            enqueues.append(ticket)
+        else:
+            calls.append(ticket)
+    return tickets
+
+
+def _stirred(enqueues: list[Enqueue], handing: list[Exchange]) -> set[str]:
     """The queues for whose parked workers the batch may bring something new."""
-    stirred = {ticket.options.queue for ticket in enqueues}
-    stirred.update(worker.queue for worker in workers if worker.outcome is not None)
+    stirred = {worker.queue for worker in handing}
+    if enqueues:
+        stirred.update(ticket.options.queue for ticket in enqueues)
     return stirred

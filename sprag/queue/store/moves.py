@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -12,7 +13,7 @@ import apsw
 from .. import errors
 from ..file.meaning import ENVIRONMENT
 from ..states import Status
-from .rows import Row, changed_by, row_of, rows_of, value_of
+from .rows import Row, changed_by, row_of, rows_of, run, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -32,40 +33,43 @@ class Cancelled(NamedTuple):
 
 def accept(connection: apsw.Connection, now: float, enqueues: Sequence[Enqueue]) -> None:
     """Insert new jobs, those with the same options in one statement."""
-    groups: dict[Options, list[str]] = {}
+    groups: dict[Options, tuple[list[str], list[str]]] = {}
     for ticket in enqueues:
         ticket.at = now
         if ticket.options.max_queued is None:
-            groups.setdefault(ticket.options, []).extend(ticket.rows)
+            ids, items = groups.setdefault(ticket.options, ([], []))
+            ids.extend(ticket.ids)
+            items.extend(ticket.items)
             continue
         # Set either way: this may be the second attempt at a batch.
-        ticket.error = overflow(connection, ticket.options, len(ticket.rows))
+        ticket.error = overflow(connection, ticket.options, len(ticket.ids))
         if ticket.error is None:
             # At once, so that the next one's count includes it.
-            insert(connection, now, ticket.options, ticket.rows)
-    for options, rows in groups.items():
-        insert(connection, now, options, rows)
+            insert(connection, now, ticket.options, ticket.ids, ticket.items)
+    for options, (ids, items) in groups.items():
+        insert(connection, now, options, ids, items)
 
 
-def insert(connection: apsw.Connection, now: float, options: Options, rows: Sequence[str]) -> None:
+def insert(
+    connection: apsw.Connection,
+    now: float,
+    options: Options,
+    ids: Sequence[str],
+    items: Sequence[str],
+) -> None:
     """Insert new jobs. Outside of a transaction, this is one."""
     due_at = options.due_at
     waiting = due_at is not None and due_at > now
-    changed_by(
-        connection,
-        "enqueue",
-        jobs=apsw.carray(tuple(rows)),
-        queue=options.queue,
-        priority=options.priority,
-        max_attempts=options.max_attempts,
-        max_crashes=options.max_crashes,
-        backoff=options.backoff,
-        label=options.label,
-        audience=options.audience,
-        waiting=int(waiting),
-        due_at=due_at if waiting else now,
-        now=now,
-    )
+    asked = (
+        options.queue, options.priority, options.max_attempts, options.max_crashes,
+        options.backoff, options.label, options.audience, int(waiting),
+        due_at if waiting else now, now,
+    )  # fmt: skip
+    if len(ids) == 1:
+        run(connection, "enqueue", ids[0], items[0], *asked)
+    else:
+        rows = apsw.carray(tuple(map(operator.add, ids, items)))
+        run(connection, "enqueue_many", rows, *asked)
 
 
 def overflow(
@@ -80,17 +84,16 @@ def overflow(
 
 
 def accept_once(
-    connection: apsw.Connection, now: float, options: Options, row: str
+    connection: apsw.Connection, now: float, options: Options, id_: str, item: str
 ) -> Row | errors.QueueFull | None:
     """Insert a job unless one has its id; the row of that id. A job that exists needs no room."""
-    id_ = row[:32]
     there = row_of(connection, "job", id=id_)
     if there is not None:
         return there
     full = overflow(connection, options, 1)
     if full is not None:
         return full
-    insert(connection, now, options, [row])
+    insert(connection, now, options, [id_], [item])
     return row_of(connection, "job", id=id_)
 
 

@@ -42,6 +42,12 @@ def changed_by(connection: apsw.Connection, name: str, **bindings: Any) -> int:
     return connection.changes()
 
 
+def run(connection: apsw.Connection, name: str, *values: Any) -> None:
+    """Run a named statement for what it does, at half the cost: its parameters are passed in the
+    order in which it names them."""
+    connection.execute(STATEMENTS[name], values)
+
+
 def shown(row: Row) -> Row:
     """A row whose texts came as bytes; bytes that are not UTF-8 become U+FFFD."""
     return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)

@@ -173,4 +173,4 @@ def _insert(
 ) -> None:
     given = json.loads(options)
     kept = {name: value for name, value in given.items() if name in _KEPT}
-    moves.insert(connection, now, Options(queue, **kept), [id_ + item])
+    moves.insert(connection, now, Options(queue, **kept), [id_], [item])

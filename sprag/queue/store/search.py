@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 import apsw
@@ -15,7 +16,6 @@ import apsw
 from .. import errors
 from ..file.database import Database
 from ..job import Progress
-from ..states import Status
 from ..threads.inside import here
 from .glances import STATES, WAITING, Glance, State, statuses_of
 from .rows import (
@@ -192,26 +192,24 @@ def _keys(
     pairs = itertools.product(queues, statuses_of(states))
     if order == "oldest":
         after = low - 1 if place is None else max(place, low - 1)
-        return heapq.merge(*(_upward(reader, q, s, after, high) for q, s in pairs))
+        upward = (
+            _chunks(after, functools.partial(oldest_keys, reader, q, s, high=high, count=_CHUNK))
+            for q, s in pairs
+        )
+        return heapq.merge(*upward)
     before = high if place is None else min(place, high)
-    return heapq.merge(*(_downward(reader, q, s, before, low) for q, s in pairs), reverse=True)
+    downward = (
+        _chunks(before, functools.partial(newest_keys, reader, q, s, count=_CHUNK, low=low))
+        for q, s in pairs
+    )
+    return heapq.merge(*downward, reverse=True)
 
 
-def _downward(
-    reader: apsw.Connection, queue: str, status: Status, before: int, low: int
-) -> Iterator[int]:
-    keys = [before]
+def _chunks(start: int, following: Callable[[int], list[int]]) -> Iterator[int]:
+    """The keys that follow `start`, some at a time: each time those that follow the last."""
+    keys = [start]
     while keys:
-        keys = newest_keys(reader, queue, status, keys[-1], _CHUNK, low)
-        yield from keys
-
-
-def _upward(
-    reader: apsw.Connection, queue: str, status: Status, after: int, high: int
-) -> Iterator[int]:
-    keys = [after]
-    while keys:
-        keys = oldest_keys(reader, queue, status, keys[-1], high, _CHUNK)
+        keys = following(keys[-1])
         yield from keys
 
 

@@ -101,7 +101,7 @@ class Store:
         """
         if not ids:
             return self.clock()
-        ticket = Enqueue(options, [id_ + item for id_, item in zip(ids, items, strict=True)])
+        ticket = Enqueue(options, ids, items)
         try:
             self._commits.submit(ticket)
         except errors.WriteUnknown as error:
@@ -116,7 +116,7 @@ class Store:
         """
         try:
             accepted = self._write(
-                lambda connection, now: moves.accept_once(connection, now, options, id_ + item)
+                lambda connection, now: moves.accept_once(connection, now, options, id_, item)
             )
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, (id_,)) from error

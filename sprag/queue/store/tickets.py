@@ -58,15 +58,15 @@ class Outcome(NamedTuple):
 
 
 class Enqueue(Ticket):
-    """New jobs: `rows` are ids with their items, as the statement takes them. `at` is when they
-    were accepted."""
+    """New jobs: their ids and, in the same order, their items. `at` is when they were accepted."""
 
-    __slots__ = ("at", "options", "rows")
+    __slots__ = ("at", "ids", "items", "options")
 
-    def __init__(self, options: Options, rows: Sequence[str]) -> None:
+    def __init__(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> None:
         super().__init__()
         self.options = options
-        self.rows = rows
+        self.ids = ids
+        self.items = items
         self.at = 0.0
 
 
@@ -112,8 +112,3 @@ class Exchange(Ticket):
         self.claimed: Run | None = None
         self.refused = False
         self.stopping = False
-
-    def untold(self) -> bool:
-        """True if it has a run that its worker never got: the batch that dealt it was torn."""
-        had, outcome = self.claimed, self.outcome
-        return had is not None and (outcome is None or had is not outcome.run)

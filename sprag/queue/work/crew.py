@@ -39,10 +39,6 @@ class Crew:
         with here.inside, self._mutex:
             self.tickets = tuple(worker for worker in self.tickets if worker not in tickets)
 
-    def dismiss(self, tickets: Sequence[Exchange]) -> None:
-        """Let these workers end once they have handed in what they have."""
-        self._store.dismiss(tickets)
-
     def count(self, queue: str) -> int:
         """How many workers of this queue the process has."""
         return sum(worker.queue == queue for worker in self.tickets)

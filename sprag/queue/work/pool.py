@@ -97,7 +97,7 @@ class WorkerPool:
         begun = time.monotonic()
         self._engine.timetable.drop(self)
         self.hurry(grace_seconds, self)
-        self._engine.crew.dismiss(self._tickets)
+        self._engine.store.dismiss(self._tickets)
         self._spend_grace()
         for job in tuple(self._jobs.values()):
             job.interrupt(JobReleased)
@@ -152,7 +152,8 @@ class WorkerPool:
                     else:
                         outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
                         if outcome.event == "release":
-                            engine.crew.dismiss(self._tickets)  # the process may be ending: no more
+                            # The process may be ending: no more.
+                            engine.store.dismiss(self._tickets)
                 finally:
                     del self._jobs[ticket]
                     del engine.crew.running[run.key, run.starts]
