@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from sprag.cli.program import program
-from sprag.queue import QueueService
+from sprag.queue import Every, QueueService
 from tests.support import (
     DEADLINE,
     PATIENCE,
@@ -89,6 +89,7 @@ COMMANDS = {
     "resume": Short(("counting",)),
     "run": Short(("main:app", "--port", "0"), SERVES),
     "run-now": Short(("QUEUED",)),
+    "schedules": Short(),
     "show": Short(("COMPLETED",)),
     "watch": Short(("COMPLETED",)),
     "work": Short(("queues:ImageQueue",), SERVES),
@@ -296,8 +297,10 @@ def make_jobs(database: Path) -> dict[str, str]:
             raise ValueError(item)
         return item
 
-    queue = queue_class(handler, "counting")(database=database, worker_count=1)
+    daily = Every(days=1, name="daily")
+    queue = queue_class(handler, "counting")(database=database, worker_count=1, schedules=[daily])
     with queue:
+        wait_until(lambda: sql(database, "SELECT * FROM schedule") != [])
         ended = finished(queue, queue.enqueue("good"), queue.enqueue("bad"))
         held = queue.enqueue("held")
         gate.wait_held()

@@ -1,11 +1,11 @@
-"""Why jobs wait: their queue is paused, or no process runs it."""
+"""Why jobs wait, or do not come: their queue is paused, or no process runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from ..queue import Pause
-from ..queue.operators import words
+from ..queue.operators import Plan, words
 from .text import age, one_line
 
 
@@ -29,3 +29,16 @@ def remarks(
         yield f"{name}: {pause_words(pause, now)}; `sprag resume {name}` lets its jobs start"
     for queue, count in unattended.items():
         yield f"{one_line(queue)}: {words(count)}; see `sprag work --help`"
+
+
+def late_remarks(plans: Iterable[Plan], now: float) -> Iterable[str]:
+    """Yield a sentence for each schedule that is late."""
+    for plan in plans:
+        what = f"{plan.queue}: the schedule {plan.name!r} is late"
+        since = "" if plan.next is None else f", it was due {age(plan.next, now)}"
+        why = (
+            "the queue is full, or its process does not get to it"
+            if plan.alive
+            else "no process that runs has it; start one, or see `sprag schedules remove --help`"
+        )
+        yield one_line(f"{what}{since}: {why}")

@@ -75,3 +75,8 @@ os.register_at_fork(after_in_child=_forked)
 def is_job_id(value: object) -> bool:
     """Return True if `value` looks like a job id."""
     return isinstance(value, str) and _SHAPE.fullmatch(value) is not None
+
+
+def made_at(id_: str | None) -> float | None:
+    """When an id was made, in unix seconds; None if it is not an id."""
+    return int(id_[:-_RANDOM_DIGITS], 16) / 1e6 if id_ is not None and is_job_id(id_) else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .agenda import Plan, agenda
 from .checks import queue_name, reason_text
+from .ids import new_ids
 from .job import Job, Notice, Page, Transition
 from .liveness.owners import forget
 from .liveness.processes import Process, processes_of
@@ -137,6 +139,29 @@ class QueueFile:
         """Let the jobs of a queue be started again; False if it was not paused. Raises
         ConfigurationError."""
         return self.engine.store.pauses.resume(queue_name("queue", queue))
+
+    # ------------------------------------------------------------ schedules
+
+    def schedules(self, queue: str | None = None) -> list[Plan]:
+        """The schedules of a queue, or of all, and when they are due."""
+        return agenda(self.engine.store, queue)
+
+    def run_schedule(self, queue: str, name: str) -> str | None:
+        """Enqueue a job of a schedule now; its id, None if there is no such schedule."""
+        [id_] = new_ids(1)
+        return id_ if self.engine.store.schedules.run_now(queue, name, id_) else None
+
+    def pause_schedule(self, queue: str, name: str, reason: str | None) -> bool:
+        """Leave out the slots of a schedule; False if there is none. Raises ConfigurationError."""
+        return self.engine.store.schedules.pause(queue, name, reason_text(reason))
+
+    def resume_schedule(self, queue: str, name: str) -> bool:
+        """Go on with a schedule, from now; False if it was not paused."""
+        return self.engine.store.schedules.resume(queue, name)
+
+    def remove_schedule(self, queue: str, name: str) -> bool:
+        """Forget a schedule; False if a process that runs has it, or there is none."""
+        return self.engine.store.schedules.remove(queue, name)
 
     # ------------------------------------------------------------ moves
 

@@ -13,6 +13,7 @@ of the queue's inside. What they lack becomes a method of `QueueFile` or a name 
 
 from __future__ import annotations
 
+from .agenda import Plan
 from .checks import cursor, file_path
 from .durations import parsed
 from .file.beside import Folder, adapt, database_of
@@ -55,6 +56,7 @@ __all__ = [
     "Log",
     "Notice",
     "Order",
+    "Plan",
     "Process",
     "QueueFile",
     "Rule",

@@ -11,10 +11,10 @@ import click
 from rich.text import Text
 
 from ...queue import DatabaseCorrupt, DatabaseError, Pause
-from ...queue.operators import Audit, Rule
+from ...queue.operators import Audit, Plan, Rule
 from .. import options
 from ..exits import FAILED, OK
-from ..idle import pause_shapes, remarks
+from ..idle import late_remarks, pause_shapes, remarks
 from ..owners import Owner, owners_of
 from ..render import table
 from ..settings import Settings
@@ -43,8 +43,9 @@ def command(settings: Settings) -> int:
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
     dead process is not a problem: workers recover its jobs. Nor are queues
-    that are paused, or jobs that wait in a queue that no process runs; the
-    output names them. The command reads the whole file, while it is in use.
+    that are paused, jobs that wait in a queue that no process runs, or
+    schedules that are late; the output names them. The command reads the
+    whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
@@ -52,11 +53,12 @@ def command(settings: Settings) -> int:
     "started_at", "reason": why its state is unknown, "advice"}, …],
     "unattended": {each queue with waiting jobs that no process runs: how many
     wait, up to 1,001}, "paused": {each queue that is paused: {"reason",
-    "since"}}}.
+    "since"}}, "late": [{"queue", "name", "next": when it was due}, …]}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
     pauses: dict[str, Pause] = {}
+    late: list[Plan] = []
     try:
         with settings.opened() as file:
             problems = list(_problems(file.audit))
@@ -64,6 +66,7 @@ def command(settings: Settings) -> int:
                 owners = owners_of(file)
                 problems += _stranded(owners)
                 idle, pauses = file.unattended(), file.pauses()
+                late = [plan for plan in file.schedules() if plan.late]
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -76,11 +79,13 @@ def command(settings: Settings) -> int:
                 "owners": [owner.shape() for owner in owners],
                 "unattended": idle,
                 "paused": pause_shapes(pauses),
+                "late": [{"queue": p.queue, "name": p.name, "next": p.next} for p in late],
             }
         )
     else:
         _show(settings, problems, owners)
-        for remark in remarks(pauses, idle, time.time()):
+        now = time.time()
+        for remark in (*remarks(pauses, idle, now), *late_remarks(late, now)):
             settings.show(Text(remark))
     return FAILED if problems else OK
 
