@@ -55,7 +55,6 @@ FOREIGN: Final[Mapping[str, str]] = {
     "databasefile": "database",
     "databaseurl": "database",
     "grace": "grace_seconds",
-    "graceperiod": "grace_seconds",
     "gracetime": "grace_seconds",
     "maxsize": "max_queued",
     "maxlength": "max_queued",

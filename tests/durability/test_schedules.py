@@ -33,7 +33,7 @@ from sprag.queue.store.dealing import Dealer, Seekers
 from sprag.queue.store.ownership import Owners
 from sprag.queue.store.rows import rows_of
 from sprag.queue.store.store import Store
-from sprag.queue.store.tickets import Exchange, Run
+from sprag.queue.store.tickets import Exchange, Outcome, Run
 from sprag.queue.work import crew, engine, keeper, pool
 from tests.support import PATIENCE, for_tool, some, unmeasured
 
@@ -280,10 +280,11 @@ def test_subscribers_that_are_woken_before_the_commit(
 ) -> None:
     hand_in = Batches._hand_in
 
-    def planted(self: Batches, writer: Any, now: float, workers: list[Exchange]) -> list[str]:
-        ids = hand_in(self, writer, now, workers)
-        self._on_commit(ids)
-        return ids
+    def planted(
+        self: Batches, writer: Any, now: float, handing: list[Exchange], outcomes: list[Outcome]
+    ) -> None:
+        hand_in(self, writer, now, handing, outcomes)
+        self._on_commit([outcome.run.id for outcome in outcomes])
 
     monkeypatch.setattr(Batches, "_hand_in", planted)
     found("cancel against retry", "woken before the COMMIT")
