@@ -10,8 +10,10 @@ from sprag.queue import QueueService
 from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Outcome
 
+from .handlers import fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
-from .stage import QUEUE, Scene, fails, looks, quick, waits
+from .stage import QUEUE, Scene
+from .standing import pause_against_claims, two_keepers_at_one_slot
 
 ONE: Final = f"{10:032x}"
 TWO: Final = f"{11:032x}"
@@ -72,7 +74,7 @@ def _cancel_from_elsewhere(scene: Scene) -> None:
     scene.enqueue(a, ONE, TWO)
     scene.workers("a", 2, waits)
     scene.actor("caller", b.cancel, ONE, QUEUE, of="b")
-    scene.actor("keeper", a._look, of="a")
+    scene.actor("keeper", a.keeper.look, of="a")
 
 
 def _cancel_against_retry(scene: Scene) -> None:
@@ -89,28 +91,28 @@ def _enqueue_against_claims(scene: Scene) -> None:
     scene.actor("other", lambda: scene.enqueue(a, TWO), of="a")
 
 
+def _recovery(scene: Scene, b: Any, name: str = "recovery") -> None:
+    recovery = b.keeper._recovery
+    scene.actor(name, lambda: (recovery.refresh(), recovery.sweep()), of="b")
+
+
 def _taken_for_dead(scene: Scene) -> None:
     a, b = scene.process("a"), scene.process("b")
     scene.enqueue(a, ONE, TWO)
     scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    _recovery(scene, b)
 
 
 def _killed(scene: Scene) -> None:
-    a, b = scene.process("a"), scene.process("b")
+    _, b = scene.process("a"), scene.process("b")
     scene.run.mortal.add("a")
     scene.enqueue(b, ONE, TWO)
     scene.workers("a", 1, looks)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.kill, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
-    del a
+    _recovery(scene, b)
 
 
 def _two_recoverers(scene: Scene) -> None:
@@ -181,9 +183,7 @@ def _leave(scene: Scene) -> None:
     scene.started(a)
     scene.workers("b", 1, quick)
     scene.actor("leave", a._close, of="a")
-    scene.actor(
-        "b looks", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    _recovery(scene, b, "b looks")
 
 
 def _stop_and_leave(scene: Scene) -> None:
@@ -192,7 +192,7 @@ def _stop_and_leave(scene: Scene) -> None:
     pool = scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("stop", lambda: (pool.stop(0.0), a._close()), of="a")
-    scene.actor("b looks", b._look, of="b")
+    scene.actor("b looks", b.keeper.look, of="b")
 
 
 def _stop_of_one_pool_of_two(scene: Scene) -> None:
@@ -245,9 +245,7 @@ def _stale_word(scene: Scene) -> None:
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
     scene.actor("kernel", scene.let_go, "a")
-    scene.actor(
-        "recovery", lambda: (b.keeper._recovery.refresh(), b.keeper._recovery.sweep()), of="b"
-    )
+    _recovery(scene, b)
     scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
 
 
@@ -284,6 +282,8 @@ SCENARIOS: Final = (
     Scenario("cancel against retry", _cancel_against_retry),
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two processes claim", _two_processes),
+    Scenario("two keepers at one slot", two_keepers_at_one_slot),
+    Scenario("pause against claims", pause_against_claims),
     Scenario("taken for dead", _taken_for_dead),
     Scenario("killed", _killed),
     Scenario("two recover at once", _two_recoverers),

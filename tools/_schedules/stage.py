@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Callable
@@ -61,6 +60,8 @@ class Scene:
     """The owners whose lock is free, though they did not leave."""
     queues: list[Any] = field(default_factory=list)
     """The QueueServices there are."""
+    slots: int = 0
+    """How many slots of schedules have come."""
 
     @property
     def pools(self) -> list[Any]:
@@ -163,28 +164,6 @@ def _free(engine: Any) -> None:
         lock._fd = None
     if lock is not None:
         lock._folder.close()
-
-
-def quick(_job: RunningJob) -> None:
-    """A handler that does nothing and does not look."""
-
-
-def looks(job: RunningJob) -> None:
-    """A handler that looks once."""
-    job.check_cancelled()
-
-
-def fails(_job: RunningJob) -> None:
-    """A handler that raises."""
-    raise ValueError
-
-
-def waits(job: RunningJob) -> None:
-    """A handler that goes on until it is told to end."""
-    told = functools.partial(object.__getattribute__, job, "_interrupt")
-    flag = (object.__getattribute__(job, "_shared_name"), "_interrupt")
-    primitives.run().pause("wait to be told", lambda: told() is not None, flag)
-    job.check_cancelled()
 
 
 @dataclass
@@ -318,6 +297,7 @@ class Stage:
 _EMPTY: Final = """
     BEGIN;
     DELETE FROM job; DELETE FROM journal; DELETE FROM progress; DELETE FROM owner;
-    DELETE FROM notice; DELETE FROM sqlite_sequence; UPDATE counter SET pruned = 0, tick = 0;
+    DELETE FROM pause; DELETE FROM schedule; DELETE FROM notice; DELETE FROM sqlite_sequence;
+    UPDATE counter SET pruned = 0, tick = 0;
     COMMIT
 """

@@ -1,0 +1,31 @@
+"""What the handlers of the races do."""
+
+from __future__ import annotations
+
+import functools
+
+from sprag.queue.work.running import RunningJob
+
+from . import primitives
+
+
+def quick(_job: RunningJob) -> None:
+    """A handler that does nothing and does not look."""
+
+
+def looks(job: RunningJob) -> None:
+    """A handler that looks once."""
+    job.check_cancelled()
+
+
+def fails(_job: RunningJob) -> None:
+    """A handler that raises."""
+    raise ValueError
+
+
+def waits(job: RunningJob) -> None:
+    """A handler that goes on until it is told to end."""
+    told = functools.partial(object.__getattribute__, job, "_interrupt")
+    flag = (object.__getattribute__(job, "_shared_name"), "_interrupt")
+    primitives.run().pause("wait to be told", lambda: told() is not None, flag)
+    job.check_cancelled()
