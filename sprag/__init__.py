@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from .queue import Backoff as Backoff
     from .queue import Cron as Cron
     from .queue import Every as Every
+    from .queue import Fail as Fail
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
+    from .queue import Retry as Retry
     from .web import ActionError as ActionError
     from .web import App as App
     from .web import Controller as Controller
@@ -30,7 +32,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("Backoff", "Cron", "Every", "Job", "JobCancelled", "QueueError", "QueueService"), "queue"
+        (
+            "Backoff",
+            "Cron",
+            "Every",
+            "Fail",
+            "Job",
+            "JobCancelled",
+            "QueueError",
+            "QueueService",
+            "Retry",
+        ),
+        "queue",
     ),
     **dict.fromkeys(
         ("ActionError", "App", "Controller", "Field", "Schema", "Upload", "action"), "web"
@@ -45,12 +58,14 @@ __all__ = [
     "Controller",
     "Cron",
     "Every",
+    "Fail",
     "Field",
     "Job",
     "JobCancelled",
     "Module",
     "QueueError",
     "QueueService",
+    "Retry",
     "Schema",
     "Upload",
     "__version__",

@@ -102,7 +102,8 @@ def test_the_table_of_enqueue_has_all_its_options() -> None:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
-    return repr(value) if isinstance(value, int | float | None) else f"{type(value).__name__}()"
+    plain = isinstance(value, int | float | tuple | None)
+    return repr(value) if plain else f"{type(value).__name__}()"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

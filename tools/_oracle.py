@@ -82,6 +82,10 @@ class JobRow:
     owner: int | None
     error: str | None
     result: str | None
+    unique_key: str | None = None
+    unique_for: str | None = None
+    unique_until: float | None = None
+    overdue: int | None = None
     moves: list[Move] = field(default_factory=list)
 
 
@@ -118,7 +122,8 @@ def read(connection: Connection) -> File:
             row[0]: JobRow(*row)
             for row in connection.execute(
                 "SELECT key, id, newest, queue, status, event, attempt, max_attempts, crashes, "
-                "max_crashes, starts, owner, error, result FROM job"
+                "max_crashes, starts, owner, error, result, unique_key, unique_for, unique_until, "
+                "overdue FROM job"
             )
         }
         moves = [
@@ -177,6 +182,7 @@ def problems(file: File) -> Iterator[str]:
     yield from _sequence(file)
     for job in file.jobs.values():
         yield from (f"job {job.id}: {what}" for what in _job(job, file))
+    yield from _unique(file)
     by_key = {job.key: job for job in file.jobs.values()}
     newest = file.moves[-1].seq if file.moves else 0
     for key, starts, seq in file.progress:
@@ -201,6 +207,21 @@ def _sequence(file: File) -> Iterator[str]:
         yield f"transition {move.seq} belongs to no job"
 
 
+def _unique(file: File) -> Iterator[str]:
+    """Unique keys that are held for too long, or twice."""
+    holders: dict[tuple[str, str], str] = {}
+    for job in file.jobs.values():
+        if job.unique_key is None:
+            continue
+        other = holders.setdefault((job.queue, job.unique_key), job.id)
+        if other != job.id:
+            yield f"jobs {other} and {job.id} hold the key {job.unique_key!r}"
+        ended = job.status in ENDS and (job.unique_for is not None or job.unique_until is None)
+        begun = job.unique_for == "queued" and job.starts > 0
+        if ended or begun or any(move.event == "requeue" for move in job.moves):
+            yield f"job {job.id} is {job.status}, and still holds the key {job.unique_key!r}"
+
+
 def _job(job: JobRow, file: File) -> Iterator[str]:
     if not job.moves:
         yield "has no transition"
@@ -221,6 +242,8 @@ def _job(job: JobRow, file: File) -> Iterator[str]:
         yield f"the row's owner is {job.owner}, expected {folded.owner}"
     if job.owner is not None and job.owner not in file.owners:
         yield f"it runs, but its owner {job.owner} is not known"
+    if job.overdue is not None and not 0 < job.overdue <= job.starts:
+        yield f"its run {job.overdue} of {job.starts} is over its time limit"
     if (job.result is not None) != (job.status == "completed"):
         yield f"is {job.status} with result {job.result!r}"
     if latest.event == "lose":
@@ -256,7 +279,9 @@ class _Fold:
             yield f"owner {move.owner}, but it was owner {self.owner} who ran it"
         if move.attempt != self.attempt + (move.event == "start"):
             yield f"{move.event} of attempt {move.attempt} at attempt {self.attempt}"
-        if (move.error is not None) != (move.event in ("fail", "retry", "lose")):
+        fails = move.event in ("fail", "retry", "lose")
+        # A release with an error is a retry that does not count.
+        if (move.error is not None) != fails and (move.error is None or move.event != "release"):
             yield f"{move.event} with the error {move.error}"
         if move.event == "retry" and self.attempt >= self._job.max_attempts:
             yield f"a retry at attempt {self.attempt} of {self._job.max_attempts}"

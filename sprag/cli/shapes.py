@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..queue import Job
-from ..queue.operators import job_shape
+from ..queue.operators import job_shape, more_shape
 
 
 def whole_shape(job: Job, *, lost: bool) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def whole_shape(job: Job, *, lost: bool) -> dict[str, Any]:
     """
     return {
         **job_shape(job),
+        **more_shape(job),
         "lost": lost,
         "item": _stored(job.item_json),
         "result": None if job.result_json is None else _stored(job.result_json),

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ..queue import Job, Transition
-from ..queue.operators import Glance, Process, State, job_shape, move_shape
+from ..queue.operators import Glance, Process, State, job_shape, more_shape, move_shape
 from .verbs import verbs_of
 
 _MOST: Final = 20_000
@@ -33,6 +33,7 @@ def whole_shape(job: Job, state: State) -> dict[str, Any]:
     """A job by itself; item and result are {"text", "length"}, indented and cut if too long."""
     return {
         **_shape(job, state, None if job.error is None else _cut(asdict(job.error))),
+        **more_shape(job),
         "item": _payload(job.item_json),
         "result": None if job.result_json is None else _payload(job.result_json),
     }

@@ -15,6 +15,7 @@ from .errors import (
     JobInterrupted,
     JobNotFound,
     JobReleased,
+    JobTimeout,
     NoRunningJob,
     PayloadError,
     PayloadTooLarge,
@@ -33,6 +34,7 @@ from .schedules import Cron, Every
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
 from .store.pauses import Pause
+from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
 
@@ -51,6 +53,7 @@ __all__ = [
     "DatabaseRefused",
     "Event",
     "Every",
+    "Fail",
     "IllegalMove",
     "Job",
     "JobCancelled",
@@ -59,6 +62,7 @@ __all__ = [
     "JobInterrupted",
     "JobNotFound",
     "JobReleased",
+    "JobTimeout",
     "Move",
     "NoRunningJob",
     "Page",
@@ -72,6 +76,7 @@ __all__ = [
     "QueueService",
     "ReadFailed",
     "ReentrantCall",
+    "Retry",
     "RunningJob",
     "Signal",
     "Status",

@@ -21,6 +21,7 @@ Check = Callable[[str, Any], Any]
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
 _URI: Final = re.compile(r"file:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LABEL: Final = 200
+_KEY: Final = 500
 
 
 # ---------------------------------------------------------------- options of a queue
@@ -66,6 +67,18 @@ def backoff(what: str, value: object) -> Backoff:
     return value if isinstance(value, Backoff) else Backoff.of(value, what)
 
 
+def exceptions(what: str, value: object) -> tuple[type[BaseException], ...]:
+    """One class of exceptions, or several in a tuple, list or set."""
+    kinds = tuple(value) if isinstance(value, tuple | list | set | frozenset) else (value,)
+    for kind in kinds:
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise errors.ConfigurationError(
+                f"{what}: expected an exception class or a tuple of them, such as "
+                f"(ConnectionError, TimeoutError), got {errors.shown(kind)}"
+            )
+    return kinds
+
+
 def durability(what: str, value: object) -> Literal["full", "normal"]:
     """One of the two words."""
     if value == "full":
@@ -89,6 +102,14 @@ def vfs(what: str, value: object) -> str | None:
 # ---------------------------------------------------------------- options of a job
 
 
+def time_limit(what: str, value: object) -> float:
+    """A duration that is not 0, in seconds."""
+    seconds = durations.seconds(what, value)
+    if seconds <= 0:
+        raise errors.ConfigurationError(f"{what}: expected more than 0 seconds, got 0")
+    return seconds
+
+
 def label_text(label: object) -> str | None:
     """A job's label: some text without line breaks, or None."""
     return _line("label", label)
@@ -110,6 +131,37 @@ def _line(what: str, text: object) -> str | None:
     return text
 
 
+def unique_key(unique: object, item: object) -> str | None:
+    """A job's unique key, given as text or as a function of its item; None if it has none."""
+    key = unique(item) if callable(unique) else unique
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 0 < len(key) <= _KEY or not key.isprintable():
+        found = errors.shown(key, 60) + (f" ({len(key):,} characters)" if type(key) is str else "")
+        whence = " from the function" if callable(unique) else ""
+        raise errors.ConfigurationError(
+            f"unique: expected printable text of 1 to {_KEY} characters, or a function of the item "
+            f"that returns such text; got {found}{whence}. Use a hash of what is longer"
+        )
+    return str(key)
+
+
+def unique_for(value: object) -> tuple[Literal["queued", "unfinished"] | None, float | None]:
+    """How long a unique key is held: until the job leaves a state, or for so many seconds."""
+    if value == "queued":
+        return "queued", None
+    if value == "unfinished":
+        return "unfinished", None
+    try:
+        seconds = durations.seconds("unique_for", value)
+    except errors.ConfigurationError as error:
+        raise errors.ConfigurationError(
+            f'unique_for: expected "queued", "unfinished", or {durations.EXPECTED}, '
+            f"got {errors.shown(value)}"
+        ) from error
+    return None, time_limit("unique_for", seconds)
+
+
 def audience(text: object) -> str | None:
     """Who may see a job: text of 1 to 200 characters, or None."""
     if text is not None and (not isinstance(text, str) or not 0 < len(text) <= _LABEL
@@ -127,14 +179,19 @@ def due_time(delay: object, run_at: object) -> float | None:
         raise errors.ConfigurationError("expected delay= or run_at=, got both")
     if delay is not None:
         return time.time() + durations.seconds("delay", delay)
-    if isinstance(run_at, datetime):
-        if run_at.utcoffset() is None:
-            raise errors.ConfigurationError(
-                "run_at: expected a datetime with a time zone or unix seconds, "
-                f"got {errors.shown(run_at)}"
-            )
-        return run_at.timestamp()
-    return None if run_at is None else unix_seconds("run_at", run_at)
+    return None if run_at is None else point_in_time("run_at", run_at)
+
+
+def point_in_time(what: str, value: object) -> float:
+    """An aware datetime or unix seconds, as unix seconds."""
+    if not isinstance(value, datetime):
+        return unix_seconds(what, value)
+    if value.utcoffset() is None:
+        raise errors.ConfigurationError(
+            f"{what}: expected a datetime with a time zone or unix seconds, "
+            f"got {errors.shown(value)}"
+        )
+    return value.timestamp()
 
 
 def unix_seconds(what: str, value: object) -> float:
@@ -199,6 +256,15 @@ def new_job_id(value: object) -> str:
 
 
 # ---------------------------------------------------------------- numbers
+
+
+def flag(what: str, value: object) -> bool:
+    """True or False, and nothing that is only like it."""
+    if not isinstance(value, bool):
+        raise errors.ConfigurationError(
+            f"{what}: expected True or False, got {errors.shown(value)}"
+        )
+    return value
 
 
 def whole(what: str, value: object, least: int, most: int) -> int:

@@ -10,8 +10,9 @@ from . import definition, errors
 from .backoff import Backoff
 from .durations import Duration
 from .file.checkpoints import Durability
+from .job import Job, JobError
 from .lifecycle import Lifecycle
-from .options import OPTIONS, UNSET, Settings, settings_of, unknown
+from .options import OPTIONS, UNSET, Exceptions, Settings, settings_of, unknown
 from .schedules import Schedule
 from .work.running import RunningJob, running_job
 
@@ -53,6 +54,17 @@ class DeclaredQueue:
     """How many times a job is tried before it fails for good."""
     backoff: Backoff | Duration = Settings.backoff
     """How long to wait between attempts. A duration is the same wait each time."""
+    retry_on: Exceptions | None = Settings.retry_on
+    """Exception classes, as `except` takes them: only what they name is tried again, and any other
+    error fails the job at once. None: every error is tried again."""
+    fail_on: Exceptions = Settings.fail_on
+    """Exception classes that fail the job at once, whatever `retry_on` says. Instances of
+    subclasses count, too. An exception group fails the job if anything in it does, and is tried
+    again if all of it is worth that."""
+    time_limit: Duration | None = Settings.time_limit
+    """How long an attempt may take, from its start: after that `check_cancelled()` raises
+    JobTimeout, and the task of an `async` handler is cancelled. The attempt has failed then. A
+    handler that ends nevertheless has completed. None: any time."""
     max_crashes: int = Settings.max_crashes
     """How many processes may die while they run a job before it fails, so that a job that kills
     its process does not come back forever."""
@@ -84,6 +96,9 @@ class DeclaredQueue:
         worker_count: int = UNSET,
         max_attempts: int = UNSET,
         backoff: Backoff | Duration = UNSET,
+        retry_on: Exceptions | None = UNSET,
+        fail_on: Exceptions = UNSET,
+        time_limit: Duration | None = UNSET,
         max_crashes: int = UNSET,
         max_queued: int | None = UNSET,
         max_payload_bytes: int = UNSET,
@@ -101,7 +116,8 @@ class DeclaredQueue:
             )
         given = {
             "name": name, "database": database, "worker_count": worker_count,
-            "max_attempts": max_attempts, "backoff": backoff, "max_crashes": max_crashes,
+            "max_attempts": max_attempts, "backoff": backoff, "retry_on": retry_on,
+            "fail_on": fail_on, "time_limit": time_limit, "max_crashes": max_crashes,
             "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
             "durability": durability, "schedules": schedules, "grace_seconds": grace_seconds,
             "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
@@ -119,6 +135,15 @@ class DeclaredQueue:
         """
         raise NotImplementedError
 
+    def on_failure(self, job: Job, error: JobError) -> Any:
+        """Called once a job has failed for good; a subclass may define it, plain or `async`.
+
+        The failure is stored by then, and `job` is the job as it was stored with it. The worker
+        that ran the job makes the call, at most once: a crash right then loses it. If the process
+        that ran the job died too often, the one that takes its jobs over makes it, provided that it
+        runs this queue. What it raises is logged, and changes nothing.
+        """
+
     @property
     def current_job(self) -> RunningJob:
         """The running job's handle. Take it in `handle_item` to pass it to other threads."""
@@ -135,5 +160,6 @@ class DeclaredQueue:
         running_job().report_progress(current, total, percent, message)
 
     def check_cancelled(self) -> None:
-        """Raise JobCancelled if someone asked to cancel the running job."""
+        """Raise JobCancelled if someone asked to cancel the running job, JobTimeout if its time
+        limit is over."""
         running_job().check_cancelled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -46,6 +47,16 @@ FOREIGN: Final[Mapping[str, str]] = {
     "retrydelay": "backoff",
     "retrybackoff": "backoff",
     "retryin": "backoff",
+    "jobtimeout": "time_limit",
+    "tasktimelimit": "time_limit",
+    "softtimelimit": "time_limit",
+    "maxruntime": "time_limit",
+    "autoretryfor": "retry_on",
+    "retryfor": "retry_on",
+    "retryexceptions": "retry_on",
+    "dontautoretryfor": "fail_on",
+    "dontretryon": "fail_on",
+    "throws": "fail_on",
     "defaultretrydelay": "backoff",
     "queue": "name",
     "queuename": "name",
@@ -125,6 +136,21 @@ def _check_methods(cls: type, base: type) -> None:
         fits = hasattr(value, "__get__") if kind == "a property" else is_method(value)
         if found and not fits:
             raise refusal(cls, name, kind, value)
+    _check_hook(cls, base)
+
+
+def _check_hook(cls: type, base: type) -> None:
+    """Refuse an `on_failure` that could not be called, which would be found out too late."""
+    _, hook = _found(cls, base, "on_failure")
+    if isinstance(hook, FunctionType):
+        signature = inspect.signature(hook)
+        try:
+            signature.bind(None, None, None)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{cls.__name__}.on_failure: expected a method that takes the job and its error, "
+                f"`def on_failure(self, job, error)`; got {signature}"
+            ) from error
 
 
 def _check_options(cls: type, base: type) -> None:

@@ -19,9 +19,12 @@ def enqueue(life: Lifecycle, item: Any, job_id: str | None, given: JobOptions) -
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue")
     text = encode(item, settings.max_payload_bytes)
-    if job_id is None:
-        return _accept(life, options, [text])[0]
-    return _accept_once(life, options, checks.new_job_id(job_id), text)
+    key = checks.unique_key(given["unique"], item) if "unique" in given else None
+    if job_id is not None:
+        return _accept_once(life, options, checks.new_job_id(job_id), text, key)
+    if key is not None:
+        return _accept_each(life, options, new_ids(1), [text], [key])[0]
+    return _accept(life, options, [text])[0]
 
 
 def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> list[Job]:
@@ -29,7 +32,18 @@ def enqueue_many(life: Lifecycle, items: Iterable[Any], given: JobOptions) -> li
     settings = life.settings
     options = options_of(settings, life.plain, given, "enqueue_many")
     limit = settings.max_payload_bytes
-    return _accept(life, options, encode_each(items, limit, "items"))
+    unique = given.get("unique")
+    if unique is None:
+        return _accept(life, options, encode_each(items, limit, "items"))
+    if not callable(unique):
+        raise errors.ConfigurationError(
+            "unique: expected a function of the item in enqueue_many(), because with one key for "
+            f"all items only the first would be stored; got {errors.shown(unique)}"
+        )
+    items = list(items)
+    texts = encode_each(items, limit, "items")
+    keys = [checks.unique_key(unique, item) for item in items]
+    return _accept_each(life, options, new_ids(len(texts)), texts, keys)
 
 
 def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]:
@@ -58,12 +72,27 @@ def _accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job
     return [first, *others]
 
 
-def _accept_once(life: Lifecycle, options: Options, job_id: str, text: str) -> Job:
+def _accept_once(life: Lifecycle, options: Options, job_id: str, text: str, key: str | None) -> Job:
     """Like `_accept`, but for one job whose id the caller chose. If a job has that id already, it
     is returned as it is."""
-    engine = life.open()
-    engine.accepts()
-    job = engine.store.enqueue_once(options, job_id, text)
-    if job.queue != options.queue or not same(job.item_json, text):
+    [job] = _accept_each(life, options, [job_id], [text], [key])
+    if job.id == job_id and (job.queue != options.queue or not same(job.item_json, text)):
         raise errors.JobExists(job_id, job.queue)
     return job
+
+
+def _accept_each(
+    life: Lifecycle,
+    options: Options,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    keys: Sequence[str | None],
+) -> list[Job]:
+    """Like `_accept`, but where there is a job with the id or the unique key, it is returned."""
+    engine = life.open()
+    engine.accepts()
+    jobs = engine.store.enqueue_each(options, ids, texts, keys)
+    made = [job.created_at for job in jobs if not job.existing]
+    if made and made[0] >= life.offers.look_at:
+        life.offers.enqueued(made[0], engine, options.queue)
+    return jobs

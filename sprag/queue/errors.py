@@ -256,6 +256,18 @@ class JobCancelled(JobInterrupted):
         return f"job {self.job_id!r} was asked to cancel"
 
 
+class JobTimeout(JobInterrupted):
+    """The attempt has run for longer than its time limit, `time_limit` seconds. It fails, and is
+    followed by another one as after any other error."""
+
+    def __init__(self, job_id: str, time_limit: float) -> None:
+        super().__init__(job_id)
+        self.time_limit = time_limit
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} ran for longer than its time limit of {self.time_limit:g} s"
+
+
 class JobReleased(JobInterrupted):
     """The queue stops and this job's grace has ended: it goes back to the queue."""
 

@@ -68,11 +68,16 @@ class Job(NamedTuple):
     `status` is what the journal says: a job whose process died is still
     "running" or "cancelling" until a process that runs jobs takes it over,
     within moments if there is one. `attempt` is the number of attempts that
-    count against `max_attempts`, and `crashes` the number of processes that died
-    while they ran the job. `error` is that of the latest failure, until the job
-    moves on (`history()` has them all). `audience` says who may see the job, for
-    code that asks. `item_json` and `result_json` are the stored texts; `item` and
-    `result` decode them at each access.
+    count against `max_attempts`, `starts` the number of all there ever were, and
+    `crashes` the number of processes that died while they ran the job. `error`
+    is that of the latest failure, until the job moves on (`history()` has them
+    all). `unique` is the unique key that the job holds, and `unique_for`
+    ("queued" or "unfinished") or `unique_until` says until when. `existing` is
+    True if `enqueue` has found the job instead of making it. `audience` says who
+    may see the job, for code that asks. `item_json` and `result_json` are the
+    stored texts; `item` and `result` decode them at each access. `time_limit` is
+    the job's own, in seconds; None stands for the queue's. `overdue` is True for
+    a job that goes on past its limit.
     """
 
     id: str
@@ -92,6 +97,13 @@ class Job(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     audience: str | None = None
+    starts: int = 0
+    unique: str | None = None
+    unique_for: str | None = None
+    unique_until: float | None = None
+    existing: bool = False
+    time_limit: float | None = None
+    overdue: bool = False
 
     @property
     def item(self) -> Any:

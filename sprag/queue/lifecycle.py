@@ -25,6 +25,7 @@ from .threads.interrupts import Sigterm
 from .threads.logs import Log, settle
 from .watch.subscription import CLOSE_SECONDS, Callback, Subscription, end_together
 from .work.engine import Engine
+from .work.failures import Failures, Hook
 from .work.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ class Lifecycle:
                 )
             self.path = str(Path(database).absolute())
 
-    # ------------------------------------------------------------ open
-
     def open(self) -> Engine:
         """The open file, for a call from outside the queue. Opens it if need be.
 
@@ -146,16 +145,14 @@ class Lifecycle:
         """Log that jobs wait and no process runs them, if they were enqueued here."""
         self.offers.say_if_unattended(self.engine, self.settings.name)
 
-    # ------------------------------------------------------------ start
-
-    def start(self, front: Front) -> None:
+    def start(self, front: Front, hook: Hook | None) -> None:
         """Open the file, recover the jobs of dead processes and start the workers.
 
         Raises ConfigurationError if a different class runs the queue in this process. Queues whose
         class was defined again since are stopped first, with their grace.
         """
         refuse_reentry()
-        while outdated := elsewhere("start", lambda: self._start(front)):
+        while outdated := elsewhere("start", lambda: self._start(front, hook)):
             log.warning("%s was defined again: queue %r of its earlier definition stops, and its "
                         "running jobs get their grace",
                         rivals.named(type(front)), self.settings.name)  # fmt: skip
@@ -164,7 +161,7 @@ class Lifecycle:
                 life.stop(0.0)  # in case the author's `stop` does not
         settle()
 
-    def _start(self, front: Front) -> list[tuple[Lifecycle, Front]]:
+    def _start(self, front: Front, hook: Hook | None) -> list[tuple[Lifecycle, Front]]:
         """Start, or return the queues that have to stop first."""
         with here.inside, self._life:
             was_open = self.engine is not None
@@ -177,7 +174,7 @@ class Lifecycle:
                     if outdated:
                         return outdated
                     roster.started[self] = front
-                self._start_workers(front, engine)
+                self._start_workers(front, hook, engine)
             except BaseException:
                 roster.started.pop(self, None)
                 if not was_open:  # otherwise nobody would ever close it
@@ -200,21 +197,24 @@ class Lifecycle:
             life.refuse_inside("start() of a later definition of")
         return outdated
 
-    def _start_workers(self, front: Front, engine: Engine) -> None:
+    def _start_workers(self, front: Front, hook: Hook | None, engine: Engine) -> None:
         settings = self.settings
-        handler: Callable[[Any], Any] = front.handle_item
-        if inspect.iscoroutinefunction(handler):
-            # Not before a queue has async handlers: asyncio is a third of what an import costs.
-            coroutines: Any = importlib.import_module(".work.coroutines", __package__)
-            self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
-            handler = functools.partial(loop.call, handler)
+        failures = None if hook is None else Failures(settings.name, self._waited_for(hook))
         engine.keep_watch()
         self.pool = WorkerPool(
-            engine, settings.name, settings.worker_count, handler, settings.backoff,
-            settings.max_payload_bytes, settings.standing(), settings.max_queued,
+            engine, settings.name, settings.worker_count, self._waited_for(front.handle_item),
+            settings.policy, settings.max_payload_bytes, failures,
+            settings.standing(), settings.max_queued,
         )  # fmt: skip
 
-    # ------------------------------------------------------------ stop
+    def _waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, or for an `async` one what runs it on the queue's event loop."""
+        if not inspect.iscoroutinefunction(function):
+            return function
+        # Not before a queue has async handlers: asyncio is a third of what an import costs.
+        coroutines: Any = importlib.import_module(".work.coroutines", __package__)
+        self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
+        return functools.partial(loop.call, function)
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""

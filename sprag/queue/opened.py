@@ -221,7 +221,7 @@ class QueueFile:
 
     def notify(self, audience: str, signal: str, data: str) -> None:
         """Store a notice: something that an audience gets to know and that is not a move."""
-        self.engine.store.notify(audience, signal, data)
+        self.engine.store.journal.notify(audience, signal, data)
 
     def notices(self, after: int, count: int) -> list[Notice]:
         """The next `count` notices after `after`."""

@@ -28,8 +28,10 @@ class QueueOperations(DeclaredQueue):
 
         `delay` (a duration: 90, "5m" or a timedelta) or `run_at` (an aware
         datetime or unix seconds) holds it back. Jobs with a higher `priority`
-        start first. `max_attempts`, `backoff` and `max_crashes` replace the
-        queue's own; `label` names the job for people; `audience` says who may
+        start first. `max_attempts`, `backoff`, `time_limit` and `max_crashes`
+        replace the queue's own. With a `unique` key, the job that holds the key is
+        returned if there is one; it holds it until it has ended, or as
+        `unique_for` says. `label` names the job for people; `audience` says who may
         see it. With a `job_id` from `new_job_id()` it is safe to repeat a call
         whose outcome is unknown: if the job exists with the same item, it is
         returned as it is.

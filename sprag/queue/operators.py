@@ -26,7 +26,7 @@ from .opened import QueueFile, open_beside, open_file
 from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .roster import hurry_of, stop_together
-from .shapes import job_shape, move_shape
+from .shapes import job_shape, more_shape, move_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
 from .store.audit import Audit, Rule
@@ -77,6 +77,7 @@ __all__ = [
     "job_shape",
     "lost_of",
     "merged",
+    "more_shape",
     "move_shape",
     "notice_signal",
     "open_beside",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from . import checks
 from .backoff import Backoff
@@ -20,6 +20,10 @@ from .file.checkpoints import Durability
 from .schedules import Schedule, StandingOptions, schedules_of
 from .store.schedules import Standing, options_text
 from .store.tickets import Options
+from .work.policy import Policy
+
+Exceptions = type[BaseException] | tuple[type[BaseException], ...]
+"""What `except` takes."""
 
 _MOST_WORKERS: Final = 1000
 _MOST_ATTEMPTS: Final = 10**6
@@ -53,6 +57,11 @@ class Settings:
     worker_count: int = _option(4, checks.between(1, _MOST_WORKERS))
     max_attempts: int = _option(1, checks.between(1, _MOST_ATTEMPTS))
     backoff: Backoff = _option(Backoff(), checks.backoff)
+    retry_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
+    fail_on: tuple[type[BaseException], ...] = _option((), checks.exceptions)
+    time_limit: float | None = _option(None, checks.or_none(checks.time_limit))
     max_crashes: int = _option(3, checks.between(1, _MOST_ATTEMPTS))
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
@@ -69,6 +78,11 @@ class Settings:
     def changed(self, who: str, name: str, value: object) -> Settings:
         """A copy with another value for one option, which is checked."""
         return dataclasses.replace(self, **{name: checked(who, name, value)})
+
+    @property
+    def policy(self) -> Policy:
+        """What the queue does about attempts that fail."""
+        return Policy(self.backoff, self.retry_on, self.fail_on, self.time_limit)
 
     def of_jobs(self) -> Options:
         """The options of a job if `enqueue` has none."""
@@ -132,6 +146,12 @@ class CommonOptions(StandingOptions, total=False):
     """How long to hold the job back: seconds, a timedelta, or text such as "5m"."""
     run_at: datetime | float | None
     """When it may start: an aware datetime or unix seconds."""
+    unique: str | Callable[[Any], str | None] | None
+    """A key that no two jobs of the queue hold at the same time: if a job holds it, that one is
+    returned. Text, or a function of the item that returns it; None: no key."""
+    unique_for: Literal["queued", "unfinished"] | Duration
+    """How long the key is held: until the job starts, until it has ended (if this is not given), or
+    for so long, whatever becomes of the job."""
 
 
 class JobOptions(CommonOptions, total=False):
@@ -155,6 +175,8 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
             raise ConfigurationError(unknown(f"{call}()", name, _JOB_OPTIONS))
     max_attempts, max_crashes = given.get("max_attempts"), given.get("max_crashes")
     backoff = given.get("backoff")
+    time_limit = given.get("time_limit")
+    unique_for, unique_seconds = _hold_of(given)
     return Options(
         queue=settings.name,
         priority=checks.whole("priority", given.get("priority", 0), -_PRIORITY, _PRIORITY),
@@ -173,7 +195,20 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
         audience=checks.audience(given.get("audience")),
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,
+        time_limit=None if time_limit is None else checks.time_limit("time_limit", time_limit),
+        unique_for=unique_for,
+        unique_seconds=unique_seconds,
     )
+
+
+def _hold_of(given: JobOptions) -> tuple[str | None, float | None]:
+    """How long the job's unique key is held. Both are None for a job without one."""
+    unique = given.get("unique")
+    if "unique_for" not in given:
+        return (None if unique is None else "unfinished"), None
+    if unique is None:
+        raise ConfigurationError("unique_for: expected a key as well, unique=, got none")
+    return checks.unique_for(given["unique_for"])
 
 
 # ---------------------------------------------------------------- of a schedule

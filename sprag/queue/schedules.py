@@ -25,8 +25,9 @@ class StandingOptions(TypedDict, total=False):
     priority: int
     """Higher ones start first; 0 if it is not given."""
     max_attempts: int | None
-    """Replaces the queue's own value; so do the next two."""
+    """Replaces the queue's own value; so do the next three."""
     backoff: Backoff | Duration | None
+    time_limit: Duration | None
     max_crashes: int | None
     label: str | None
     """A name for people, at most 200 characters. A schedule's own name if it is not given."""
@@ -89,7 +90,8 @@ class Every(Schedule):
     by default it is the interval in words. If slots are missed, because no
     process ran the queue, the newest of them runs once; with `missed="skip"`,
     a slot that is more than a minute late is left out. `priority`,
-    `max_attempts`, `backoff`, `max_crashes` and `label` are those of `enqueue`.
+    `max_attempts`, `backoff`, `time_limit`, `max_crashes` and `label` are those
+    of `enqueue`.
     """
 
     def __init__(

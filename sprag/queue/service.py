@@ -83,7 +83,8 @@ class QueueService(AwaitableOperations):
             raise errors.ConfigurationError(
                 f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
             )
-        self._sprag_life.start(self)
+        hook = self.on_failure if definition.says(self, QueueService, "on_failure") else None
+        self._sprag_life.start(self, hook)
         return self
 
     def stop(self, grace: Duration | None = None) -> None:

@@ -35,6 +35,18 @@ def job_shape(job: Job | Glance) -> dict[str, Any]:
     }
 
 
+def more_shape(job: Job) -> dict[str, Any]:
+    """What else the dashboard and the terminal say of a job that is shown by itself."""
+    return {
+        "starts": job.starts,
+        "unique": job.unique,
+        "unique_for": job.unique_for,
+        "unique_until": job.unique_until,
+        "time_limit": job.time_limit,
+        "overdue": job.overdue,
+    }
+
+
 def move_shape(move: Transition) -> dict[str, Any]:
     """A row of the journal, as operators see it."""
     return {

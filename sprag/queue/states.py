@@ -55,7 +55,7 @@ MOVES: Final[tuple[Move, ...]] = (
     Move("running", "complete", "completed", "worker", "the result is stored"),
     Move("running", "fail", "failed", "worker", "no attempts are left; the error is stored"),
     Move("running", "retry", "queued", "worker", "attempts are left; due after the back-off"),
-    Move("running", "release", "queued", "shutdown", "given back; costs no attempt"),
+    Move("running", "release", "queued", "worker", "given back by a stop or a Retry; not counted"),
     Move("running", "recover", "queued", "recovery", "its process died; crashes + 1"),
     Move("running", "lose", "failed", "recovery", "its process died once too often"),
     Move("cancelling", "confirm", "cancelled", "worker", "it stopped, or its process is gone"),

@@ -42,6 +42,7 @@ def answer(
     shown = None if job is None else job_json(job)
     return {
         "accepted": accepted,
+        "existing": job is not None and job.existing,
         "job_id": None if job is None else job.id,
         "job": shown,
         "queue": queue,

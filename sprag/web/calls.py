@@ -127,7 +127,7 @@ def _known(error: Exception) -> ActionError | None:
         case queue.JobNotFound():
             return ActionError("There is no such job", status=404, type="unknown_job")
         case queue.JobExists():
-            return ActionError("Another job has this id", status=409, type="job_exists")
+            return ActionError("There is such a job already", status=409, type="job_exists")
         case queue.IllegalMove():
             message = f"This job is {error.status}, so it was not changed"
             return ActionError(message, status=409, type="illegal_move")

@@ -82,9 +82,11 @@ class Controller:
         If the queue is full, `accepted` is False. The job belongs to the user who
         makes the request; or to `owner`, the id of a user as `App(identify=)`
         returns it; or to everyone who follows `topic` (see `App(topics=)`).
-        The others are those of `QueueService.enqueue`; a `job_id` of another
-        user's job raises JobExists. A `label` may be any text: it becomes one
-        line of at most 200 characters.
+        The others are those of `QueueService.enqueue`. A `job_id` of another
+        user's job raises JobExists, and so does a `unique` key that such a job
+        holds: add the user to the key, if each may have a job. If the user's
+        own job is there already, `existing` is True in the answer. A `label` may
+        be any text: it becomes one line of at most 200 characters.
         """
         if owner is not None and topic is not None:
             raise TypeError("enqueue: expected owner= or topic=, got both")

@@ -154,3 +154,26 @@ def test_a_job_that_is_refused_makes_no_file(
     assert answer.out == ""
     assert "made" not in answer.err
     assert not database.exists()
+
+
+def test_a_unique_job_is_enqueued_once(sprag: Sprag) -> None:
+    first = sprag("enqueue", "q", "1", "--unique", "key", "--unique-for", "1h")
+    again = sprag("enqueue", "q", "2", "--unique", "key")
+    assert again.out == first.out
+    assert "the job was there before; it is queued" in again.err
+    (job,) = sprag("enqueue", "q", "2", "--unique", "key", "--json").document["jobs"]
+    assert (job["id"], job["existing"], job["unique"]) == (first.out.strip(), True, "key")
+    assert job["unique_for"] is None
+    assert job["unique_until"] > time.time()
+    shown = sprag("show", job["id"])
+    assert "key, held until" in shown.out
+
+
+def test_what_a_unique_key_cannot_be_is_refused(sprag: Sprag) -> None:
+    for arguments in (
+        ["1", "--unique", ""], ["1", "--unique-for", "queued"], ["-", "--lines", "--unique", "key"],
+        ["1", "--unique", "key", "--unique-for", "soon"],
+    ):  # fmt: skip
+        answer = sprag("enqueue", "q", *arguments, stdin=b"1\n2\n")
+        assert (answer.code, answer.out) == (2, "")
+        assert "unique" in answer.err

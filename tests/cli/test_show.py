@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sprag.queue import Job, QueueService
+import pytest
+
+from sprag.queue import Job, QueueService, Retry
+from sprag.queue.work import crew, execution
 from tests.cli import terminal
 from tests.cli.conftest import Ended, Sprag
 from tests.conftest import MakeQueue
-from tests.support import finished, raw, sql
+from tests.support import Gate, finished, raw, sql, wait_until
 
 
 def test_a_job_is_shown_with_its_item_error_and_timeline(sprag: Sprag, ended: Ended) -> None:
@@ -154,3 +157,38 @@ def test_an_attempt_after_a_crash_is_not_one_of_fewer(
     assert "2 of 2" in shown.out
     assert "2 of 1" not in shown.out
     assert "2/2 †1" in sprag("list").out
+
+
+def test_attempts_that_did_not_count_are_shown(
+    sprag: Sprag, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_LEAST_SECONDS", 0.0)
+
+    def handler(self: QueueService, item: object) -> None:
+        if self.current_job.run.starts < 3:
+            raise Retry("the service is down", after=0, counted=False)
+
+    with make_queue(handler) as queue:
+        [job] = finished(queue, queue.enqueue(1))
+    answer = sprag("show", job.id)
+    assert "1 of 1" in answer.out
+    assert "3 in all" in answer.out
+    assert answer.out.count("Retry: the service is down") == 2
+    assert sprag("show", job.id, "--json").document["job"]["starts"] == 3
+
+
+def test_a_job_over_its_time_limit_is_shown(
+    sprag: Sprag, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_LATE_SECONDS", 0.0)
+    gate = Gate()
+    with make_queue(lambda self, item: gate.hold()) as queue:
+        job = queue.enqueue(1, time_limit="1ms")
+        gate.wait_held()
+        wait_until(lambda: queue.get(job.id).overdue)
+        answer = sprag("show", job.id)
+        document = sprag("show", job.id, "--json").document
+        gate.open()
+    assert "time limit" in answer.out
+    assert "over its time limit; its handler does not give way" in answer.out
+    assert (document["job"]["time_limit"], document["job"]["overdue"]) == (0.001, True)

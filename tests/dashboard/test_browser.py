@@ -12,13 +12,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from sprag.dashboard import dashboard
-from sprag.queue import QueueService
+from sprag.queue import QueueService, Retry
 from sprag.queue.operators import QueueFile
+from sprag.queue.work import crew, execution
 from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import SECRET, TOKEN, OpenPage, handle, served
-from tests.support import Gate, finished, sql, until_interrupted
+from tests.support import Gate, finished, sql, until_interrupted, wait_until
 
 PHONE = {"viewport": {"width": 360, "height": 720}, "has_touch": True}
 
@@ -47,6 +48,35 @@ def test_a_job_that_is_to_wait_says_until_when(make_queue: MakeQueue, open_page:
     page = open_page("jobs")
     expect(rows(page).filter(has_text="later").locator(".says")).to_contain_text("due in 59 min")
     expect(rows(page).filter(has_text="ready").locator(".says")).to_be_empty()
+
+
+def test_a_job_shows_its_key_its_limit_and_the_attempts_that_did_not_count(
+    make_queue: MakeQueue, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_LATE_SECONDS", 0.0)
+    monkeypatch.setattr(execution, "_LEAST_SECONDS", 0.0)
+    gate = Gate()
+
+    def handler(self: QueueService, item: Any) -> None:
+        if self.current_job.run.starts == 1:
+            raise Retry("the service is down", after=0, counted=False)
+        gate.hold()
+
+    with make_queue(handler) as queue:
+        job = queue.enqueue(1, unique="report-7", time_limit="1ms")
+        gate.wait_held()
+        wait_until(lambda: queue.get(job.id).overdue)
+        page = open_page(f"jobs/{job.id}")
+        expect(page.locator("#state")).to_contain_text("over its time limit")
+        facts = page.locator("#facts")
+        expect(facts).to_contain_text("report-7, held until it has ended")
+        expect(facts).to_contain_text("Time limit1 ms")
+        expect(facts).to_contain_text("Starts2")
+        expect(page.locator(".moves tbody th")).to_have_text(
+            ["Accepted", "Started", "Will be tried again, and is not counted", "Started"]
+        )
+        gate.open()
+        expect(facts).not_to_contain_text("report-7")
 
 
 # ------------------------------------------------------------ three in the morning

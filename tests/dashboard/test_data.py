@@ -10,13 +10,13 @@ import pytest
 
 from sprag.cli import main
 from sprag.dashboard.pace import SPANS
-from sprag.queue import QueueService, sparing
+from sprag.queue import QueueService, Retry, sparing
 from sprag.queue.service import life_of
 from sprag.queue.sparing import Sparing
 from sprag.queue.work.engine import Engine
 from tests.conftest import MakeQueue
 from tests.dashboard.conftest import TestClient, handle
-from tests.support import Gate, finished, sql, wait_until
+from tests.support import Gate, Seen, finished, sql, wait_until
 
 
 def get(client: TestClient, path: str, **query: Any) -> Any:
@@ -232,6 +232,26 @@ def test_a_job_tells_its_error_its_moves_and_who_made_them(
     engine.store.owners.leave(engine.owner)
     owner = get(client, f"jobs/{job.id}")["moves"][1]["owner"]
     assert (owner["state"], owner["pid"]) == ("gone", None)
+
+
+def test_an_attempt_that_did_not_count_is_told_with_its_error(
+    client: TestClient, make_queue: MakeQueue
+) -> None:
+    def handler(self: QueueService, item: Any) -> None:
+        raise Retry("the service is down", at=4_000_000_000, counted=False)
+
+    seen = Seen()
+    with make_queue(handler) as queue:
+        queue.subscribe(seen)
+        job = queue.enqueue(1)
+        seen.wait_for(lambda signals: [one for one in signals if one["event"] == "release"])
+        said = get(client, f"jobs/{job.id}")
+        counts = get(client, "overview")["counts"]
+    assert (said["job"]["state"], said["job"]["attempt"], said["job"]["starts"]) == (
+        "retrying", 0, 1,
+    )  # fmt: skip
+    assert said["moves"][-1]["error"]["message"] == "the service is down"
+    assert (counts["retrying"], counts["scheduled"]) == (1, 0)
 
 
 def test_progress_is_told_while_a_job_runs(client: TestClient, make_queue: MakeQueue) -> None:

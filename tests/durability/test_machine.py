@@ -36,8 +36,9 @@ from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
 from sprag.queue.file.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
 from sprag.queue.store.tickets import Exchange, Options, Outcome
-from tests.durability.machine.model import Model
-from tests.durability.machine.standing import LIFE, Standing, pick
+from tests.durability.machine.limits import TimeLimits
+from tests.durability.machine.model import Model, pick
+from tests.durability.machine.standing import LIFE, Standing
 from tests.durability.machine.world import ERROR, QUEUE
 from tests.support import examples
 
@@ -46,7 +47,7 @@ STEPS = 40
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
 
 
-class QueueMachine(Standing):
+class QueueMachine(TimeLimits, Standing):
     # ------------------------------------------------------------ the caller
 
     @initialize()

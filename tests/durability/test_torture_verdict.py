@@ -225,7 +225,7 @@ def file_of(moves: Moves) -> File:
         None,
         None,
         None,
-        rows,
+        moves=rows,
     )
     return File({"job": job}, rows, [], set(), 0, [])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -69,6 +69,41 @@ def test_a_lone_poster_writes_itself() -> None:
     disk.commits.submit(ticket)
     assert disk.batches == [[ticket]]
     assert disk.writers == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_writes_alone_wakes_those_who_have_posted_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr(commit, "LOOK_SECONDS", 2 * DEADLINE)
+    disk, other = Disk(), Ticket()
+    thread = threading.Thread(target=disk.commits.submit, args=(other,), daemon=True)
+
+    def write() -> str:
+        thread.start()
+        wait_until(posted(disk, other))
+        if fails:
+            raise LookupError
+        return "written"
+
+    with pytest.raises(LookupError) if fails else nullcontext():
+        assert disk.commits.alone(write) == "written"
+    thread.join(DEADLINE)
+    assert not thread.is_alive(), "a poster was never woken"
+    assert disk.batches == [[other]]
+
+
+def test_nobody_writes_alone_while_others_write_or_wait_for_it() -> None:
+    disk, first, second = Disk(), Ticket(), Ticket()
+    called: list[str] = []
+    disk.free.clear()
+    with posting(first, disk=disk):
+        wait(disk.entered)
+        assert disk.commits.alone(called.append, "beside a writer") is None
+        disk.free.set()
+    disk.commits._posted[second] = None
+    assert disk.commits.alone(called.append, "before others") is None
+    assert called == []
 
 
 def test_what_is_posted_while_one_writes_goes_together_into_the_next_batch() -> None:

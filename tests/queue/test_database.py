@@ -342,7 +342,7 @@ def test_a_commit_that_fails_on_the_disk_is_unknown_and_safe_to_repeat(
     assert len(unknown.value.job_ids) == 3
     failing_disk.clear()
     job = queue.enqueue("item", job_id=id_)
-    assert queue.enqueue("item", job_id=id_) == job
+    assert queue.enqueue("item", job_id=id_) == job._replace(existing=True)
     assert queue.history(id_)[-1].event == "enqueue"
     queue.start()
     assert finished(queue, job)[0].result == "item"

@@ -19,7 +19,7 @@ ROOMS = (
     ("threads", "inside wakeup starting logs elsewhere interrupts"),
     ("", "states durations backoff ids slots cron"),
     ("payload", "classes times decoding encoding codec"),
-    ("", "checks job schedules"),
+    ("", "checks verdicts job schedules"),
     ("sql", "statements"),
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
@@ -27,8 +27,8 @@ ROOMS = (
               "pruning ownership pauses schedules aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving execution coroutines space owner crew timetable keeper engine "
-             "attendance deadlock pool"),
+    ("work", "running leaving policy execution coroutines failures space owner crew timetable "
+             "keeper engine attendance deadlock pool"),
     ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
          "declared operations awaitable service"),
     ("", "shapes sparing agenda opened operators"),

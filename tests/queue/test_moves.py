@@ -75,6 +75,7 @@ OUTCOMES: list[tuple[Any, dict[str, Any], str]] = [
     ("fail", {"error": ERROR}, "failed"),
     ("retry", {"error": ERROR, "due_at": 2_000_000.0}, "queued"),
     ("release", {}, "queued"),
+    ("release", {"error": ERROR, "due_at": 2_000_000.0}, "queued"),  # a retry that does not count
 ]
 
 
@@ -365,6 +366,49 @@ def test_outcomes_new_jobs_and_claims_of_a_batch_share_a_commit(
     assert bench.store.database.version() == before + 1
 
 
+def enqueues(*options: Options, item: str = "1") -> list[Enqueue]:
+    return [Enqueue(each, new_ids(1), [item]) for each in options]
+
+
+@pytest.mark.parametrize(
+    ("priorities", "expected"),
+    [
+        ((0,), ["INSERT"]),
+        ((0, 0, 0), ["INSERT"]),
+        ((0, 1, 0), ["BEGIN", *["INSERT"] * 2, "COMMIT"]),
+    ],
+)
+def test_new_jobs_that_are_alike_are_one_statement(
+    bench: Bench, priorities: tuple[int, ...], expected: list[str]
+) -> None:
+    said: list[str] = []
+
+    def trace(_cursor: Any, statement: str, _bindings: Any) -> bool:
+        said.append(
+            statement.removeprefix("WITH jobs AS (SELECT rowid, value FROM carray(:jobs)) ")
+        )
+        return True
+
+    batch = enqueues(*(Options("work", priority=priority) for priority in priorities))
+    bench.store.database.writer.exec_trace = trace
+    bench.store._batches.write([*batch])
+    assert [statement.partition(" ")[0] for statement in said] == expected
+    assert all(ticket.done and ticket.at == bench.clock.now for ticket in batch)
+    made = {bench.store.jobs.get(ticket.ids[0]).priority: ticket for ticket in batch}
+    assert set(made) == set(priorities)
+    assert bench.store.jobs.counts("work")["work"]["queued"] == len(batch)
+
+
+def test_a_new_job_that_cannot_be_stored_keeps_none_of_those_beside_it_from_it(
+    bench: Bench,
+) -> None:
+    [good, other], [bad] = enqueues(*[Options("work")] * 2), enqueues(Options("work"), item="no")
+    bench.store._batches.write([good, bad, other])
+    assert (good.error, other.error) == (None, None)
+    assert isinstance(bad.error, errors.DatabaseError)
+    assert bench.store.jobs.counts("work")["work"]["queued"] == 2
+
+
 def test_a_batch_that_is_written_again_one_by_one_tells_no_one_a_stale_refusal(
     bench: Bench,
 ) -> None:
@@ -502,6 +546,49 @@ def test_what_a_signal_handler_raises_after_a_commit_changes_nobodys_answer(
     bench.store.give_back(bench.me, [worker])
     held = [job for job in (failed, fresh) if bench.store.jobs.get(job).status == "running"]
     assert [worker.claimed and worker.claimed.id] == held
+
+
+def test_an_enqueue_after_a_torn_batch_does_not_pass_for_its_commit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.enqueue()
+    worker = Exchange("work", bench.me)
+    run = bench.store.exchange(worker, None)
+    assert run is not None
+    worker.outcome, worker.done = Outcome(run, "complete", result="1"), False
+
+    def torn() -> None:
+        raise Alarm
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.database, "commit", torn)
+        with pytest.raises(Alarm):
+            bench.store._batches.write([worker])
+    bench.enqueue()
+    assert bench.store.jobs.get(run.id).status == "running"
+    bench.store._batches.write([worker])
+    assert bench.store.jobs.get(run.id).status == "completed"
+
+
+@pytest.mark.parametrize("why", ["a full queue", "an idle worker", "a spoilt writer", "closed"])
+def test_an_enqueue_that_takes_more_than_an_insert_is_no_mere_insert(
+    bench: Bench, why: str
+) -> None:
+    batches, options = bench.store._batches, Options("work")
+    if why == "a full queue":
+        options = Options("work", max_queued=5)
+    elif why == "an idle worker":
+        batches._dealer.deal(Seekers("work", [Exchange("work", bench.me)], []), [])
+    elif why == "a spoilt writer":
+        batches._spoilt = True
+    else:
+        bench.store.database.closed = True
+    assert batches.accept(options, new_ids(1), ["1"]) is None
+    bench.store.database.closed = False
+    assert batches.accept(Options("other"), new_ids(1), ["1"]) == (
+        None if why == "a spoilt writer" else bench.clock.now
+    )
+    assert bench.store.jobs.counts("work")["work"]["queued"] == 0
 
 
 def test_a_worker_that_a_torn_deal_has_woken_is_given_one_run_at_a_time(bench: Bench) -> None:

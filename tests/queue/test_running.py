@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from sprag.queue import (
-    Backoff,
     JobCancelled,
     JobInterrupted,
     JobReleased,
@@ -30,6 +29,7 @@ from sprag.queue import (
 from sprag.queue.store.tickets import Run
 from sprag.queue.work.coroutines import HandlerLoop
 from sprag.queue.work.execution import execute
+from sprag.queue.work.policy import Policy
 from tests.conftest import MakeQueue
 from tests.support import (
     DEADLINE,
@@ -488,10 +488,10 @@ def test_a_job_cancelled_while_it_gives_way_to_a_stop_gives_way() -> None:
             job.interrupt(JobCancelled)
 
     # Where it is cancelling, a release is stored as the confirmation.
-    assert execute(job, handler, Backoff(), 1000).event == "release"
+    assert execute(job, handler, Policy(), 1000).event == "release"
     job = RunningJob(job.run, "work", Seen())
     with closing(HandlerLoop()) as loop:
-        done = execute(job, lambda item: loop.call(in_a_loop, item), Backoff(), 1000)
+        done = execute(job, lambda item: loop.call(in_a_loop, item), Policy(), 1000)
     assert done.event == "confirm"
 
 

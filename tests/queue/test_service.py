@@ -227,7 +227,7 @@ def test_an_enqueue_can_be_repeated_under_its_id(make_queue: MakeQueue) -> None:
     id_ = new_job_id()
     first = queue.enqueue({"a": 1}, job_id=id_)
     assert first.id == id_
-    assert queue.enqueue({"a": 1}, job_id=id_) == first
+    assert queue.enqueue({"a": 1}, job_id=id_) == first._replace(existing=True)
     assert stored(queue) == 1
     assert events(queue, first) == ["enqueue"]
 
@@ -256,7 +256,7 @@ def test_a_job_that_is_pruned_right_after_a_call_has_moved_it_is_returned_all_th
 ) -> None:
     with make_queue() as queue:
         store = life_of(queue).open().store
-        name = "enqueue_once" if call == "enqueue" else call
+        name = "enqueue_each" if call == "enqueue" else call
         move = getattr(store, name)
 
         def move_and_prune(*args: Any) -> Any:
@@ -1235,7 +1235,7 @@ def test_a_queue_of_the_same_file_must_have_the_same_durability(make_queue: Make
 def test_the_same_item_in_another_order_of_keys_is_the_same_job(make_queue: MakeQueue) -> None:
     queue, id_ = make_queue(), new_job_id()
     first = queue.enqueue({"a": 1, "b": [2]}, job_id=id_)
-    assert queue.enqueue({"b": [2], "a": 1}, job_id=id_) == first
+    assert queue.enqueue({"b": [2], "a": 1}, job_id=id_) == first._replace(existing=True)
     with pytest.raises(JobExists):
         queue.enqueue({"b": [2], "a": True}, job_id=id_)
 

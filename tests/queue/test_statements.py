@@ -186,7 +186,7 @@ def test_a_statement_has_neither_comment_nor_line_break() -> None:
 def test_every_name_stands_once_and_all_are_found() -> None:
     text = resources.files("sprag.queue.sql").joinpath("queries.sql").read_text(encoding="utf-8")
     names = re.findall(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
-    assert names == list(STATEMENTS)
+    assert sorted(names) == sorted(STATEMENTS)
     assert len(names) == len(set(names))
 
 

@@ -531,7 +531,7 @@ def test_a_stopped_queue_makes_it_unavailable(make_app: MakeApp, browse: Browse)
 
 # ---------------------------------------------------------------- jobs
 
-KEYS = {"accepted", "job_id", "job", "queue", "message", "status", "progress"}
+KEYS = {"accepted", "existing", "job_id", "job", "queue", "message", "status", "progress"}
 
 
 def test_enqueue_status_and_cancel_answer_in_one_shape(make_app: MakeApp, browse: Browse) -> None:

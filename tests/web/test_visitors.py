@@ -38,10 +38,12 @@ ACCOUNT = """
 
         @action(name="enqueue", schema=Schema("enqueue", {
             "item": Field(int, default=0), "owner": Field(str), "topic": Field(str),
-            "job_id": Field(str),
+            "job_id": Field(str), "unique": Field(str),
         }))
-        def enqueue_one(self, item, owner, topic, job_id):
-            return self.enqueue("work", item, owner=owner, topic=topic, job_id=job_id)
+        def enqueue_one(self, item, owner, topic, job_id, unique):
+            return self.enqueue(
+                "work", item, owner=owner, topic=topic, job_id=job_id, unique=unique
+            )
 
         @action(schema=Schema("status", JOB))
         def status(self, job_id):
@@ -85,6 +87,23 @@ def test_another_session_sees_nothing_of_a_job(make_app: MakeApp, browse: Browse
         assert refused.json() == call(ben, name, job_id="f" * 32).json()
     assert call(ben, "mine").json()["value"] == []
     assert call(ann, "mine").json()["value"] == [id_]
+
+
+def test_a_unique_job_is_found_by_its_own_user_and_hidden_from_others(
+    make_app: MakeApp, browse: Browse
+) -> None:
+    gate = Gate()
+    app = make_app(SOURCES, handler=lambda queue, item: gate.hold())
+    ann, ben = browse(app), browse(app)
+    first = call(ann, "enqueue", item=1, unique="key").json()["value"]
+    again = call(ann, "enqueue", item=2, unique="key").json()["value"]
+    assert (first["existing"], again["existing"]) == (False, True)
+    assert first["job_id"] == again["job_id"]
+    refused = call(ben, "enqueue", item=1, unique="key")
+    assert refused.status_code == 409
+    assert refused.json()["error"]["type"] == "job_exists"
+    assert first["job_id"] not in refused.text
+    gate.open()
 
 
 def test_another_session_gets_no_job_by_repeating_its_enqueue(

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sprag.queue import Backoff, Job, QueueService, Signal
+from sprag.queue import Backoff, Job, QueueService, Retry, Signal
 from sprag.queue.file import checkpoints
 from sprag.queue.service import life_of
 from sprag.queue.work import engine as engine_module
-from sprag.queue.work import keeper
+from sprag.queue.work import execution, keeper
 
 from .log import Durability
 from .recorder import RecordingVFS
@@ -55,6 +55,8 @@ class PowerQueue(QueueService):
                 raise ValueError("as it should")
             case "flaky" if job.attempt < 3:
                 raise ValueError("not yet")
+            case "again" if job.run.starts == 1:
+                raise Retry(counted=False, after=0)
             case "held" if self.patient and job.run.starts == 1:
                 while True:
                     self.check_cancelled()
@@ -145,12 +147,15 @@ def tell_end(tell: Tell, job: Job) -> None:
 
 @contextmanager
 def hurried(pages: int = 40) -> Iterator[None]:
-    """While this lasts, keepers look often, and the WAL begins anew after `pages` pages."""
-    ticks, lengths = keeper.TICK_SECONDS, dict(_LENGTHS)
+    """While this lasts, keepers look often, what is not counted is soon tried again, and the WAL
+    begins anew after `pages` pages."""
+    ticks, least, lengths = keeper.TICK_SECONDS, execution._LEAST_SECONDS, dict(_LENGTHS)
     setattr(keeper, "TICK_SECONDS", 0.004)  # noqa: B010  # it is Final
+    setattr(execution, "_LEAST_SECONDS", 0.002)  # noqa: B010  # as above
     _LENGTHS["full"], _LENGTHS["normal"] = (pages, pages), (pages, 2 * pages)
     try:
         yield
     finally:
         setattr(keeper, "TICK_SECONDS", ticks)  # noqa: B010  # as above
+        setattr(execution, "_LEAST_SECONDS", least)  # noqa: B010  # as above
         _LENGTHS.update(lengths)

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sprag.queue import Job
 
@@ -19,7 +19,7 @@ from .log import Durability, Log
 from .process import DEADLINE, Process, hurried, tell_end
 from .recorder import RecordingVFS, system_recorded
 
-PLAIN = ("quick", "quick", "quick", "steps", "flaky", "fails")
+PLAIN = ("quick", "quick", "quick", "steps", "flaky", "again", "fails")
 
 
 class Scene:
@@ -80,6 +80,19 @@ class Scene:
     def later(self, process: Process) -> None:
         """Enqueue a job that waits for a moment."""
         self.one(process, delay=self.noise.uniform(0.01, 0.05))
+
+    def unique(self, process: Process) -> None:
+        """Enqueue a job, unless another one holds the key."""
+        item = (next(self._numbers), self.noise.choice(PLAIN))
+        held: list[Literal["queued", "unfinished"] | float] = ["queued", "unfinished", 0.05]
+        key, until = self.noise.choice("ab"), self.noise.choice(held)
+        job = process.queue.enqueue(item, unique=key, unique_for=until)
+        if not job.existing:
+            self.accept([job], [item])
+
+    def limited(self, process: Process) -> None:
+        """Enqueue a job that takes longer than it may."""
+        self.one(process, "steps", time_limit=0.003)
 
     def cancel_queued(self, process: Process) -> None:
         """Cancel a job that waits."""
@@ -142,11 +155,11 @@ class Scene:
     def mixed(self, processes: Sequence[Process], extra: int) -> None:
         """Each kind of thing at least once, and `extra` more, in an order of chance."""
         often: list[Callable[[Process], object]] = [
-            self.one, self.one, self.many, self.later, self.cancel_running,
+            self.one, self.unique, self.many, self.later, self.cancel_running,
             self.cancel_queued,
         ]  # fmt: skip
         steps: list[Callable[[Process], object]] = [
-            *often, self.requeue, self.requeue, self.prune,
+            *often, self.limited, self.unique, self.unique, self.requeue, self.requeue, self.prune,
             *(self.noise.choice(often) for _ in range(extra)),
         ]  # fmt: skip
         self.noise.shuffle(steps)

@@ -1,9 +1,10 @@
-"""What the handlers of the races do."""
+"""What the handlers of races do."""
 
 from __future__ import annotations
 
 import functools
 
+from sprag.queue.verdicts import Retry
 from sprag.queue.work.running import RunningJob
 
 from . import primitives
@@ -21,6 +22,12 @@ def looks(job: RunningJob) -> None:
 def fails(_job: RunningJob) -> None:
     """A handler that raises."""
     raise ValueError
+
+
+def asks_once(job: RunningJob) -> None:
+    """A handler that asks for an attempt that does not count, when it runs first."""
+    if job.run.starts == 1:
+        raise Retry(counted=False)
 
 
 def waits(job: RunningJob) -> None:

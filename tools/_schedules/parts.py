@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple
 from unittest.mock import patch
 
 from sprag.queue import declared, lifecycle
@@ -23,6 +23,9 @@ from .file import Lock, insert, step
 from .primitives import run
 from .scheduler import READ, WRITE
 from .shared import Shared
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 NOW: Final = 4_000_000_000.0  # after any time that a back-off ends
 JOURNAL_STEPS: Final = frozenset(
@@ -56,6 +59,10 @@ class GroupCommit(Shared, commit.GroupCommit[Any]):
     def submit(self, ticket: Any) -> None:
         run().pause("post")
         super().submit(ticket)
+
+    def alone(self, write: Callable[[*Ts], R | None], *arguments: *Ts) -> R | None:
+        run().pause("lead")
+        return super().alone(write, *arguments)
 
     def _pass_on(self) -> None:
         run().pause("pass on")

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sprag.queue import QueueService
-from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Outcome
 
-from .handlers import fails, looks, quick, waits
+from .handlers import asks_once, fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
+from .services import empty_service, start_against_stop, stop_and_start
 from .stage import QUEUE, Scene
 from .standing import pause_against_claims, two_keepers_at_one_slot
 
@@ -77,10 +76,20 @@ def _cancel_from_elsewhere(scene: Scene) -> None:
     scene.actor("keeper", a.keeper.look, of="a")
 
 
-def _cancel_against_retry(scene: Scene) -> None:
+def _cancel_against_retry(does: Callable[[Any], object]) -> Callable[[Scene], None]:
+    def setting(scene: Scene) -> None:
+        a = scene.process("a")
+        scene.enqueue(a, ONE, TWO, max_attempts=2)
+        scene.workers("a", 1, does)
+        scene.actor("caller", a.cancel, ONE, QUEUE, of="a")
+
+    return setting
+
+
+def _cancel_against_failure(scene: Scene) -> None:
     a = scene.process("a")
-    scene.enqueue(a, ONE, TWO, max_attempts=2)
-    scene.workers("a", 1, fails)
+    scene.enqueue(a, ONE, max_attempts=2)
+    scene.workers("a", 1, fails, scene.failures())
     scene.actor("caller", a.cancel, ONE, QUEUE, of="a")
 
 
@@ -91,9 +100,16 @@ def _enqueue_against_claims(scene: Scene) -> None:
     scene.actor("other", lambda: scene.enqueue(a, TWO), of="a")
 
 
-def _recovery(scene: Scene, b: Any, name: str = "recovery") -> None:
-    recovery = b.keeper._recovery
-    scene.actor(name, lambda: (recovery.refresh(), recovery.sweep()), of="b")
+def _unique_at_once(scene: Scene) -> None:
+    a, b = scene.process("a"), scene.process("b")
+    scene.workers("a", 1, quick)
+    scene.actor("caller", scene.enqueue_unique, a, ONE, of="a")
+    scene.actor("other", scene.enqueue_unique, b, TWO, of="b")
+
+
+def _recovers(engine: Any) -> Callable[[], object]:
+    recovery = engine.keeper._recovery
+    return lambda: (recovery.refresh(), recovery.sweep())
 
 
 def _taken_for_dead(scene: Scene) -> None:
@@ -102,17 +118,18 @@ def _taken_for_dead(scene: Scene) -> None:
     scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.let_go, "a")
-    _recovery(scene, b)
+    scene.actor("recovery", _recovers(b), of="b")
 
 
 def _killed(scene: Scene) -> None:
-    _, b = scene.process("a"), scene.process("b")
+    a, b = scene.process("a"), scene.process("b")
     scene.run.mortal.add("a")
     scene.enqueue(b, ONE, TWO)
     scene.workers("a", 1, looks)
     scene.workers("b", 1, quick)
     scene.actor("kernel", scene.kill, "a")
-    _recovery(scene, b)
+    scene.actor("recovery", _recovers(b), of="b")
+    del a
 
 
 def _two_recoverers(scene: Scene) -> None:
@@ -183,7 +200,7 @@ def _leave(scene: Scene) -> None:
     scene.started(a)
     scene.workers("b", 1, quick)
     scene.actor("leave", a._close, of="a")
-    _recovery(scene, b, "b looks")
+    scene.actor("b looks", _recovers(b), of="b")
 
 
 def _stop_and_leave(scene: Scene) -> None:
@@ -203,41 +220,6 @@ def _stop_of_one_pool_of_two(scene: Scene) -> None:
     scene.actor("stop", pool.stop, 0.0, of="a")
 
 
-def _stop_and_start(scene: Scene) -> None:
-    queue = _service(scene)
-    queue.start()
-    scene.enqueue(life_of(queue).engine, ONE)
-    scene.actor("stop", queue.stop, of="a")
-    scene.actor("start", queue.start, of="a")
-
-
-def _start_against_stop(scene: Scene) -> None:
-    queue = _service(scene)
-    b = scene.process("b")
-    scene.enqueue(b, ONE)
-    scene.actor("start", queue.start, of="a")
-    scene.actor("stop", queue.stop, of="a")
-
-
-def _service(scene: Scene) -> Any:
-    handle = scene.handler(quick)
-
-    class Queue(QueueService):
-        name = QUEUE
-        database = scene.path
-        worker_count = 1
-        grace_seconds = 0.0
-        durability = "normal"
-
-        def handle_item(self, item: Any) -> Any:
-            return handle(item)
-
-    scene.run.process = "a"
-    queue = Queue()
-    scene.queues.append(queue)
-    return queue
-
-
 def _stale_word(scene: Scene) -> None:
     a, b = scene.process("a"), scene.process("b")
     scene.enqueue(a, ONE)
@@ -245,14 +227,8 @@ def _stale_word(scene: Scene) -> None:
     assert run is not None  # noqa: S101
     outcome = Outcome(run, "complete", result="1")
     scene.actor("kernel", scene.let_go, "a")
-    _recovery(scene, b)
+    scene.actor("recovery", _recovers(b), of="b")
     scene.actor("worker", a.store.finish, a.owner, [outcome], of="a")
-
-
-def _empty_service(scene: Scene) -> None:
-    queue = _service(scene)
-    scene.actor("start", queue.start, of="a")
-    scene.actor("stop", queue.stop, of="a")
 
 
 def _one_cancel(does: Callable[[Any], object]) -> Callable[[Scene], None]:
@@ -269,7 +245,7 @@ SMALL: Final = (
     Scenario("one job, cancel", _one_cancel(quick)),
     Scenario("one job that looks, cancel", _one_cancel(looks)),
     Scenario("one job, taken for dead", _stale_word),
-    Scenario("no job, start against stop", _empty_service),
+    Scenario("no job, start against stop", empty_service),
 )
 """So small that a search which leaves nothing out comes to its end as well."""
 
@@ -279,8 +255,11 @@ SCENARIOS: Final = (
     Scenario("cancel, handlers that wait for it", _cancel_of_one(waits, 1)),
     Scenario("cancel of both jobs", _cancel_of_both(quick)),
     Scenario("cancel by another process", _cancel_from_elsewhere),
-    Scenario("cancel against retry", _cancel_against_retry),
+    Scenario("cancel against retry", _cancel_against_retry(fails)),
+    Scenario("cancel against a retry that does not count", _cancel_against_retry(asks_once)),
+    Scenario("cancel against a failure that is told", _cancel_against_failure),
     Scenario("enqueue against claims", _enqueue_against_claims),
+    Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),
     Scenario("two keepers at one slot", two_keepers_at_one_slot),
     Scenario("pause against claims", pause_against_claims),
@@ -295,6 +274,6 @@ SCENARIOS: Final = (
     Scenario("stop beside other workers", _stop_of_one_pool_of_two),
     Scenario("leave beside another process", _leave),
     Scenario("stop and leave beside another process", _stop_and_leave),
-    Scenario("stop against start", _stop_and_start),
-    Scenario("start against stop", _start_against_stop),
+    Scenario("stop against start", stop_and_start),
+    Scenario("start against stop", start_against_stop),
 )

@@ -20,6 +20,8 @@ from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange, Options
 from sprag.queue.work import engine as engine_module
 from sprag.queue.work import running
+from sprag.queue.work.failures import Failures
+from sprag.queue.work.policy import Policy
 from sprag.queue.work.running import RunningJob
 
 from . import primitives
@@ -85,12 +87,24 @@ class Scene:
         engine.ownership.take()
         return engine
 
-    def workers(self, name: str, count: int, handler: Callable[[RunningJob], object]) -> Any:
+    def workers(
+        self,
+        name: str,
+        count: int,
+        handler: Callable[[RunningJob], object],
+        failures: Failures | None = None,
+    ) -> Any:
         """Workers of a process: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
+        policy, most = Policy(Backoff(0)), 1 << 20
         return WorkerPool(
-            self.engines[name], QUEUE, count, self.handler(handler), Backoff(0), 1 << 20
+            self.engines[name], QUEUE, count, self.handler(handler), policy, most, failures
         )
+
+    def failures(self) -> Failures:
+        """An `on_failure` that is noted."""
+        notes = self.run.notes
+        return Failures(QUEUE, lambda job, _: notes.append(("failure", job.id, job.status)))
 
     def actor(self, name: str, does: Callable[..., object], *args: Any, of: str = "") -> None:
         """Someone else who does something."""
@@ -129,6 +143,13 @@ class Scene:
         """Accept jobs."""
         engine.store.enqueue(Options(QUEUE, **options), ids, ["1"] * len(ids))
         self.accepted += ids
+
+    def enqueue_unique(self, engine: Any, id_: str) -> None:
+        """Accept a job, unless another one holds the key and has not ended."""
+        options = Options(QUEUE, unique_for="unfinished")
+        [job] = engine.store.enqueue_each(options, [id_], ["1"], ["key"])
+        self.run.notes.append(("unique", id_, job))
+        self.accepted += [] if job.existing else [id_]
 
     def started(self, engine: Any) -> Exchange:
         """A worker of no thread yet, that has a job."""

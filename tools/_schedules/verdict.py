@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ class Verdict:
             *_ends(scene, file),
             *_handlers(scene, file),
             *_words(scene, file),
+            *_unique(scene, file),
+            *_failures(scene, file),
             *_left(scene, file),
             *_slots(scene, file),
         ]
@@ -119,6 +122,34 @@ def _words(scene: Scene, file: oracle.File) -> Iterator[str]:
             yield f"job {short(id_)}: cancel answered {said}, the journal has {done}"
         if None in answers and job.status in ("queued", "running"):
             yield f"job {short(id_)} is {job.status}, but could not be cancelled"
+
+
+def _unique(scene: Scene, file: oracle.File) -> Iterator[str]:
+    """All of these asked for the same key, which is held until its job has ended."""
+    made: list[oracle.JobRow] = []
+    for _, id_, job in (note for note in scene.run.notes if note[0] == "unique"):
+        if job.existing and (job.finished or job.unique is None):
+            yield f"job {short(job.id)} was found for a key that it did not hold"
+        elif not job.existing and job.id != id_:
+            yield f"job {short(job.id)} was made in place of {short(id_)}"
+        made += [] if job.existing else [file.jobs[id_]]
+    made.sort(key=lambda job: job.key)
+    for before, after in itertools.pairwise(made):
+        ends = [move.seq for move in before.moves if move.target in oracle.ENDS]
+        if not ends or ends[0] > after.moves[0].seq:
+            yield f"job {short(after.id)} was made while {short(before.id)} held the key"
+
+
+def _failures(scene: Scene, file: oracle.File) -> Iterator[str]:
+    """In these races nobody dies, so each failure is told, and once."""
+    if not any(pool._failures for pool in scene.pools):
+        return
+    told = [words for kind, *words in scene.run.notes if kind == "failure"]
+    for job in file.jobs.values():
+        failed = [move for move in job.moves if move.event == "fail"]
+        count = told.count([job.id, "failed"])
+        if count != len(failed):
+            yield f"job {short(job.id)} failed {len(failed)} times, and {count} were told"
 
 
 def _outcome(file: oracle.File, outcome: Any, refused: bool) -> Iterator[str]:

@@ -35,27 +35,39 @@ from ..text import one_line, shortened
 @click.option("--label", help="A name for people.")
 @click.option("--max-attempts", type=int, help="How many times it may be tried.  [default: 1]")
 @click.option("--backoff", type=options.span, metavar="DURATION", help="The wait between attempts.")
+@click.option("--time-limit", type=options.span, metavar="DURATION",
+              help="How long an attempt may take.")  # fmt: skip
 @click.option("--max-crashes", type=int,
               help="It fails once this many processes died running it.  [default: 3]")  # fmt: skip
 @click.option("--id", "job_id", metavar="ID",
               help="The job's id. Repeating a call with the same id stores one job.")  # fmt: skip
+@click.option("--unique", metavar="KEY", help="If a job holds this key, enqueue nothing.")
+@click.option("--unique-for", metavar="STATE|DURATION",
+              help="How long it holds the key: queued, unfinished, or as in 1h.  "
+                   "[default: unfinished]")  # fmt: skip
 @click.option("--tags/--no-tags", default=None,
               help='Read {"$tuple": [1, 2]} as a tuple, or as a dict.')  # fmt: skip
 @options.shared()
 @options.settings
 def command(
     settings: Settings, /, queue: str, item: str, lines: bool, tags: bool | None,
-    job_id: str | None, **given: Any,
+    job_id: str | None, unique: str | None, unique_for: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Enqueue a job in QUEUE. ITEM is JSON, or '-' for standard input.
 
-    Prints the job's id. Creates the database if it does not exist. The settings
-    of the queue's class (max_attempts, max_queued and so on) do not apply here.
+    Prints the job's id; with --unique, that of the job that holds the key.
+    Creates the database if it does not exist. The settings of the queue's class
+    (max_attempts, max_queued and so on) do not apply here.
 
-    JSON: {"jobs": [job, …]}.
+    JSON: {"jobs": [job, …]}, where each job also has "existing": true if it was
+    there before.
     """
-    if lines and (item != "-" or job_id is not None):
-        raise click.UsageError("--lines reads standard input: expected ITEM to be '-' and no --id")
+    if lines and (item != "-" or job_id is not None or unique is not None):
+        raise click.UsageError(
+            "--lines reads standard input: expected ITEM to be '-', and no --id or --unique"
+        )
+    given |= {} if unique is None else {"unique": unique}
+    given |= {} if unique_for is None else {"unique_for": unique_for}
     texts = _texts(item, lines=lines)
     items = [_value(text, where, tags) for where, text in texts]
     is_new_file = not os.path.lexists(settings.path)
@@ -77,10 +89,15 @@ def command(
         if any(job.status in OWNED for job in jobs):  # its id was used before
             with settings.opened() as file:
                 lost = lost_among(file, jobs)
-        settings.emit({"jobs": [whole_shape(job, lost=job.id in lost) for job in jobs]})
-    else:
-        for job in jobs:
-            settings.write(f"{job.id}\n")
+        shapes = [whole_shape(job, lost=job.id in lost) for job in jobs]
+        for shape, job in zip(shapes, jobs, strict=True):
+            shape["existing"] = job.existing
+        settings.emit({"jobs": shapes})
+        return
+    for job in jobs:
+        if job.existing:
+            settings.say(f"the job was there before; it is {job.status}")
+        settings.write(f"{job.id}\n")
 
 
 def _texts(item: str, *, lines: bool) -> list[tuple[str, str]]:

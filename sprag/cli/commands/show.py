@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 import click
+from rich.table import Table
 from rich.text import Text
 
 from ...queue import Job, Pause, Transition
@@ -35,7 +36,9 @@ def command(settings: Settings, job: str, full: bool) -> None:
 
     JSON: {"job": {"id", "queue", "label", "status", "item", "result",
     "error": {"type", "message", "traceback"}, "progress": {"current", "total",
-    "percent", "message"}, "attempt", "max_attempts", "crashes", "priority",
+    "percent", "message"}, "attempt", "max_attempts", "starts", "crashes", "priority",
+    "unique": the unique key that it holds, "unique_for", "unique_until",
+    "time_limit", "overdue": true if it goes on past its limit,
     "cancel_requested", "created_at", "due_at", "started_at", "finished_at",
     "lost": true if the job does not run although its status says so, because
     its process died}, "history": [{"seq", "event", "from_status", "to_status",
@@ -81,11 +84,11 @@ def _facts(settings: Settings, job: Job, now: float, pause: Pause | None, *, los
     facts.add_row("status", status_text(job.status, lost=lost))
     if lost:
         facts.add_row("", f"{DIED}; a worker that runs or starts takes the job over")
-    facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
-    if job.crashes:
-        facts.add_row("crashes", f"{job.crashes} (its process died)")
+    _add_attempts(facts, job)
     if job.priority:
         facts.add_row("priority", str(job.priority))
+    if job.unique is not None:
+        facts.add_row("unique key", Text(f"{one_line(job.unique)}, held until {_held(job, now)}"))
     facts.add_row("enqueued", _time(job.created_at, now))
     if job.status == "queued" and job.due_at > job.created_at:
         facts.add_row("due", _time(job.due_at, now))
@@ -98,6 +101,24 @@ def _facts(settings: Settings, job: Job, now: float, pause: Pause | None, *, los
         facts.add_row("progress", Text(one_line(progress_words(job.progress))))
         facts.add_row("", progress_bar(job.progress, 40))
     settings.show(facts)
+
+
+def _add_attempts(facts: Table, job: Job) -> None:
+    facts.add_row("attempt", "{} of {}".format(*attempts_of(job.attempt, job.max_attempts)))
+    if job.starts > job.attempt:
+        facts.add_row("starts", f"{job.starts} in all")
+    if job.crashes:
+        facts.add_row("crashes", f"{job.crashes} (its process died)")
+    if job.time_limit is not None:
+        facts.add_row("time limit", duration(job.time_limit))
+    if job.overdue:
+        facts.add_row("", "over its time limit; its handler does not give way")
+
+
+def _held(job: Job, now: float) -> str:
+    if job.unique_until is not None:
+        return _time(job.unique_until, now)
+    return "it starts" if job.unique_for == "queued" else "it has ended"
 
 
 def _time(at: float, now: float) -> str:

@@ -27,7 +27,7 @@ function render(job) {
   show(by("way"), job.queue, () => [
     el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
     el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
-  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, data.paused], () => state(job));
+  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, job.overdue, data.paused], () => state(job));
   show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
   showProgress(job.state, job.progress);
   show(by("buttons"), job.can, () => job.can.map((verb) =>
@@ -46,6 +46,7 @@ function state(job) {
   } else if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
+  if (job.overdue) said.push(" · over its time limit");
   if (data.paused) said.push(" · its queue: ", pauseWords(data.paused));
   if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
   return said;
@@ -93,9 +94,17 @@ function facts(job) {
     ran !== null && ran >= 0 ? ["Took", duration(ran), ran] : null,
     job.state === "lost" && job.progress ? ["Last progress", progressWords(job.progress), job.progress] : null,
     ["Attempts", attemptsOf(job).join(" of "), attemptsOf(job)],
+    job.starts > attemptsOf(job)[0] ? ["Starts", number(job.starts), job.starts] : null,
     job.crashes ? ["Crashes", `Its process died ${job.crashes === 1 ? "once" : `${number(job.crashes)} times`}`, job.crashes] : null,
+    job.time_limit ? ["Time limit", duration(job.time_limit), job.time_limit] : null,
+    job.unique ? ["Unique key", [el("code", {}, job.unique), `, held until ${heldUntil(job)}`], [job.unique, job.unique_until]] : null,
     job.priority ? ["Priority", number(job.priority), job.priority] : null,
   ].filter(Boolean);
+}
+
+function heldUntil(job) {
+  if (job.unique_until !== null) return moment(job.unique_until);
+  return job.unique_for === "queued" ? "it starts" : "it has ended";
 }
 
 function payload(said, name) {
@@ -130,4 +139,6 @@ shortcut("t", "Fold or unfold the traceback", () => {
 });
 shortcut("u", "Up to the list of jobs", () => by("way").querySelector("a")?.click());
 listen(id, hear);
+// That a job is over its time limit is no move.
+setInterval(() => data?.job.status === "running" && refresher.ask(), 10_000);
 refresher.ask();

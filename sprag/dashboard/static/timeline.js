@@ -1,7 +1,7 @@
 // A job's moves, as its journal has them.
 
 import { el } from "./dom.js";
-import { badge, dayOf, duration, errorWords, EVENTS, moment, number, timeOfDay, zone } from "./words.js";
+import { badge, dayOf, duration, errorWords, moment, moveWords, number, timeOfDay, zone } from "./words.js";
 
 const LONG = 160;
 
@@ -21,7 +21,7 @@ function line(move, previous) {
   const states = move.from_status ? [el("span", { class: "from" }, move.from_status), " → "] : [];
   const passed = previous ? `+${duration(move.at - previous.at)}` : "";
   const cells = el("tr", { class: move.error ? "bad" : "" },
-    el("th", { scope: "row" }, EVENTS[move.event] ?? move.event),
+    el("th", { scope: "row" }, moveWords(move)),
     el("td", {}, states, badge(move.to_status)),
     el("td", { class: "number", "data-title": "" }, time(move.at, previous?.at)),
     el("td", { class: "number", "data-title": "after" }, passed),

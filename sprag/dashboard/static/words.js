@@ -20,7 +20,7 @@ export const STATES = {
 };
 
 /** What each event of the journal means, by its name. */
-export const EVENTS = {
+const EVENTS = {
   enqueue: "Accepted",
   start: "Started",
   cancel: "Cancellation requested",
@@ -33,6 +33,10 @@ export const EVENTS = {
   confirm: "Cancelled: it stopped when asked",
   requeue: "Run again on request",
 };
+
+/** What a move means. */
+export const moveWords = ({ event, error }) =>
+  event === "release" && error ? "Will be tried again, and is not counted" : EVENTS[event] ?? event;
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

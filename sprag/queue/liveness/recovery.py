@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,16 @@ log: Final = Log("sprag.queue")
 class Recovery:
     """Looks after the other owners of a file. `me` is this process's owner id."""
 
-    def __init__(self, store: Store, folder: Path, me: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        me: int | None = None,
+        on_lost: Callable[[Sequence[str]], None] = lambda ids: None,
+    ) -> None:
+        """`on_lost(ids)` is called with jobs that have failed by the death of their process."""
         self._store = store
+        self._on_lost = on_lost
         self._folder = folder
         self.me = me
         self._others: list[tuple[int, str, int]] = []
@@ -44,6 +52,8 @@ class Recovery:
                 self._others.remove((owner, token, pid))
                 recovered += len(moved)
                 log.warning("process %d died; jobs recovered from it: %s", pid, _summary(moved))
+                if lost := [job.id for job in moved if job.event == "lose"]:
+                    self._on_lost(lost)
             elif state == "unknown":
                 self._tell_doubt(owner, token, pid)
         return recovered

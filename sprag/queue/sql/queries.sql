@@ -11,18 +11,20 @@ ON job.queue = queue_name.name AND job.status IN ('running', 'cancelling') AND j
 SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due_at, job.result,
        job.error, job.attempt, job.max_attempts, job.crashes, job.priority, job.label,
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
-       progress.message, progress.job, job.audience
+       progress.message, progress.job, job.audience, job.starts, job.unique_key, job.unique_for,
+       job.unique_until, job.time_limit,
+       job.overdue IS job.starts AND job.status IN ('running', 'cancelling') AS overdue
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: accepted
 -- The columns of a new job: its own, and those of {asked}.
-id, item, newest, queue, priority, max_attempts, max_crashes, backoff, label, audience, waiting, due_at,
-created_at, moved_at
+id, item, newest, queue, priority, max_attempts, max_crashes, backoff, label, audience, time_limit,
+unique_key, unique_for, unique_until, waiting, due_at, created_at, moved_at
 
 -- part: asked
 -- What all jobs of a call have in common, in the order in which moves.insert passes it.
-:queue, :priority, :max_attempts, :max_crashes, :backoff, :label, :audience, :waiting, :due_at, :now,
-:now
+:queue, :priority, :max_attempts, :max_crashes, :backoff, :label, :audience, :time_limit, :unique_key,
+:unique_for, :unique_until, :waiting, :due_at, :now, :now
 
 -- part: started
 -- A job that begins to run. Texts come as bytes: one that is not UTF-8, from another program, must
@@ -31,7 +33,8 @@ status = 'running', event = 'start', attempt = attempt + 1, starts = starts + 1,
 started_at = :now, moved_at = :now, error = NULL
 
 -- part: run
-RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB)
+RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB),
+          time_limit
 
 -- part: move_row
 -- Texts come as bytes: one that is not UTF-8, from another program, must not keep subscribers from
@@ -88,6 +91,11 @@ SELECT substr(value, 1, 32), substr(value, 33),
 FROM jobs WHERE true
 ON CONFLICT (id) DO NOTHING;
 
+-- name: let_go
+-- A unique key is held no longer than until the time that was said.
+UPDATE job SET unique_key = NULL, unique_for = NULL, unique_until = NULL
+WHERE queue = :queue AND unique_key = :unique_key AND unique_until <= :now;
+
 -- name: queued
 -- How many jobs of a queue are queued; no further than :most.
 SELECT count(*) FROM (
@@ -127,7 +135,7 @@ UPDATE job SET {started} WHERE key = :key AND status = 'queued' {run};
 -- Store what became of runs. :outcomes is a JSON array of [key, starts, event, result, error,
 -- due_at]. Refused (not counted among the changes) unless the run is still its owner's. A job
 -- that was asked to cancel meanwhile is not queued again: its retry is a failure, its release
--- the confirmation.
+-- the confirmation. A release with an error and a due_at is a retry that does not count.
 UPDATE job SET
     status = CASE outcome.event
         WHEN 'complete' THEN 'completed'
@@ -141,7 +149,8 @@ UPDATE job SET
         WHEN outcome.event = 'release' THEN 'confirm'
         ELSE outcome.event END,
     attempt = attempt - (outcome.event = 'release' AND job.status = 'running'),
-    owner = NULL, moved_at = :now, result = outcome.result, error = outcome.error,
+    owner = NULL, moved_at = :now, result = outcome.result,
+    error = iif(outcome.event = 'release' AND job.status = 'cancelling', NULL, outcome.error),
     due_at = coalesce(outcome.due_at, job.due_at),
     waiting = coalesce(outcome.due_at > :now, 0)
 FROM (SELECT value ->> 0 AS key, value ->> 1 AS starts, value ->> 2 AS event,
@@ -322,6 +331,14 @@ ON CONFLICT (job) DO UPDATE SET
     percent = excluded.percent, message = excluded.message, seq = excluded.seq,
     tick = excluded.tick;
 
+-- name: overdue
+-- Take note that runs go on past their time limits. :runs is a JSON array of [key, starts]; a run
+-- that is over or has another owner is skipped.
+UPDATE job SET overdue = starts
+WHERE key IN (SELECT value ->> 0 FROM json_each(:runs))
+  AND (key, starts) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:runs))
+  AND owner = :owner;
+
 -- name: prune_boundary
 -- The key of the newest finished job of a queue beyond the :keep newest ones.
 SELECT key FROM job
@@ -361,6 +378,10 @@ RETURNING key;
 -- name: job
 -- One job by its id.
 {job_row} WHERE job.id = :id;
+
+-- name: holder
+-- The job that holds a unique key.
+{job_row} WHERE job.queue = :queue AND job.unique_key = :unique_key;
 
 -- name: jobs
 -- The jobs with the keys in the JSON array :keys, newest first.
@@ -477,7 +498,7 @@ SELECT * FROM (
            CASE WHEN job.status <> 'queued'
                 THEN iif(job.owner IN (SELECT value FROM json_each(:lost)), 'lost', job.status)
                 WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
-                ELSE iif(job.attempt > 0, 'retrying', 'scheduled') END AS state,
+                ELSE iif(job.event = 'enqueue', 'scheduled', 'retrying') END AS state,
            progress.current, progress.total, progress.percent,
            CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
     FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
@@ -582,8 +603,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = :queue AND status 
 
 -- name: count_waiting
 -- How many jobs of a queue are due later, no further than :most, and how many of them are retries.
-SELECT count(*), coalesce(sum(attempt > 0), 0) FROM (
-    SELECT attempt FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
+SELECT count(*), coalesce(sum(event <> 'enqueue'), 0) FROM (
+    SELECT event FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1
        AND due_at > :now ORDER BY due_at LIMIT :most);
 
 -- name: count_running
@@ -715,7 +736,8 @@ SELECT seq, id FROM (
            before AS (PARTITION BY job, life ORDER BY seq
                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
 WHERE attempt <> tries + (event = 'start')
-   OR (error IS NOT NULL) <> (event IN ('fail', 'retry', 'lose'))
+   OR (error IS NULL AND event IN ('fail', 'retry', 'lose'))
+   OR (error IS NOT NULL AND event NOT IN ('fail', 'retry', 'lose', 'release'))
    OR (from_status IN ('running', 'cancelling') AND owner IS NOT was_owner)
    OR (event = 'retry' AND tries >= max_attempts)
    OR (event IN ('recover', 'lose') AND (event = 'lose') <> (deaths + 1 >= max_crashes))

@@ -82,6 +82,7 @@ CREATE TABLE job (
     audience     TEXT,                                     -- who may see it, where that is asked
     task         TEXT CHECK (task <> ''),                  -- NULL: the queue's handle_item
     time_limit   REAL CHECK (time_limit > 0),              -- seconds; NULL: the task's or queue's own
+    overdue      INTEGER,                                  -- the run (see starts) that went on past it
     trace        TEXT,                                     -- the enqueuer's span, as a traceparent
     lane         TEXT,                                     -- whose turn it takes, and whose limits hold
     unique_key   TEXT CHECK (unique_key <> ''),            -- held: no other job of the queue has it
@@ -275,6 +276,19 @@ CREATE TRIGGER job_unique_key BEFORE UPDATE OF unique_key ON job
 WHEN NEW.unique_key IS NOT NULL AND NEW.unique_key IS NOT OLD.unique_key
 BEGIN
     SELECT RAISE(ABORT, 'a job keeps its unique key, or lets it go');
+END;
+
+-- The key is let go when the job leaves what it was held for, whichever program writes. What is
+-- held until a time goes with the next enqueue of the key after it. A key of which nothing is said
+-- is held until the job has ended.
+CREATE TRIGGER job_unique_ends AFTER UPDATE OF status ON job
+WHEN OLD.unique_key IS NOT NULL
+ AND (NEW.event = 'requeue'
+      OR (NEW.unique_for = 'queued' AND NEW.status <> 'queued')
+      OR (NEW.status IN ('completed', 'failed', 'cancelled')
+          AND (NEW.unique_for IS NOT NULL OR NEW.unique_until IS NULL)))
+BEGIN
+    UPDATE job SET unique_key = NULL, unique_for = NULL, unique_until = NULL WHERE key = NEW.key;
 END;
 
 -- Under its other names, which an "UPDATE OF key" does not see.

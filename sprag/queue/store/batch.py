@@ -18,7 +18,7 @@ from ..file.meaning import ENVIRONMENT, SPOILS, UNKNOWN
 from . import moves
 from .aside import Aside
 from .dealing import Dealer, Seekers
-from .tickets import Call, Enqueue, Exchange, Outcome, Run
+from .tickets import Call, Enqueue, Exchange, Options, Outcome, Run
 
 Posted = Enqueue | Call | Exchange
 
@@ -84,13 +84,29 @@ class Batches:
             self._aside.expect(error)
             return self.write(batch)
         except ENVIRONMENT as error:
-            self._spoilt = self._spoilt or isinstance(error, SPOILS)
             self._fail(batch, error)
         except (apsw.Error, errors.QueueError, UnicodeError) as error:
             if len(batch) > 1:
                 return sum(self.write([ticket]) for ticket in batch)
             self._fail(batch, error)
         return 0
+
+    def accept(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float | None:
+        """Accept jobs without a ticket; when, or None if that takes a batch. Like `write`, only
+        for who leads the group commit."""
+        database = self._database
+        try:
+            with database.turn:
+                torn = self._spoilt or self._written is not None or database.writer.in_transaction
+                if torn or database.closed or not self._is_mere_insert(options):
+                    return None
+                now = self.clock()
+                moves.insert(database.writer, now, options, ids, items)
+                self._on_commit(())
+                database.bound_wal()
+                return now
+        except (apsw.Error, UnicodeError) as error:
+            raise self._told(error) from error
 
     def _settled(self, batch: list[Posted], written: _Written) -> list[Posted]:
         """What is left to write of a batch. What an exception of a signal handler has torn after
@@ -108,18 +124,22 @@ class Batches:
     def _fail(self, batch: list[Posted], error: Exception) -> None:
         told = error
         if isinstance(error, apsw.Error | UnicodeError):
-            told = self._database.write_error(error)
-        if told is not error:
+            told = self._told(error)
             told.__cause__ = error
         for ticket in batch:
             ticket.error = told
             ticket.done = True
 
+    def _told(self, error: apsw.Error | UnicodeError) -> errors.QueueError:
+        """What callers are told of an error of SQLite's."""
+        self._spoilt = self._spoilt or isinstance(error, SPOILS)
+        return self._database.write_error(error)
+
     def _transact(self, batch: list[Posted]) -> int:
         database, dealer = self._database, self._dealer
         writer = database.writer
         now = self.clock()
-        if len(batch) == 1 and self._accept_alone(writer, now, batch[0]):
+        if self._accept_alike(writer, now, batch):
             return 0
         tickets = enqueues, calls, workers, handing, outcomes = _sorted(batch)
         everyone = dealer.seekers(workers, None if calls else _stirred(enqueues, handing))
@@ -163,22 +183,32 @@ class Batches:
         database.bound_wal()
         return dealt
 
-    def _accept_alone(self, writer: apsw.Connection, now: float, ticket: Posted) -> bool:
-        """True if the ticket is a mere INSERT, which is a transaction by itself and done now.
+    def _accept_alike(self, writer: apsw.Connection, now: float, batch: list[Posted]) -> bool:
+        """True if the batch was accepted as one INSERT: new jobs with the same options."""
+        first = batch[0]
+        if not isinstance(first, Enqueue) or not self._is_mere_insert(first.options):
+            return False
+        options = first.options
+        alike = [one for one in batch if isinstance(one, Enqueue) and one.options == options]
+        if len(alike) < len(batch):
+            return False
+        ids = [id_ for ticket in alike for id_ in ticket.ids]
+        items = [item for ticket in alike for item in ticket.items]
+        moves.insert(writer, now, options, ids, items)
+        for ticket in alike:
+            ticket.at = now
+            ticket.done = True
+        self._on_commit(())
+        self._database.bound_wal()
+        return True
+
+    def _is_mere_insert(self, options: Options) -> bool:
+        """True if jobs can be accepted by an INSERT that is a transaction by itself.
 
         Beside threads that keep the GIL each statement costs a wait for it, so BEGIN and COMMIT
         would treble the time.
         """
-        if not isinstance(ticket, Enqueue) or ticket.options.max_queued is not None:
-            return False
-        if self._dealer.is_idle(ticket.options.queue):
-            return False
-        moves.insert(writer, now, ticket.options, ticket.ids, ticket.items)
-        ticket.at = now
-        ticket.done = True
-        self._on_commit(())
-        self._database.bound_wal()
-        return True
+        return options.max_queued is None and not self._dealer.is_idle(options.queue)
 
     def _claim(self, writer: apsw.Connection, now: float, seekers: Seekers) -> list[Run]:
         """Start jobs for those that seek some."""

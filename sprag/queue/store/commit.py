@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, TypeVarTuple
 
 from ..threads.inside import here
 from ..threads.wakeup import Wakeup
@@ -61,7 +61,9 @@ def _check_stack() -> None:
     raise RecursionError("too few frames are left to write to the queue's file")
 
 
+R = TypeVar("R")
 T = TypeVar("T", bound=Ticket)
+Ts = TypeVarTuple("Ts")
 
 LINGER_SECONDS: Final = 0.0005
 # How late a poster may be to notice that nobody leads who should have woken it.
@@ -134,6 +136,26 @@ class GroupCommit(Generic[T]):
             inside.release()
         if ticket.error is not None:
             raise ticket.error
+
+    def alone(self, write: Callable[[*Ts], R | None], *arguments: *Ts) -> R | None:
+        """Call `write` in place of a batch, if nobody writes or waits to be written: that spares a
+        lone writer its ticket. None if somebody does; then, or if `write` returns None, submit one.
+
+        Raises what `write` raises, and RecursionError as `submit` does.
+        """
+        if self._posted or self._lead_lock.locked():
+            return None
+        _check_stack()
+        inside = here.inside
+        try:
+            inside.acquire()
+            try:
+                with self._lead_lock:
+                    return write(*arguments)
+            finally:
+                self._pass_on()  # some may have posted meanwhile
+        finally:
+            inside.release()
 
     def _linger(self, ticket: T) -> None:
         """Wait a moment for more of them, if that is worth it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 import apsw
@@ -13,7 +14,7 @@ import apsw
 from .. import errors
 from ..file.meaning import ENVIRONMENT
 from ..states import Status
-from .rows import Row, changed_by, row_of, rows_of, run, value_of
+from .rows import Row, changed_by, row_of, rows_of, run, savepoint, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -60,10 +61,13 @@ def insert(
     """Insert new jobs. Outside of a transaction, this is one."""
     due_at = options.due_at
     waiting = due_at is not None and due_at > now
+    key, until = options.unique_key, options.unique_seconds
     asked = (
         options.queue, options.priority, options.max_attempts, options.max_crashes,
-        options.backoff, options.label, options.audience, int(waiting),
-        due_at if waiting else now, now,
+        options.backoff, options.label, options.audience, options.time_limit, key,
+        None if key is None else options.unique_for,
+        None if key is None or until is None else now + until,
+        int(waiting), due_at if waiting else now, now,
     )  # fmt: skip
     if len(ids) == 1:
         run(connection, "enqueue", ids[0], items[0], *asked)
@@ -83,18 +87,49 @@ def overflow(
     return errors.QueueFull(options.queue, offered, most) if queued + offered > most else None
 
 
-def accept_once(
-    connection: apsw.Connection, now: float, options: Options, id_: str, item: str
-) -> Row | errors.QueueFull | None:
-    """Insert a job unless one has its id; the row of that id. A job that exists needs no room."""
+class Accepted(NamedTuple):
+    """The row of a job, and whether it was there before."""
+
+    row: Row | None
+    existing: bool
+
+
+def accept_each(
+    connection: apsw.Connection,
+    now: float,
+    options: Options,
+    ids: Sequence[str],
+    items: Sequence[str],
+    keys: Sequence[str | None],
+) -> list[Accepted] | errors.QueueFull:
+    """Insert jobs, each with a unique key or None, unless one has the id or holds the key: then
+    that one is found. All or none; a job that exists needs no room."""
+    count = len(ids)
+    try:
+        with savepoint(connection) if count > 1 else nullcontext():
+            return [
+                _accept_once(connection, now, options._replace(unique_key=key), id_, item, count)
+                for id_, item, key in zip(ids, items, keys, strict=True)
+            ]
+    except errors.QueueFull as full:
+        return full
+
+
+def _accept_once(
+    connection: apsw.Connection, now: float, options: Options, id_: str, item: str, offered: int
+) -> Accepted:
     there = row_of(connection, "job", id=id_)
+    if there is None and options.unique_key is not None:
+        held = {"queue": options.queue, "unique_key": options.unique_key}
+        changed_by(connection, "let_go", now=now, **held)
+        there = row_of(connection, "holder", **held)
     if there is not None:
-        return there
+        return Accepted(there, existing=True)
     full = overflow(connection, options, 1)
     if full is not None:
-        return full
+        raise errors.QueueFull(options.queue, offered, full.limit)
     insert(connection, now, options, [id_], [item])
-    return row_of(connection, "job", id=id_)
+    return Accepted(row_of(connection, "job", id=id_), existing=False)
 
 
 def cancel(
@@ -178,6 +213,11 @@ def report(connection: apsw.Connection, owner: int, reports: Sequence[Report]) -
     """Store progress of running jobs."""
     changed_by(connection, "next_tick", count=len(reports))
     changed_by(connection, "report", reports=_to_json(reports), owner=owner)
+
+
+def overdue(connection: apsw.Connection, owner: int, runs: Sequence[tuple[int, int]]) -> None:
+    """Take note that these runs (key, starts) go on past their time limits."""
+    changed_by(connection, "overdue", owner=owner, runs=_to_json(runs))
 
 
 def give_back(

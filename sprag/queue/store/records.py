@@ -36,6 +36,12 @@ class JobRow(NamedTuple):
     message: str | None
     reported: int | None
     audience: str | None
+    starts: int
+    unique_key: str | None
+    unique_for: str | None
+    unique_until: float | None
+    time_limit: float | None
+    overdue: int
 
 
 class _MoveRow(NamedTuple):
@@ -82,8 +88,16 @@ def job_of(it: JobRow, path: str) -> Job:
     _check(
         path,
         texts=(it.id, it.queue, it.status, it.item),
-        others=(it.result, it.error, it.label, it.audience),
-        numbers=(it.created_at, it.due_at, it.attempt, it.max_attempts, it.crashes, it.priority),
+        others=(it.result, it.error, it.label, it.audience, it.unique_key, it.unique_for),
+        numbers=(
+            it.created_at,
+            it.due_at,
+            it.attempt,
+            it.max_attempts,
+            it.crashes,
+            it.priority,
+            it.starts,
+        ),
     )
     return Job(
         id=it.id,
@@ -103,6 +117,12 @@ def job_of(it: JobRow, path: str) -> Job:
         started_at=it.started_at,
         finished_at=it.moved_at if it.status in TERMINAL else None,
         audience=it.audience,
+        starts=it.starts,
+        unique=it.unique_key,
+        unique_for=it.unique_for,
+        unique_until=it.unique_until,
+        time_limit=it.time_limit,
+        overdue=bool(it.overdue),
     )
 
 

@@ -18,7 +18,9 @@ from .tickets import Options, Write
 # A last slot that is ahead by more is that of a clock which was wrong.
 _AHEAD_SECONDS: Final = 86400.0
 
-_KEPT: Final = frozenset(Options._fields) - {"queue", "audience", "due_at", "max_queued"}
+_KEPT: Final = frozenset(Options._fields) - {
+    "queue", "audience", "due_at", "max_queued", "unique_key", "unique_for", "unique_seconds",
+}  # fmt: skip
 
 
 class Standing(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import apsw
 
@@ -30,16 +30,13 @@ from .ownership import Owners
 from .pauses import Pauses
 from .pruning import Pruning
 from .records import found
-from .rows import Row, rows_of
+from .rows import Row
 from .schedules import Schedules
 from .search import Search
 from .statistics import Statistics
 from .tickets import Call, Change, Enqueue, Exchange, Options, Outcome, Report, Run
 
 R = TypeVar("R")
-
-# A page that was away for longer has been loaded anew.
-_NOTICE_SECONDS: Final = 3600.0
 
 
 class Store:
@@ -62,7 +59,7 @@ class Store:
         self._batches = Batches(database, self._dealer, clock, on_commit)
         self._commits: GroupCommit[Posted] = GroupCommit(self._batches.write)
         self.jobs = Jobs(database)
-        self.journal = Journal(database)
+        self.journal = Journal(database, self._write)
         self.owners = Owners(database, self._write, on_commit)
         self.pauses = Pauses(database, self._write)
         self.schedules = Schedules(database, self._write)
@@ -101,28 +98,43 @@ class Store:
         """
         if not ids:
             return self.clock()
-        ticket = Enqueue(options, ids, items)
         try:
-            self._commits.submit(ticket)
+            at = self._commits.alone(self._batches.accept, options, ids, items)
+            if at is None:
+                ticket = Enqueue(options, ids, items)
+                self._commits.submit(ticket)
+                at = ticket.at
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
-        return ticket.at
+        return at
 
-    def enqueue_once(self, options: Options, id_: str, item: str) -> Job:
-        """Accept a job, or find the one that has this id already; the job as of that commit.
+    def enqueue_each(
+        self,
+        options: Options,
+        ids: Sequence[str],
+        items: Sequence[str],
+        keys: Sequence[str | None],
+    ) -> list[Job]:
+        """Accept jobs, each with a unique key or None, or find those that have these ids already or
+        hold these keys: `existing` is True for them. All or none; the jobs as of that commit.
 
         A job that exists needs no room. Raises QueueFull, or a DatabaseError; WriteUnknown names
-        the id.
+        the ids.
         """
         try:
             accepted = self._write(
-                lambda connection, now: moves.accept_once(connection, now, options, id_, item)
+                lambda connection, now: moves.accept_each(
+                    connection, now, options, ids, items, keys
+                )
             )
         except errors.WriteUnknown as error:
-            raise errors.WriteUnknown(str(error), error.path, (id_,)) from error
+            raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error
         if isinstance(accepted, errors.QueueFull):
             raise accepted
-        return self._found(accepted, id_, None)
+        return [
+            self._found(row, id_, None)._replace(existing=existing)
+            for (row, existing), id_ in zip(accepted, ids, strict=True)
+        ]
 
     def cancel(self, id_: str, queue: str | None = None) -> tuple[Cancelled | None, Job]:
         """Cancel a queued job or ask a running one to; what was moved, if anything was, and the
@@ -175,15 +187,6 @@ class Store:
             lambda connection, now: [id_ for id_ in ids if moves.run_now(connection, now, id_)]
         )
 
-    def notify(self, audience: str, signal: str, data: str) -> None:
-        """Send an audience something that is not a move of a job; `data` is JSON."""
-
-        def run(connection: apsw.Connection, now: float) -> None:
-            rows_of(connection, "add_notice", audience=audience, signal=signal, data=data, now=now)
-            rows_of(connection, "drop_notices", before=now - _NOTICE_SECONDS)
-
-        self._write(run)
-
     # ------------------------------------------------------------ for workers
 
     def exchange(self, ticket: Exchange, outcome: Outcome | None) -> Run | None:
@@ -213,6 +216,22 @@ class Store:
         """Store outcomes outside of any worker's exchange; how many were accepted."""
         return self._write(lambda connection, now: moves.finish(connection, now, owner, outcomes))
 
+    def conclude(self, owner: int, outcome: Outcome) -> tuple[bool, Job | None]:
+        """Like `finish`, for one outcome; whether it was accepted, and the job as of that commit,
+        None if it cannot be read."""
+        id_ = outcome.run.id
+        taken, row = self._write(
+            lambda connection, now: (
+                moves.finish(connection, now, owner, [outcome]),
+                moves.job_row(connection, id_),
+            )
+        )
+        self._on_commit((id_,))
+        try:
+            return taken == 1, self._found(row, id_, None)
+        except (errors.JobNotFound, errors.DatabaseCorrupt):
+            return taken == 1, None
+
     # ------------------------------------------------------------ for those who keep watch
 
     @property
@@ -232,6 +251,10 @@ class Store:
         """Store progress of running jobs."""
         if reports:
             self._write(lambda connection, _now: moves.report(connection, owner, reports))
+
+    def overdue(self, owner: int, runs: Sequence[tuple[int, int]]) -> None:
+        """Take note that these runs (key, starts) of the owner go on past their time limits."""
+        self._write(lambda connection, _now: moves.overdue(connection, owner, runs))
 
     def give_back(self, owner: int, workers: Iterable[Exchange]) -> list[str]:
         """If a batch was torn, release the jobs of the owner that none of its workers has; their

@@ -16,7 +16,8 @@ R = TypeVar("R")
 
 # Tuples, here and below: made for every job, where a frozen dataclass takes four times as long.
 class Options(NamedTuple):
-    """What jobs of one call have in common. `due_at` None: at once."""
+    """What jobs of one call have in common. `due_at` None: at once. A unique key is held until the
+    job leaves `unique_for`, or for so many seconds."""
 
     queue: str
     priority: int = 0
@@ -27,6 +28,10 @@ class Options(NamedTuple):
     audience: str | None = None
     due_at: float | None = None
     max_queued: int | None = None
+    time_limit: float | None = None
+    unique_key: str | None = None
+    unique_for: str | None = None
+    unique_seconds: float | None = None
 
 
 Report = tuple[int, int, float | None, float | None, float | None, str | None]
@@ -43,6 +48,7 @@ class Run(NamedTuple):
     max_attempts: int
     backoff: bytes | None
     item_json: bytes
+    time_limit: float | None = None
 
 
 class Outcome(NamedTuple):

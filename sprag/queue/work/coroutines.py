@@ -1,8 +1,8 @@
 """The event loop that runs a queue's `async def` handlers.
 
 To stop a handler, its task is cancelled, as users of asyncio expect: its `finally` blocks run, and
-the job is cancelled or goes back to the queue. A handler that swallows the cancellation is
-cancelled again.
+the job is cancelled, goes back to the queue, or has failed for its time limit. A handler that
+swallows the cancellation is cancelled again.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Final
 
-from ..errors import JobCancelled, JobReleased
+from ..errors import JobCancelled, JobReleased, JobTimeout
 from ..threads.logs import Log
 from . import running
-from .running import RunningJob, running_job
+from .running import RunningJob
 
 log: Final = Log("sprag.queue")
 
 # How long a handler that was cancelled may clean up before its task is cancelled again, in case it
 # has swallowed that.
 _AGAIN_SECONDS: Final = 2.0
+# The loop's timers may come a little too early.
+_PAST_SECONDS: Final = 0.001
 
 
 class HandlerLoop:
@@ -37,10 +39,11 @@ class HandlerLoop:
         self._thread = threading.Thread(target=self._run, name="sprag-handlers", daemon=True)
         self._thread.start()
 
-    def call(self, handler: Callable[[Any], Awaitable[Any]], item: Any) -> Any:
-        """The result of `await handler(item)`; raises what it raises."""
-        job = running_job()
-        future = asyncio.run_coroutine_threadsafe(self._settled(handler, item, job), self._loop)
+    def call(self, handler: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """The result of `await handler(*args)`; raises what it raises. It is cancelled with the job
+        that runs in this thread, if there is one."""
+        job = running.current()
+        future = asyncio.run_coroutine_threadsafe(self._settled(handler, args, job), self._loop)
         self._calls.add(future)
         try:
             result, error = future.result()
@@ -61,10 +64,11 @@ class HandlerLoop:
             self._thread.join(timeout=1.0)
 
     async def _settled(
-        self, handler: Callable[[Any], Awaitable[Any]], item: Any, job: RunningJob
+        self, handler: Callable[..., Awaitable[Any]], args: tuple[Any, ...], job: RunningJob | None
     ) -> tuple[Any, BaseException | None]:
         loop, task = self._loop, asyncio.current_task()
         again: asyncio.TimerHandle | None = None
+        limit: asyncio.TimerHandle | None = None
 
         def ask() -> None:
             nonlocal again
@@ -78,24 +82,35 @@ class HandlerLoop:
             with suppress(RuntimeError):  # the loop is closed, so the handler has ended
                 loop.call_soon_threadsafe(ask)
 
-        job.interrupted, job.task = interrupted, task
         try:
-            job.check_cancelled()  # while it waited for the loop, and could not be asked
-            return await handler(item), None
+            if job is not None:
+                job.interrupted, job.task = interrupted, task
+                job.check_cancelled()  # while it waited for the loop, and could not be asked
+                if job.deadline is not None:
+                    limit = loop.call_later(-job.late_by + _PAST_SECONDS, ask)
+            return await handler(*args), None
         except asyncio.CancelledError as error:
             return None, self._why(job, error)
         except BaseException as error:  # noqa: BLE001  # handed on to the worker
             # SystemExit would end the loop, and with it every other job on it.
             return None, error
         finally:
-            if again is not None:
-                again.cancel()
+            for timer in (again, limit):
+                if timer is not None:
+                    timer.cancel()
 
-    def _why(self, job: RunningJob, error: BaseException) -> BaseException:
+    def _why(self, job: RunningJob | None, error: BaseException) -> BaseException:
         """What a cancelled task means for its job: nobody but us may have asked for it."""
+        if job is None:
+            return error
         if job.cancel_requested:
             return JobCancelled(job.id)
-        return JobReleased(job.id) if job.release_requested or self._closing else error
+        if job.release_requested or self._closing:
+            return JobReleased(job.id)
+        if job.time_limit is not None and job.late_by >= 0:
+            # With the lines of the handler that took too long.
+            return JobTimeout(job.id, job.time_limit).with_traceback(error.__traceback__)
+        return error
 
     def _ran_to_its_stop(self) -> bool:
         try:

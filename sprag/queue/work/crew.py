@@ -5,12 +5,21 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from .. import errors
 from ..store.store import Store
 from ..store.tickets import Exchange
 from ..threads.inside import here
+from ..threads.logs import Log
+from .failures import Failures
 from .running import RunningJob
+
+log: Final = Log("sprag.queue")
+
+# A handler that is told to end at its limit has so long before it counts as one that goes on.
+_LATE_SECONDS: Final = 1.0
 
 
 class Crew:
@@ -26,6 +35,10 @@ class Crew:
         """By key and starts."""
         self.dirty: set[RunningJob] = set()
         """Runs with progress that is not stored yet."""
+        self.limited: set[RunningJob] = set()
+        """Runs with a time limit that are not known to have passed it."""
+        self.failures: tuple[Failures, ...] = ()
+        """Of the queues that want to know which jobs have failed. Replaced, as `tickets` is."""
         self._employed: dict[str, int] = {}
         """What the file says of the workers: how many there are of each queue."""
 
@@ -34,10 +47,17 @@ class Crew:
         with here.inside, self._mutex:
             self.tickets += tuple(tickets)
 
-    def discharge(self, tickets: Sequence[Exchange]) -> None:
+    def hear(self, failures: Failures | None) -> None:
+        """Tell these of jobs that fail because their process died too often."""
+        if failures is not None:
+            with here.inside, self._mutex:
+                self.failures += (failures,)
+
+    def discharge(self, tickets: Sequence[Exchange], failures: Failures | None) -> None:
         """Forget these workers; what they still run is released already."""
         with here.inside, self._mutex:
             self.tickets = tuple(worker for worker in self.tickets if worker not in tickets)
+            self.failures = tuple(one for one in self.failures if one is not failures)
 
     def count(self, queue: str) -> int:
         """How many workers of this queue the process has."""
@@ -51,6 +71,18 @@ class Crew:
         job.interrupt(errors.JobCancelled)
         return True
 
+    def tell_lost(self, ids: Sequence[str]) -> None:
+        """These jobs have failed, because their process died too often: call `on_failure` of the
+        queues that run here."""
+        for failures in {one.queue: one for one in self.failures}.values():
+            jobs = []
+            for id_ in ids:
+                with suppress(errors.JobNotFound, errors.DatabaseCorrupt):
+                    job = self._store.jobs.get(id_, failures.queue)
+                    jobs += [job] if job.status == "failed" else []
+            if jobs:
+                failures.tell_elsewhere(jobs)
+
     # ------------------------------------------------------------ for the keeper
 
     def announce(self, owner: int) -> None:
@@ -59,6 +91,18 @@ class Crew:
         if workers != self._employed:
             self._store.owners.employ(owner, workers)
             self._employed = workers
+
+    def store_overdue(self, owner: int) -> None:
+        """Say in the log and in the file, once for each run, that it goes on past its limit."""
+        late = [job for job in tuple(self.limited) if job.late_by >= _LATE_SECONDS]
+        if not late:
+            return
+        self._store.overdue(owner, [(job.run.key, job.run.starts) for job in late])
+        self.limited.difference_update(late)
+        for job in late:
+            log.warning("job %s of %s is over its time limit of %g s and goes on: its handler does "
+                        "not call check_cancelled(), or takes long to end",
+                        job.id, job.queue, job.time_limit)  # fmt: skip
 
     def store_progress(self, owner: int) -> None:
         """Store what was reported since the last time."""

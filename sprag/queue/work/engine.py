@@ -56,11 +56,11 @@ class Engine:
         self.closing = Latch()
         """Set once the file is about to be closed."""
         self.space = Space(self.store, self.folder, path)
-        recovery = Recovery(self.store, self.folder)
+        self.crew = Crew(self.store)
+        recovery = Recovery(self.store, self.folder, on_lost=self.crew.tell_lost)
         self.ownership = Ownership(
             self.store, recovery, self.space, self.folder, path, lambda: _registry
         )
-        self.crew = Crew(self.store)
         self.timetable = Timetable(self.store)
         self.keeper = Keeper(
             self.store, self.observers, self.ownership, self.crew, recovery, self.space,

@@ -9,23 +9,35 @@ import time
 import traceback
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
 from .. import errors
 from ..backoff import Backoff
 from ..durations import END_OF_TIME
-from ..errors import ConfigurationError, JobCancelled, JobInterrupted, JobReleased, PayloadError
+from ..errors import (
+    ConfigurationError,
+    JobCancelled,
+    JobInterrupted,
+    JobReleased,
+    JobTimeout,
+    PayloadError,
+)
 from ..job import JobError, attempts_of
 from ..payload.codec import decode, encode
 from ..store.tickets import Outcome
 from ..threads.logs import Log
 from . import running
 from .leaving import is_due_to_the_exit
+from .policy import Again, Policy
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
 
+# How long a job waits at least after an attempt that does not count: one that asks for another
+# again and again must not keep a worker busy.
+_LEAST_SECONDS: Final = 1.0
 _TRACEBACK_CHARS: Final = 16_000
 _MESSAGE_CHARS: Final = 4_000
 # The package that all rooms of the queue are in.
@@ -35,7 +47,7 @@ _QUEUE: Final = f"{__package__.rpartition('.')[0]}."
 def execute(
     job: RunningJob,
     handler: Callable[[Any], Any],
-    backoff: Backoff,
+    policy: Policy,
     max_result_bytes: int,
     clock: Callable[[], float] = time.time,
 ) -> Outcome:
@@ -44,21 +56,23 @@ def execute(
     What the handler sets in its context (ContextVars, the precision of decimal) ends with it, and
     it does not see what was set where the job was enqueued or the queue was started.
     """
-    return Context().run(_executed, job, handler, backoff, max_result_bytes, clock)
+    return Context().run(_executed, job, handler, policy, max_result_bytes, clock)
 
 
 def _executed(
     job: RunningJob,
     handler: Callable[[Any], Any],
-    backoff: Backoff,
+    policy: Policy,
     max_result_bytes: int,
     clock: Callable[[], float],
 ) -> Outcome:
     running.enter(job)
     job.thread = threading.get_ident()
-    returned = False
+    handled = returned = False
     try:
-        result = handler(decode(job.run.item_json))
+        item = decode(job.run.item_json)
+        handled = True
+        result = handler(item)
         returned = True
         if inspect.iscoroutine(result):
             result.close()
@@ -73,7 +87,7 @@ def _executed(
         # read may succeed: in a worker that has the class, or once this one has been updated.
         final = returned and isinstance(error, PayloadError)
         try:
-            return _outcome_of(error, job, backoff, clock, final)
+            return _outcome_of(error, job, policy, clock(), handled=handled, final=final)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
             told = JobError(type(error).__name__, f"(it cannot be shown: {type(second).__name__})")
             if not final and job.run.attempt < job.run.max_attempts:
@@ -87,13 +101,15 @@ def _executed(
 def _outcome_of(
     error: BaseException,
     job: RunningJob,
-    backoff: Backoff,
-    clock: Callable[[], float],
+    policy: Policy,
+    now: float,
+    *,
+    handled: bool,
     final: bool,
 ) -> Outcome:
     run = job.run
     gave_way = _unwrapped(error)
-    if isinstance(gave_way, JobCancelled) and job.cancel_requested:
+    if isinstance(gave_way, JobCancelled | JobTimeout) and job.cancel_requested:
         return Outcome(run, "confirm", report=job.report())
     if isinstance(gave_way, JobReleased) and (job.release_requested or job.cancel_requested):
         # If it was asked to cancel on its way out, that is stored as the confirmation.
@@ -103,15 +119,40 @@ def _outcome_of(
                     "handler no thread (%s). Stop the queue before the program ends: "
                     "`with queue:`", run.id, job.queue, errors.told(error))  # fmt: skip
         return Outcome(run, "release", report=job.report())
+    if isinstance(gave_way, JobTimeout):
+        error = gave_way
     told = describe(error)
-    if final or run.attempt >= run.max_attempts:
+    again = None if final else policy.judged(error, now, handled=handled)
+    if again is not None and not again.counted:
+        return _given_back(job, told, now, again, policy.backoff)
+    if again is None or run.attempt >= run.max_attempts:
+        if again is not None and again.asked:
+            told = replace(told, message=f"{told.message} (no attempt is left for the Retry)")
         _log_failure(error, job, told)
         return Outcome(run, "fail", error=told, report=job.report())
-    wait = _wait(job, _backoff_of(job, backoff))
+    due_at = again.due_at
+    if due_at is None:
+        due_at = now + _wait(job, _backoff_of(job, policy.backoff), run.attempt)
     log.warning("job %s of %s failed at attempt %d of %d and is tried again in %.1f s: %s: %s",
-                run.id, job.queue, run.attempt, run.max_attempts, wait, told.type,
+                run.id, job.queue, run.attempt, run.max_attempts, max(due_at - now, 0.0), told.type,
                 told.message)  # fmt: skip
-    return Outcome(run, "retry", error=told, due_at=clock() + wait, report=job.report())
+    return Outcome(run, "retry", error=told, due_at=due_at, report=job.report())
+
+
+def _given_back(
+    job: RunningJob, told: JobError, now: float, again: Again, backoff: Backoff
+) -> Outcome:
+    """The outcome of an attempt that does not count. Nothing ends a job that asks for one each
+    time, so its back-off follows its starts, and each line of the log says how many there were."""
+    run = job.run
+    due_at = again.due_at
+    if due_at is None:
+        due_at = now + _wait(job, _backoff_of(job, backoff), run.starts)
+    due_at = max(due_at, now + _LEAST_SECONDS)
+    log.warning("job %s of %s is tried again in %.1f s, and its attempt is not counted (starts so "
+                "far: %d): %s: %s", run.id, job.queue, due_at - now, run.starts,
+                told.type, told.message)  # fmt: skip
+    return Outcome(run, "release", error=told, due_at=due_at, report=job.report())
 
 
 def _unwrapped(error: BaseException) -> BaseException:
@@ -131,10 +172,10 @@ def _log_failure(error: BaseException, job: RunningJob, told: JobError) -> None:
     )  # fmt: skip
 
 
-def _wait(job: RunningJob, backoff: Backoff) -> float:
+def _wait(job: RunningJob, backoff: Backoff, attempt: int) -> float:
     """Seconds to wait, also if a subclass's own `delay` raises or returns nonsense."""
     try:
-        wait = float(backoff.delay(job.run.attempt))
+        wait = float(backoff.delay(attempt))
         if 0 <= wait < END_OF_TIME:
             return wait
         problem = f"gave {wait}"
@@ -142,7 +183,7 @@ def _wait(job: RunningJob, backoff: Backoff) -> float:
         problem = f"raised {type(error).__name__}"
     log.error("%s.delay() %s, expected seconds, 0 or more; job %s of %s waits as a plain Backoff() "
               "says", type(backoff).__name__, problem, job.id, job.queue)  # fmt: skip
-    return Backoff().delay(job.run.attempt)
+    return Backoff().delay(attempt)
 
 
 def _backoff_of(job: RunningJob, of_queue: Backoff) -> Backoff:

@@ -31,6 +31,7 @@ log: Final = Log("sprag.queue")
 TICK_SECONDS: Final = 0.05
 _PROGRESS_SECONDS: Final = 0.1
 _COMPLAINT_SECONDS: Final = 10.0
+_FAILURES_SECONDS: Final = 5.0
 
 
 class Keeper:
@@ -88,6 +89,8 @@ class Keeper:
         if owner is not None:
             if self._crew.dirty and self._every("progress", _PROGRESS_SECONDS):
                 self._crew.store_progress(owner)
+            if self._crew.limited:
+                self._crew.store_overdue(owner)
             self._store.give_back(owner, self._crew.tickets)
             self._crew.announce(owner)
         version = self._database.version()
@@ -104,6 +107,9 @@ class Keeper:
         self._promote()
         if owner is not None:
             self._recovery.sweep()
+        if self._crew.failures and self._every("failures", _FAILURES_SECONDS):
+            for failures in self._crew.failures:
+                failures.look()
         if self._space.in_use and self._every("space", SPACE_SECONDS):
             self._space.restore(self._crew.tickets)
         self._database.checkpoint()

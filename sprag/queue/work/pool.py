@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..backoff import Backoff
 from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
 from ..schedules import Schedule
 from ..store.schedules import Standing
@@ -22,6 +21,8 @@ from ..threads.logs import Log, write_here
 from . import running
 from .engine import Engine
 from .execution import execute, lesser
+from .failures import Failures
+from .policy import Policy
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
@@ -40,17 +41,24 @@ class WorkerPool:
         queue: str,
         count: int,
         handler: Callable[[Any], Any],
-        backoff: Backoff,
+        policy: Policy,
         max_result_bytes: int,
+        failures: Failures | None = None,
         schedules: Sequence[tuple[Schedule, Standing]] = (),
         max_queued: int | None = None,
     ) -> None:
         self._engine = engine
         self._queue = queue
         self._handler = handler
-        self._backoff = backoff
+        self._policy = policy
         self._max_result_bytes = max_result_bytes
-        owner = engine.ownership.take()
+        self._failures = failures
+        engine.crew.hear(failures)  # before jobs of dead processes are recovered
+        try:
+            owner = engine.ownership.take()
+        except BaseException:
+            engine.crew.discharge((), failures)
+            raise
         self._tickets = [Exchange(queue, owner) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
         self._graces: dict[object, float] = {}
@@ -76,7 +84,8 @@ class WorkerPool:
         job = running.current()
         if job is not None and job in tuple(self._jobs.values()):
             return True
-        return threading.current_thread() in self._threads
+        me = threading.current_thread()
+        return me in self._threads or (self._failures is not None and me in self._failures.threads)
 
     def hurry(self, grace_seconds: float, who: object) -> None:
         """End the grace of the stop that is under way, or of the next, after so many seconds, if
@@ -106,7 +115,9 @@ class WorkerPool:
         left = {t: run for t in self._tickets if (run := t.claimed) is not None}
         if left:
             self._release(left, spent)
-        self._engine.crew.discharge(self._tickets)
+        self._engine.crew.discharge(self._tickets, self._failures)
+        if self._failures is not None:
+            self._failures.say_left()
 
     def _release(self, left: dict[Exchange, Run], spent: float) -> None:
         named = ", ".join(run.id for run in left.values())
@@ -123,7 +134,7 @@ class WorkerPool:
             log.exception("they could not be released; that happens when this process ends")
 
     def _spend_grace(self) -> None:
-        for thread in self._threads:
+        for thread in self._all_threads():
             while thread.is_alive():
                 left = min(tuple(self._graces.values())) - time.monotonic()
                 if left <= 0:
@@ -132,8 +143,11 @@ class WorkerPool:
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
+        for thread in self._all_threads():
             thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _all_threads(self) -> list[threading.Thread]:
+        return self._threads + ([] if self._failures is None else list(self._failures.threads))
 
     def _work(self, ticket: Exchange) -> None:
         write_here()
@@ -141,7 +155,10 @@ class WorkerPool:
         outcome: Outcome | None = None
         try:
             while (run := self._exchange(ticket, outcome)) is not None:
-                job = RunningJob(run, self._queue, engine.crew.dirty.add)
+                limit = self._policy.time_limit if run.time_limit is None else run.time_limit
+                job = RunningJob(run, self._queue, engine.crew.dirty.add, limit)
+                if limit is not None:
+                    engine.crew.limited.add(job)
                 # Not by job: one that was taken from its worker may have been given to another
                 # of this pool, and both are to be told to stop.
                 engine.crew.running[run.key, run.starts] = self._jobs[ticket] = job
@@ -150,13 +167,15 @@ class WorkerPool:
                         # Dealt at the moment of dismissal: no handler begins any more.
                         outcome = Outcome(run, "release")
                     else:
-                        outcome = execute(job, self._handler, self._backoff, self._max_result_bytes)
-                        if outcome.event == "release":
+                        outcome = execute(job, self._handler, self._policy, self._max_result_bytes)
+                        if outcome.event == "release" and outcome.error is None:
                             # The process may be ending: no more.
                             engine.store.dismiss(self._tickets)
                 finally:
                     del self._jobs[ticket]
                     del engine.crew.running[run.key, run.starts]
+                    if limit is not None:
+                        engine.crew.limited.discard(job)
         except QueueClosed:
             # The file was closed under a job that would not end; it was released before.
             log.debug("a worker of %s ends with its file", self._queue)
@@ -170,6 +189,9 @@ class WorkerPool:
         hopeless = False
         while True:
             try:
+                if self._failures is not None and outcome is not None and outcome.error is not None:
+                    self._conclude(ticket, outcome, self._failures, first=not tries)
+                    outcome = None
                 run = engine.store.exchange(ticket, outcome)
             except QueueClosed:
                 raise
@@ -194,6 +216,25 @@ class WorkerPool:
                 wait = min(wait * 2, most)
             else:
                 if ticket.refused and outcome is not None and not tries:
-                    log.warning("job %s was taken from this process before it ended; its outcome "
-                                "(%s) is dropped", outcome.run.id, outcome.event)  # fmt: skip
+                    _say_refused(outcome)
                 return run
+
+    def _conclude(
+        self, ticket: Exchange, outcome: Outcome, failures: Failures, *, first: bool
+    ) -> None:
+        """Store what may be a failure by itself: an exchange lasts until there is another job, and
+        `on_failure` is to be called now."""
+        stored, job = self._engine.store.conclude(ticket.owner, outcome)
+        ticket.claimed = None
+        if not stored and first:
+            _say_refused(outcome)
+        elif stored and job is None:
+            log.error("on_failure is not called for job %s of %s, which cannot be read",
+                      outcome.run.id, self._queue)  # fmt: skip
+        elif stored and job is not None and job.status == "failed":
+            failures.tell(job)
+
+
+def _say_refused(outcome: Outcome) -> None:
+    log.warning("job %s was taken from this process before it ended; its outcome (%s) is dropped",
+                outcome.run.id, outcome.event)  # fmt: skip

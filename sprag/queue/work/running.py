@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from contextvars import ContextVar
 from numbers import Complex, Real
+from time import monotonic
 from typing import Any, Final
 
-from ..errors import JobCancelled, JobInterrupted, JobReleased, NoRunningJob, shown
+from ..errors import (
+    JobCancelled,
+    JobInterrupted,
+    JobReleased,
+    JobTimeout,
+    NoRunningJob,
+    shown,
+)
 from ..payload.codec import decode
 from ..store.tickets import Report, Run
 
@@ -25,19 +34,31 @@ class RunningJob:
         "_on_report",
         "_report",
         "attempt",
+        "deadline",
         "id",
         "interrupted",
         "queue",
         "run",
         "task",
         "thread",
+        "time_limit",
     )
 
-    def __init__(self, run: Run, queue: str, on_report: Callable[[RunningJob], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        queue: str,
+        on_report: Callable[[RunningJob], None],
+        time_limit: float | None = None,
+    ) -> None:
         self.run = run
         self.id: str = run.id
         self.queue: str = queue
         self.attempt: int = run.attempt
+        self.time_limit: float | None = time_limit
+        """How many seconds this attempt may take; None: any number."""
+        self.deadline: float | None = None if time_limit is None else monotonic() + time_limit
+        """When the limit is reached, by the monotonic clock."""
         self._on_report = on_report
         self._report: tuple[Any, ...] | None = None
         self._interrupt: type[JobInterrupted] | None = None
@@ -64,9 +85,12 @@ class RunningJob:
 
     def check_cancelled(self) -> None:
         """Raise JobCancelled if someone asked to cancel the job, JobReleased if the queue stops and
-        its grace has ended. Let both pass through the handler."""
+        its grace has ended, JobTimeout if the job's time limit is over. Let all of them pass
+        through the handler."""
         if self._interrupt is not None:
             raise self._interrupt(self.id)
+        if self.time_limit is not None and self.late_by >= 0:
+            raise JobTimeout(self.id, self.time_limit)
 
     def report_progress(
         self,
@@ -96,6 +120,11 @@ class RunningJob:
         self._on_report(self)
 
     # For the queue itself.
+
+    @property
+    def late_by(self) -> float:
+        """The seconds since the time limit was reached; negative before, or without one."""
+        return -math.inf if self.deadline is None else monotonic() - self.deadline
 
     def interrupt(self, kind: type[JobInterrupted]) -> None:
         """Make `check_cancelled` raise from now on. A cancellation is not replaced by a release."""

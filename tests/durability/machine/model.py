@@ -8,12 +8,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import apsw
+from hypothesis import strategies as st
 
-from sprag.queue.states import Event, Status, target
+from sprag.queue.states import OWNED, TERMINAL, Event, Status, target
+from sprag.queue.store.tickets import Run
 from tests.durability.machine.host import Owner
 
-Row = tuple[str, int, int, int, int | None, bool, float | None, tuple[str, ...]]
-"""status, attempt, crashes, starts, owner, waiting, percent of progress, events."""
+Row = tuple[str, int, int, int, int | None, bool, float | None, str | None, bool, tuple[str, ...]]
+"""status, attempt, crashes, starts, owner, waiting, percent of progress, unique key, whether it is
+over its time limit, events."""
+
+
+# Which of the candidates a step is about.
+pick = st.integers(min_value=0, max_value=1000)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A run that is over, or that was taken from its owner."""
+
+    owner: Owner
+    run: Run
 
 
 @dataclass
@@ -35,6 +50,10 @@ class Model:
     owner: Owner | None = None
     events: list[str] = field(default_factory=lambda: ["enqueue"])
     progress: float | None = None
+    overdue: int = 0
+    key: str | None = None
+    key_for: str | None = None
+    key_until: float = math.inf
 
     def move(self, event: Event, now: float, owner: Owner | None = None) -> None:
         """Take a move that must be possible; `owner` is who starts it."""
@@ -58,6 +77,14 @@ class Model:
                 pass
         if event != "cancel":
             self.owner = owner
+        if event == "requeue" or self.is_past(self.key_for):
+            self.key = None
+
+    def is_past(self, state: str | None) -> bool:
+        """True if a key that is held for this state is held no longer."""
+        if state == "queued":
+            return self.status != "queued"
+        return state == "unfinished" and self.status in TERMINAL
 
     @property
     def row(self) -> Row:
@@ -65,7 +92,8 @@ class Model:
         return (
             self.status, self.attempt, self.crashes, self.starts,
             self.owner.id if self.owner is not None else None,
-            self.waiting and self.status == "queued", self.progress, tuple(self.events),
+            self.waiting and self.status == "queued", self.progress, self.key,
+            self.overdue == self.starts > 0 and self.status in OWNED, tuple(self.events),
         )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from _power.disk import MODELS
 from sprag.queue import Every
 from sprag.queue.options import Settings
 from sprag.queue.store import moves
+from sprag.queue.store.tickets import Options
 from sprag.queue.threads.inside import here
 from sprag.queue.work import timetable
-from tests.durability.machine.model import Besides, Model
+from tests.durability.machine.model import Besides, pick
 from tests.durability.machine.world import QUEUE, World
 
 SECONDS = 4
@@ -22,8 +23,6 @@ SCHEDULE = Settings(name=QUEUE, schedules=(Every(seconds=SECONDS, name="tick"),)
 
 # Steps from the opening of the file to the earliest power cut.
 LIFE = 6
-# Which of the candidates a step is about.
-pick = st.integers(min_value=0, max_value=1000)
 
 
 class Standing(World):
@@ -66,9 +65,7 @@ class Standing(World):
         slot = now // SECONDS * SECONDS
         if slot > self.besides.slot and not self.besides.slot_paused:
             self.besides = replace(self.besides, slot=slot)
-            self.accepted += 1
-            self.jobs[ids[0]] = Model(ids[0], self.accepted, 0, 1, 3, now, False, now)
-            self.newest = ids[0]
+            self._accepted(ids[0], Options(QUEUE))
 
     @rule(who=pick, how=st.sampled_from(list(MODELS)), seed=pick, where=pick)
     @precondition(lambda self: self.steps > LIFE and self._living() and len(self.jobs) < 15)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import apsw
 from hypothesis.stateful import RuleBasedStateMachine
@@ -18,18 +17,10 @@ from sprag.queue.states import OWNED, Event
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
-from tests.durability.machine.model import Besides, Model, Past, Row
+from tests.durability.machine.model import Besides, Model, Past, Row, Stale
 
 QUEUE = "work"
 ERROR = JobError("ValueError", "no")
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A run that is over, or that was taken from its owner."""
-
-    owner: Owner
-    run: Run
 
 
 class World(RuleBasedStateMachine):
@@ -116,7 +107,8 @@ class World(RuleBasedStateMachine):
             job = file.jobs[id_]
             rows[id_] = (
                 job.status, job.attempt, job.crashes, job.starts, job.owner, bool(waiting),
-                percent, tuple(move.event for move in job.moves),
+                percent, job.unique_key, bool(job.owner and job.overdue == job.starts),
+                tuple(move.event for move in job.moves),
             )  # fmt: skip
         return rows
 
@@ -146,14 +138,17 @@ class World(RuleBasedStateMachine):
         options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
         store.enqueue(options, ids, ["{}"] * len(ids))
         for id_ in ids:
-            if id_ in self.jobs:
-                continue
-            self.accepted += 1
-            self.jobs[id_] = Model(
-                id_, self.accepted, priority, max_attempts, max_crashes,
-                due_at or self.clock.now, bool(delay), self.clock.now,
-            )  # fmt: skip
-            self.newest = id_
+            if id_ not in self.jobs:
+                self._accepted(id_, options)
+
+    def _accepted(self, id_: str, options: Options) -> None:
+        self.accepted += 1
+        due_at, now = options.due_at, self.clock.now
+        self.jobs[id_] = Model(
+            id_, self.accepted, options.priority, options.max_attempts, options.max_crashes,
+            due_at or now, due_at is not None, now,
+        )  # fmt: skip
+        self.newest = id_
 
     def _new_ids(self, count: int) -> list[str]:
         # Alike in every run of an example: what is found after a power cut depends on the pages.
@@ -198,6 +193,7 @@ class World(RuleBasedStateMachine):
         if job.status == "cancelling":
             events.append("confirm")
         event = events[what % len(events)]
+        retries = event == "retry" or (event == "release" and wait > 1)  # the latter does not count
         report = (run.key, run.starts, None, None, 99.0, "last") if reported else None
         if reported:
             job.progress = 99.0
@@ -205,8 +201,8 @@ class World(RuleBasedStateMachine):
             run,
             event,
             "1" if event == "complete" else None,
-            ERROR if event in ("fail", "retry") else None,
-            self.clock.now + wait if event == "retry" else None,
+            ERROR if event == "fail" or retries else None,
+            self.clock.now + wait if retries else None,
             report,
         )
 
@@ -217,11 +213,9 @@ class World(RuleBasedStateMachine):
             # Asked to cancel, it is not queued again.
             event = {"retry": "fail", "release": "confirm"}.get(event, event)  # type: ignore[assignment]  # both are events
         self._moved(job, event)
-        if event == "retry":
-            assert outcome.due_at is not None
-            job.due_at, job.waiting = outcome.due_at, outcome.due_at > self.clock.now
-        elif event == "release":
-            job.waiting = False
+        if event in ("retry", "release"):
+            job.due_at = job.due_at if outcome.due_at is None else outcome.due_at
+            job.waiting = outcome.due_at is not None and outcome.due_at > self.clock.now
 
     def _moved(
         self, job: Model, event: Event, *, owner: Owner | None = None, ends_run: bool = True

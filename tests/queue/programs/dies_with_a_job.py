@@ -18,4 +18,4 @@ class Work(QueueService):
 
 
 queue = Work(database=sys.argv[1]).start()
-queue.wait(queue.enqueue(1).id)
+queue.wait(queue.enqueue(1, unique=sys.argv[2] if sys.argv[2:] else None).id)
