@@ -39,6 +39,6 @@ def late_remarks(plans: Iterable[Plan], now: float) -> Iterable[str]:
         why = (
             "the queue is full, or its process does not get to it"
             if plan.alive
-            else "no process that runs has it; start one, or see `sprag schedules remove --help`"
+            else "no running process has it; start one, or see `sprag schedules remove --help`"
         )
         yield one_line(f"{what}{since}: {why}")

@@ -29,6 +29,11 @@ class Facts:
         self._standing = Sparing(lambda: standing_of(file()))
         self._overview = Overview(file, self._standing)
 
+    def forget(self) -> None:
+        """Show the next time what an operator has just changed."""
+        self._standing.forget()
+        self._overview.forget()
+
     def overview(self, request: Request) -> Response:
         """`?span=3600`: how everything stands, and the pace of the last `span` seconds."""
         spans = {str(span): span for span in SPANS}

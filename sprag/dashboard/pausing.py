@@ -26,8 +26,10 @@ class Pausing:
     paused.
     """
 
-    def __init__(self, file: Callable[[], QueueFile]) -> None:
+    def __init__(self, file: Callable[[], QueueFile], changed: Callable[[], None]) -> None:
+        """`changed` is called after a change."""
         self._file = file
+        self._changed = changed
 
     async def pause(self, request: Request) -> Response:
         return await self._answer(request, {"queue", "reason"}, _pause)
@@ -45,9 +47,11 @@ class Pausing:
             said = json_in(body)
             if not isinstance(said, dict) or not {"queue"} <= said.keys() <= known:
                 raise Mistake(f"expected an object with {' and '.join(sorted(known))}")
-            return Json(await run_in_threadpool(act, self._file(), said))
+            told = await run_in_threadpool(act, self._file(), said)
         except (Mistake, ConfigurationError) as error:
             return refusal(request, 400, "invalid_payload", str(error))
+        await run_in_threadpool(self._changed)
+        return Json(told)
 
 
 def _pause(file: QueueFile, said: Any) -> dict[str, Any]:

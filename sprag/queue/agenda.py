@@ -18,7 +18,7 @@ LATE_SECONDS: Final = 10.0
 class Plan(NamedTuple):
     """A schedule, and when it is due. `words` are its definition for people; `last_job` is the job
     of its last slot, and `last` when that was enqueued; `next` is its next slot, unless it is
-    paused. `alive`: a process that runs has it. `late`: the next slot has passed. `problem`: why
+    paused. `alive`: a running process has it. `late`: the next slot has passed. `problem`: why
     nobody knows the next slot."""
 
     queue: str

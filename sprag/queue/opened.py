@@ -160,7 +160,7 @@ class QueueFile:
         return self.engine.store.schedules.resume(queue, name)
 
     def remove_schedule(self, queue: str, name: str) -> bool:
-        """Forget a schedule; False if a process that runs has it, or there is none."""
+        """Forget a schedule; False if a running process has it, or there is none."""
         return self.engine.store.schedules.remove(queue, name)
 
     # ------------------------------------------------------------ moves

@@ -26,7 +26,7 @@ from .opened import QueueFile, open_beside, open_file
 from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .roster import hurry_of, stop_together
-from .shapes import job_shape, more_shape, move_shape
+from .shapes import job_shape, more_shape, move_shape, plan_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
 from .store.audit import Audit, Rule
@@ -85,6 +85,7 @@ __all__ = [
     "owned",
     "parsed",
     "percentile",
+    "plan_shape",
     "refuse_reentry",
     "settle",
     "signal_of",

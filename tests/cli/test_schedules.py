@@ -97,7 +97,7 @@ def test_a_schedule_that_no_process_has_is_late_and_can_be_removed(
     answer = sprag("check")
     assert answer.code == 0
     assert "reports: the schedule 'daily' is late, it was due " in answer.out
-    assert "no process that runs has it" in answer.out
+    assert "no running process has it" in answer.out
     [late] = sprag("check", "--json").document["late"]
     assert (late["queue"], late["name"]) == ("reports", "daily")
     assert "late: due " in sprag("schedules").out

@@ -31,7 +31,7 @@ ROOMS = (
              "keeper engine attendance deadlock pool"),
     ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
          "declared operations awaitable service"),
-    ("", "shapes sparing agenda opened operators"),
+    ("", "agenda shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""

@@ -43,6 +43,10 @@ class Process:
                 self.timetable.changed()
             self.timetable.look(self.owner)
 
+    def stop(self) -> None:
+        """Run the queue no longer, but go on otherwise."""
+        self.timetable.drop(self)
+
     def end(self) -> None:
         """Be gone, and known to be."""
         self.store.owners.leave(self.owner)
@@ -229,6 +233,24 @@ def test_a_schedule_that_was_removed_stops_with_the_last_process_that_has_it(
     old.end()
     new.look()
     assert [one.name for one in store.schedules.all("q")] == ["kept"]
+
+
+def test_a_process_that_stops_the_queue_leaves_its_schedules_to_others(
+    store: Store, clock: Clock
+) -> None:
+    old = Process(store, [Every(minutes=5, name="x"), Every(minutes=5, name="gone")])
+    old.look()
+    new = Process(store, [Every(minutes=10, name="x")])
+    new.look()
+    new.stop()
+    assert not row(store).alive
+    clock.now += 1
+    old.look()
+    clock.now = START + 300
+    old.look()
+    new.look()
+    assert len(jobs(store)) == 2
+    assert row(store).owner == old.owner
 
 
 def test_a_process_without_schedules_leaves_those_of_others_alone(

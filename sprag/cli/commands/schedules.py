@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import click
 from rich.text import Text
 
 from ...queue import JobNotFound
-from ...queue.operators import Plan, QueueFile
+from ...queue.operators import Plan, QueueFile, plan_shape
 from .. import options
 from ..exits import Refusal
 from ..idle import pause_words
@@ -38,7 +36,7 @@ def command(context: click.Context, settings: Settings, queues: tuple[str, ...])
     JSON: {"schedules": [{"queue", "name", "definition": {"cron", "timezone"}
     or {"every": seconds}, "words", "item", "last", "last_job": the id of its
     job, "next", "late", "paused": {"reason", "since"} or null, "alive": true
-    if a process that runs has it, "problem": why `next` is unknown}, …]}.
+    if a running process has it, "problem": why `next` is unknown}, …]}.
     """
     if context.invoked_subcommand is not None:
         if queues:
@@ -48,7 +46,7 @@ def command(context: click.Context, settings: Settings, queues: tuple[str, ...])
         plans = [plan for plan in file.schedules() if not queues or plan.queue in queues]
         states = {plan.last_job: _state(file, plan.last_job) for plan in plans if plan.last_job}
     if settings.as_json:
-        settings.emit({"schedules": [shape(plan) for plan in plans]})
+        settings.emit({"schedules": [plan_shape(plan) for plan in plans]})
     elif plans:
         _show(settings, plans, states)
     else:
@@ -125,35 +123,10 @@ def remove(settings: Settings, name: str, queue: str | None) -> None:
         plan = _find(file, name, queue)
         if not file.remove_schedule(plan.queue, plan.name):
             raise Refusal(
-                f"{one_line(plan.name)} was not removed: a process that runs has it",
+                f"{one_line(plan.name)} was not removed: a running process has it",
                 kind="schedule_in_use",
             )
     _tell(settings, plan, "is forgotten", removed=True)
-
-
-def shape(plan: Plan) -> dict[str, Any]:
-    """Return the JSON form of a schedule."""
-    return {
-        "queue": plan.queue,
-        "name": plan.name,
-        "definition": _stored(plan.definition),
-        "words": plan.words,
-        "item": _stored(plan.item_json),
-        "last": plan.last,
-        "last_job": plan.last_job,
-        "next": plan.next,
-        "late": plan.late,
-        "paused": None if plan.paused is None else plan.paused._asdict(),
-        "alive": plan.alive,
-        "problem": plan.problem,
-    }
-
-
-def _stored(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _find(file: QueueFile, name: str, queue: str | None) -> Plan:

@@ -4,6 +4,7 @@ import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
 import { pauseButton, pauseWords } from "./pause.js";
+import { showSchedules } from "./schedules.js";
 import { shortcut } from "./shell.js";
 import { badge, capital, counted, duration, errorWords, idleWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
 
@@ -26,6 +27,7 @@ function render() {
   show(by("failures"), data.failures, failures);
   drawPace();
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
+  showSchedules(data.schedules, () => refresher.ask());
   show(by("processes"), data.processes, processes);
   warn();
   if (data.pace.more) refresher.ask();
@@ -155,6 +157,8 @@ function warn() {
   const states = data.processes.map(({ state }) => state);
   const texts = [];
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
+  const late = data.schedules.filter((schedule) => schedule.late).map(({ name }) => name);
+  if (late.length) texts.push(`${late.length === 1 ? "A schedule is" : "Schedules are"} late: ${named(late)}. See below.`);
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;

@@ -237,6 +237,10 @@ DELETE FROM schedule
 WHERE queue = :queue AND name NOT IN (SELECT value FROM json_each(:names))
   AND owner NOT IN (SELECT id FROM owner);
 
+-- name: leave_schedules
+-- No owner has the id 0.
+UPDATE schedule SET owner = 0 WHERE queue = :queue AND owner = :owner;
+
 -- name: take_slot
 -- No row: the slot or a later one was taken, or the schedule is paused or another one by now.
 UPDATE schedule SET last_slot = :slot, last_job = coalesce(:job, last_job)

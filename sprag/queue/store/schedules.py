@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -79,23 +79,33 @@ class Schedules:
         return [_scheduled(*shown(row)) for row in rows]
 
     def settle(
-        self, queue: str, owner: int, standing: Sequence[Standing], *, starting: bool
-    ) -> None:
-        """Let the file know what a process has. One that starts redefines schedules that others
-        have otherwise; from then on it takes over, and removes, those whose process is gone."""
+        self, queue: str, owner: int, standing: Sequence[Standing], *, starting: bool,
+        still: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        """Let the file know what a process has, if it has it `still`. One that starts redefines
+        schedules that others have otherwise; from then on it takes over, and removes, those whose
+        process is gone."""
 
         def run(connection: apsw.Connection, now: float) -> None:
-            for one in standing:
+            for one in standing if still() else ():
                 changed_by(
                     connection, "settle", queue=queue, owner=owner, schedule=one.name,
                     definition=one.definition, item=one.item, options=one.options,
                     starting=int(starting), now=now, ahead=now + _AHEAD_SECONDS,
                 )  # fmt: skip
-            if standing:
+            if standing and still():
                 names = json.dumps([one.name for one in standing])
                 changed_by(connection, "unsettle", queue=queue, names=names)
 
         self._write(run)
+
+    def leave(self, queue: str, owner: int) -> None:
+        """Let the file know that a process no longer has the schedules of a queue."""
+        self._write(
+            lambda connection, _now: changed_by(
+                connection, "leave_schedules", queue=queue, owner=owner
+            )
+        )
 
     def enqueue(self, queue: str, due: Sequence[Due], max_queued: int | None) -> list[str]:
         """Enqueue the jobs of slots, each unless that is done already; the names of those slots

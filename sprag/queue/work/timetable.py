@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+from .. import errors
 from ..ids import ids_inside
 from ..schedules import Schedule
 from ..store.schedules import Due, Scheduled, Standing
@@ -44,8 +46,10 @@ class Timetable:
             self._queues[who] = _OfQueue(self._store, queue, schedules, max_queued)
 
     def drop(self, who: object) -> None:
-        """Enqueue no more of what `who` has brought."""
-        self._queues.pop(who, None)
+        """Enqueue no more of what `who` has brought, and leave it to other processes."""
+        of_queue = self._queues.pop(who, None)
+        if of_queue is not None:
+            of_queue.leave()
 
     def changed(self) -> None:
         """Take note of a commit: somebody may have enqueued a slot, or paused a schedule."""
@@ -79,7 +83,9 @@ class _OfQueue:
         self._schedules = tuple(schedule for schedule, _ in schedules)
         self._standing = tuple(standing for _, standing in schedules)
         self._max_queued = max_queued
+        self._owner: int | None = None
         self._starting = True
+        self._left = False
         self._next: dict[str, tuple[float, float | None]] = {}
         """By name: the last slot, and the one after it."""
         self._told: dict[str, float] = {}
@@ -89,6 +95,7 @@ class _OfQueue:
     def look(self, owner: int, now: float) -> None:
         """Enqueue what is due, and find out when the next slot comes."""
         self.look_at = now + _RETRY_SECONDS  # if anything fails, or there is no room
+        self._owner = owner
         rows = self._settled(owner)
         due = self._due(rows, now)
         if due:
@@ -100,13 +107,21 @@ class _OfQueue:
         slots = [self._slot_after(*ours) for ours in self._ours(rows)]
         self.look_at = min((slot for slot in slots if slot is not None), default=math.inf)
 
+    def leave(self) -> None:
+        """Let other processes know that this one no longer has them."""
+        self._left = True
+        if self._owner is not None:
+            with suppress(errors.DatabaseError):  # the process says so, too, when it ends
+                self._store.schedules.leave(self._queue, self._owner)
+
     def _settled(self, owner: int) -> dict[str, Scheduled]:
         """The schedules as the file has them, once it knows ours."""
         rows = self._read()
         if self._is_unsettled(rows):
             self._store.schedules.settle(
-                self._queue, owner, self._standing, starting=self._starting
-            )
+                self._queue, owner, self._standing, starting=self._starting,
+                still=lambda: not self._left,
+            )  # fmt: skip
             rows = self._read()
         self._starting = False
         return rows
