@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .queue import QueueError as QueueError
     from .queue import QueueService as QueueService
     from .queue import Retry as Retry
+    from .queue import task as task
     from .web import ActionError as ActionError
     from .web import App as App
     from .web import Controller as Controller
@@ -42,6 +43,7 @@ _HOMES = {
             "QueueError",
             "QueueService",
             "Retry",
+            "task",
         ),
         "queue",
     ),
@@ -70,6 +72,7 @@ __all__ = [
     "Upload",
     "__version__",
     "action",
+    "task",
 ]
 
 

@@ -5,7 +5,8 @@
     python3 tools/bench.py --quick                          a look at smaller sizes, 2 rounds
     python3 tools/bench.py --only drain-full,idle-full      some rows
 
-Makes its own environment with huey, persist-queue, litequeue and the wheel of the tree. The page is
+Makes its own environment with huey, persist-queue, litequeue, procrastinate and the wheel of the
+tree; procrastinate is measured if a PostgreSQL server is installed, on one of its own. The page is
 measured beside a bare Starlette application that does the same by hand, in an environment with a
 driver for the Chromium that must be installed. Prints a table of ratios, each with the bar that it
 is held against. Each measurement is a process of its own with a file of its own, the subjects take
@@ -24,8 +25,9 @@ import tempfile
 from pathlib import Path
 
 import _venv
-from _bench import rows, table
-from _bench.plan import Group, Sizes, each_kind
+from _bench import postgres, rows, table
+from _bench.peers import SERVERS
+from _bench.plan import Group, Sizes, each_kind, without
 from _bench.process import in_memory, machine
 from _bench.runner import ChildFailed, Round, Runner
 from _bench.web import rows as web_rows
@@ -41,7 +43,10 @@ def main() -> int:
     options = _parse()
     page = options.what == "web"
     sizes, rounds = _extent(options)
-    every = TABLES[options.what](sizes)
+    every = list(TABLES[options.what](sizes))
+    absent = postgres.missing(packages=options.here)
+    if absent is not None:
+        every = without(every, SERVERS)
     chosen = [group for group in every if options.only is None or group.key in options.only]
     if options.smoke:
         chosen = each_kind(chosen)
@@ -61,12 +66,15 @@ def main() -> int:
         if options.here:
             python, env = Path(sys.executable), dict(os.environ)
         else:
-            python, env = _venv.ensure(name, _venv.requirements(name)), _venv.environment()
+            extras = (name,) if page else (name, "bench-server")
+            python, env = _venv.ensure(name, _venv.requirements(*extras)), _venv.environment()
             _venv.install_sprag(python)
         runner = Runner(python, Path(folder), env, sizes, package, care=not options.smoke)
         try:
             measured = {group.key: runner.run(group, rounds) for group in chosen}
             about = [machine(), runner.versions()]
+            if absent is not None and not page:
+                about.append(f"{', '.join(SERVERS)} left out: {absent}")
         except ChildFailed as error:
             print(error, file=sys.stderr)
             return 1

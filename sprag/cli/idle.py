@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..queue import Pause
-from ..queue.operators import Plan, words
+from ..queue.operators import Plan, waiting_for, words
 from .text import age, one_line
 
 
@@ -21,14 +21,20 @@ def pause_words(pause: Pause, now: float) -> str:
 
 
 def remarks(
-    pauses: Mapping[str, Pause], unattended: Mapping[str, int], now: float
+    pauses: Mapping[str, Pause],
+    unattended: Mapping[str, int],
+    unknown: Mapping[str, Mapping[str | None, int]],
+    now: float,
 ) -> Iterable[str]:
-    """Yield a sentence for each queue that starts no jobs."""
+    """Yield a sentence for each queue that starts no jobs, or none of some task."""
     for queue, pause in pauses.items():
         name = one_line(queue)
         yield f"{name}: {pause_words(pause, now)}; `sprag resume {name}` lets its jobs start"
     for queue, count in unattended.items():
         yield f"{one_line(queue)}: {words(count)}; see `sprag work --help`"
+    for queue, of_tasks in unknown.items():
+        for task, count in of_tasks.items():
+            yield one_line(f"{queue}: {waiting_for(task, count)}")
 
 
 def late_remarks(plans: Iterable[Plan], now: float) -> Iterable[str]:

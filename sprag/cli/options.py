@@ -111,6 +111,18 @@ def queues(command: F) -> F:
     )(command)
 
 
+def tasks(command: F) -> F:
+    """--task, repeatable."""
+    return click.option(
+        "--task",
+        "-t",
+        "tasks",
+        multiple=True,
+        metavar="NAME",
+        help="Only jobs of this task. Repeatable.",
+    )(command)
+
+
 def statuses(*allowed: Status, default: str = "all") -> Callable[[F], F]:
     """--status, repeatable."""
     choice = click.Choice(allowed or STATUSES)

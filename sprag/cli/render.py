@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..queue import Job, Progress, Status
-from ..queue.operators import attempts_of
+from ..queue.operators import attempts_of, words_of_task
 from .text import age, duration, number, one_line, shortened
 
 STATUS_STYLES: Final[dict[Status, str]] = {
@@ -45,12 +45,16 @@ def cell(text: str, style: str = "") -> Text:
 
 
 def name_of(job: Job) -> Text:
-    """Return the job's label, or else its item."""
-    return cell(job.label) if job.label else cell(job.item_json, "dim")
+    """Return the job's task, if it has one, and its label, or else its item."""
+    name = cell(job.label) if job.label else cell(job.item_json, "dim")
+    return cell(job.task).append(" ").append_text(name) if job.task else name
 
 
-def says(job: Job, *, lost: bool = False) -> Text:
-    """Return the most useful fact about a job in its state."""
+def says(job: Job, *, lost: bool = False, unknown: bool = False) -> Text:
+    """Return the most useful fact about a job in its state. `unknown`: no process knows its
+    task."""
+    if unknown:
+        return cell(words_of_task(job.task), "yellow")
     if lost:
         return cell(DIED, LOST_STYLE)
     if job.error is not None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..queue import ConfigurationError, JobNotFound
-from ..queue.operators import QueueFile, Sparing, cursor, is_job_id, lost_of
+from ..queue.operators import QueueFile, Sparing, cursor, is_job_id, lost_of, words_of_task
 from .answers import Json, refusal
 from .filters import Filter, Mistake, order_of
 from .overview import Overview
@@ -44,8 +44,8 @@ class Facts:
         return Json(self._overview.shape(span))
 
     def jobs(self, request: Request) -> Response:
-        """`?state=&queue=&text=&by=&from=&until=&sort=&before=`: jobs, and where the next page
-        begins."""
+        """`?state=&queue=&task=&text=&by=&from=&until=&sort=&before=`: jobs, and where the next
+        page begins."""
         query = request.query_params
         try:
             wish = Filter.of(query.getlist("state"), query)
@@ -69,7 +69,8 @@ class Facts:
         )
 
     def job(self, request: Request) -> Response:
-        """A job and its moves; if there are very many, the latest ones."""
+        """A job and its moves; if there are very many, the latest ones. `unknown` says that no
+        process knows its task, if that is so."""
         id_ = request.path_params["id"]
         if not is_job_id(id_):
             raise JobNotFound(id_, None)
@@ -78,12 +79,14 @@ class Facts:
         job = file.job(id_)
         now = file.now()
         glance = file.search.glance(id_, lost_of(owners.values()), now)
+        unknown = job.status == "queued" and file.is_unknown(job.queue, job.task)
         moves = file.history(id_)
         pause = file.pauses().get(job.queue) if job.status == "queued" else None
         shown: list[dict[str, Any]] = [whole_move(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {
                 "job": whole_shape(job, glance.state),
+                "unknown": words_of_task(job.task) if unknown else None,
                 "moves": shown,
                 "earlier": len(moves) - len(shown),
                 "seq": moves[-1].seq,

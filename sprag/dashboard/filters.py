@@ -13,7 +13,7 @@ ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
 # "queued" was one state in earlier versions, and may be in a bookmark.
 _GROUPS: Final[dict[str, tuple[State, ...]]] = {"queued": ("ready", "scheduled", "retrying")}
-_FIELDS: Final = frozenset({"states", "queue", "text", "by", "from", "until"})
+_FIELDS: Final = frozenset({"states", "queue", "task", "text", "by", "from", "until"})
 
 
 class Mistake(ValueError):
@@ -21,11 +21,12 @@ class Mistake(ValueError):
 
 
 class Filter(NamedTuple):
-    """Which jobs are wanted. Empty `states` mean all, `queue` None means all, and an empty `text`
-    finds everything."""
+    """Which jobs are wanted. Empty `states` mean all, as do `queue` and `task` None, and an empty
+    `text` finds everything."""
 
     states: tuple[State, ...]
     queue: str | None
+    task: str | None
     text: str
     accepted: Span | None
     ended: Span | None
@@ -36,14 +37,15 @@ class Filter(NamedTuple):
 
     def wanted(self, now: float, lost: Sequence[int]) -> Wanted:
         """The filter as a search; `lost` has the owners that are dead."""
+        tasks = () if self.task is None else (self.task,)
         return Wanted(
-            now, self.queues, self.states, self.text, self.accepted, self.ended, lost
-        )  # fmt: skip
+            now, self.queues, self.states, self.text, self.accepted, self.ended, lost, tasks
+        )
 
     @classmethod
     def of(cls, states: Iterable[Any], said: Mapping[str, Any]) -> Self:
-        """Read a filter from a request: `queue`, `text`, and `by` ("accepted" or "ended") with the
-        times `from` and `until`. Raises Mistake."""
+        """Read a filter from a request: `queue`, `task`, `text`, and `by` ("accepted" or "ended")
+        with the times `from` and `until`. Raises Mistake."""
         named = [state for state in states if state]
         allowed = (*_GROUPS, *STATES)
         if unknown := [state for state in named if state not in allowed]:
@@ -52,8 +54,10 @@ class Filter(NamedTuple):
         text, queue = said.get("text") or "", said.get("queue")
         if not isinstance(text, str) or len(text) > MOST_TEXT:
             raise Mistake(f"text: expected at most {MOST_TEXT} characters")
-        if queue is not None and not isinstance(queue, str):
-            raise Mistake("queue: expected a name")
+        task = said.get("task")
+        for name, given in (("queue", queue), ("task", task)):
+            if given is not None and not isinstance(given, str):
+                raise Mistake(f"{name}: expected a name")
         by = said.get("by") or "accepted"
         if by not in ("accepted", "ended"):
             raise Mistake("by: expected accepted or ended")
@@ -61,6 +65,7 @@ class Filter(NamedTuple):
         return cls(
             tuple(state for state in STATES if state in wanted),
             _valid(queue or "") or None,
+            _valid(task or "") or None,
             _valid(text.strip()),
             span if by == "accepted" else None,
             span if by == "ended" else None,

@@ -2,6 +2,7 @@
 
 from .backoff import Backoff
 from .errors import (
+    ArgumentError,
     ConfigurationError,
     DatabaseCorrupt,
     DatabaseError,
@@ -34,6 +35,7 @@ from .schedules import Cron, Every
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
 from .store.pauses import Pause
+from .tasking import Task, TaskCall, task
 from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
 from .work.running import RunningJob
@@ -42,6 +44,7 @@ __all__ = [
     "MOVES",
     "SIGNAL",
     "STATUSES",
+    "ArgumentError",
     "Backoff",
     "ConfigurationError",
     "Cron",
@@ -82,9 +85,12 @@ __all__ = [
     "Status",
     "StopInsideHandler",
     "Subscription",
+    "Task",
+    "TaskCall",
     "Transition",
     "WaitInsideHandler",
     "WaitTimeout",
     "WriteUnknown",
     "new_job_id",
+    "task",
 ]

@@ -11,17 +11,18 @@ import importlib
 from collections.abc import Iterable
 from typing import Any, Unpack
 
+from .declared import Item, Result
 from .durations import Duration
 from .job import Job
 from .operations import QueueOperations
 from .options import JobOptions
 
 
-class AwaitableOperations(QueueOperations):
+class AwaitableOperations(QueueOperations[Item, Result]):
     """The calls of a `QueueService` that await instead of blocking."""
 
     async def aenqueue(
-        self, item: Any, *, job_id: str | None = None, **options: Unpack[JobOptions]
+        self, item: Item, *, job_id: str | None = None, **options: Unpack[JobOptions]
     ) -> Job:
         """Like `enqueue`, but awaitable: it does not block asyncio's event loop.
 
@@ -30,23 +31,25 @@ class AwaitableOperations(QueueOperations):
         the call can be repeated safely.
         """
         call = functools.partial(self.enqueue, item, job_id=job_id, **options)
-        made: Job = await _for_loops().calls_of(self._sprag_life).write(call)
+        made: Job = await for_loops().calls_of(self._sprag_life).write(call)
         return made
 
-    async def aenqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
+    async def aenqueue_many(
+        self, items: Iterable[Item], **options: Unpack[JobOptions]
+    ) -> list[Job]:
         """Like `enqueue_many`, but awaitable. `items` is read in another thread."""
         call = functools.partial(self.enqueue_many, items, **options)
-        made: list[Job] = await _for_loops().calls_of(self._sprag_life).write(call)
+        made: list[Job] = await for_loops().calls_of(self._sprag_life).write(call)
         return made
 
     async def aget(self, job_id: str) -> Job:
         """Like `get`, but awaitable."""
-        job: Job = await _for_loops().calls_of(self._sprag_life).read(self.get, job_id)
+        job: Job = await for_loops().calls_of(self._sprag_life).read(self.get, job_id)
         return job
 
     async def acancel(self, job_id: str) -> Job:
         """Like `cancel`, but awaitable."""
-        job: Job = await _for_loops().calls_of(self._sprag_life).write(self.cancel, job_id)
+        job: Job = await for_loops().calls_of(self._sprag_life).write(self.cancel, job_id)
         return job
 
     async def await_job(self, job_id: str, timeout: Duration | None = None) -> Job:
@@ -54,10 +57,10 @@ class AwaitableOperations(QueueOperations):
 
         If the task is cancelled, the job goes on.
         """
-        job: Job = await _for_loops().wait(self._sprag_life, job_id, timeout)
+        job: Job = await for_loops().wait(self._sprag_life, job_id, timeout)
         return job
 
 
-def _for_loops() -> Any:
+def for_loops() -> Any:
     """The module `asynchronous`. Code that awaits has loaded asyncio; other code does without."""
     return importlib.import_module(".asynchronous", __package__)

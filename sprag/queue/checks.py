@@ -207,6 +207,16 @@ def unix_seconds(what: str, value: object) -> float:
     return float(value)
 
 
+def task_name(what: str, name: object) -> str:
+    """A task's name."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise errors.ConfigurationError(
+            f"{what}: expected at most 100 letters, digits and characters of _ . : - that begin "
+            f"with a letter, a digit or _; got {errors.shown(name)}"
+        )
+    return name
+
+
 # ---------------------------------------------------------------- what is asked for
 
 

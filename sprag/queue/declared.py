@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import typing
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, Never, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Never, Self, overload
 
 from . import definition, errors
 from .backoff import Backoff
@@ -14,7 +15,18 @@ from .job import Job, JobError
 from .lifecycle import Lifecycle
 from .options import OPTIONS, UNSET, Exceptions, Settings, settings_of, unknown
 from .schedules import Schedule
+from .signature.forms import form_of
+from .signature.models import ANYTHING, Form
+from .tasks import Repertoire, tasks_of
 from .work.running import RunningJob, running_job
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # every type checker has it
+
+    Item = TypeVar("Item", default=Any)
+    Result = TypeVar("Result", default=Any)
+else:
+    Item, Result = typing.TypeVar("Item"), typing.TypeVar("Result")
 
 LIFE: Final = "_sprag_life"
 """The one attribute that holds everything a queue has. Authors will not use such a name."""
@@ -35,14 +47,36 @@ class _Inside:
             return self
         placed = definition.says(queue, DeclaredQueue, "database")
         handles = type(queue).handle_item is not DeclaredQueue.handle_item
-        life = Lifecycle(settings_of(queue), placed=placed, handles=handles)
+        runs = Repertoire(tasks_of(type(queue)), handles, *_forms_of(type(queue)))
+        settings = settings_of(queue)
+        runs.standing(settings)  # mistakes are reported now
+        life = Lifecycle(settings, placed=placed, runs=runs)
         # One operation of a dict, so that two threads get the same object.
         made: Lifecycle = vars(queue).setdefault(LIFE, life)
         return made
 
 
-class DeclaredQueue:
+def _forms_of(kind: type) -> tuple[Form, Form]:
+    """The forms of a class's items and results, whose types `QueueService[Item, Result]` names."""
+    for base in kind.__mro__:
+        for stated in vars(base).get("__orig_bases__", ()):
+            origin = typing.get_origin(stated)
+            if getattr(origin, "__parameters__", ()) == (Item, Result):
+                item, result = typing.get_args(stated)
+                return form_of(item), form_of(result)
+    return ANYTHING, ANYTHING
+
+
+class DeclaredQueue(Generic[Item, Result]):
     """The part of a `QueueService` that its author fills in."""
+
+    if not TYPE_CHECKING:  # a checker knows the defaults of the two, as Python does from 3.13 on
+
+        def __class_getitem__(cls, types: Any) -> Any:
+            given = types if isinstance(types, tuple) else (types,)
+            if cls.__parameters__ == (Item, Result):
+                given = (*given, Any)[:2] if len(given) == 1 else given
+            return super().__class_getitem__(given)
 
     name: str = Settings.name
     """The queue's name. Several queues may share a file."""
@@ -127,7 +161,7 @@ class DeclaredQueue:
                 setattr(self, option, value)
         _ = self._sprag_life  # made now, so that mistakes are reported here
 
-    def handle_item(self, item: Any) -> Any:
+    def handle_item(self, item: Item) -> Result | Coroutine[Any, Any, Result]:
         """Do the job. What it returns is the job's result; an exception fails the attempt.
 
         Define it in the subclass, plain or `async`. It may run more than once

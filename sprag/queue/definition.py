@@ -12,9 +12,11 @@ from functools import partialmethod
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from . import standing, tasks
 from .backoff import Backoff
 from .errors import ConfigurationError, shown
 from .options import OPTIONS, checked
+from .schedules import schedules_of
 
 # What an option looks like that was misspelt or comes from another queue. Tables, functions and
 # whatever else a class may hold are its author's.
@@ -80,8 +82,10 @@ FOREIGN: Final[Mapping[str, str]] = {
 
 def check(cls: type, base: type) -> None:
     """Refuse a subclass of `base` that cannot work, or whose author was misunderstood."""
+    tasks.check(cls, reserved(base) | dict.fromkeys(OPTIONS, "an option"))
     _check_methods(cls, base)
     _check_options(cls, base)
+    _check_schedules(cls, base)
     _check_spelling(cls, base)
 
 
@@ -161,6 +165,14 @@ def _check_options(cls: type, base: type) -> None:
         checked(cls.__name__, name, value)
 
 
+def _check_schedules(cls: type, base: type) -> None:
+    found, value = _found(cls, base, "schedules")
+    known = found and not _is_known_later(value)
+    schedules = schedules_of(f"{cls.__name__}.schedules", value) if known else ()
+    handles, _ = _found(cls, base, "handle_item")
+    standing.check(cls, schedules, tasks.tasks_of(cls), handles=handles)
+
+
 def _is_known_later(value: object) -> bool:
     """True if only an object of the class has the value: properties, slots, dataclass fields."""
     if isinstance(value, FunctionType):
@@ -210,6 +222,7 @@ def _reads(cls: type, name: str) -> bool:
         for value in vars(kind).values():
             inner = value.fget if isinstance(value, property) else value
             inner = getattr(inner, "__func__", inner)  # of a staticmethod or classmethod
+            inner = inner.function if isinstance(inner, tasks.TaskDefinition) else inner
             ours = str(getattr(inner, "__module__", "")).partition(".")[0] == "sprag"
             if isinstance(inner, FunctionType) and not ours:
                 pending.append(inner.__code__)

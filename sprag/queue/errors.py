@@ -69,6 +69,17 @@ class PayloadTooLarge(PayloadError):
         self.limit = limit
 
 
+class ArgumentError(PayloadError, TypeError):
+    """Arguments that the signature of a task does not take; `task` is its name.
+
+    Raised by `enqueue`. In the history of a job, they do not fit the task as it is now.
+    """
+
+    def __init__(self, task: str, message: str, path: str = "") -> None:
+        super().__init__(message, path)
+        self.task = task
+
+
 class QueueFull(QueueError):
     """`max_queued` jobs are waiting already; nothing of this call was stored."""
 
@@ -153,9 +164,9 @@ class ReentrantCall(QueueError):
 
 
 class WaitTimeout(QueueError, TimeoutError):
-    """The job was not finished in time; it goes on regardless. `status` is its last one. If it does
-    not start because its queue is paused, or because no process runs that, `paused` or `unattended`
-    is the queue's name."""
+    """The job was not finished in time; it goes on regardless. `status` is its last one, and
+    `unattended` the name of its queue if no process runs that. `why` says what else it waits for,
+    if that is known: its queue is paused, or no process knows its task."""
 
     def __init__(
         self,
@@ -164,26 +175,21 @@ class WaitTimeout(QueueError, TimeoutError):
         status: str,
         unattended: str | None = None,
         *,
-        paused: str | None = None,
-        reason: str | None = None,
+        why: str | None = None,
     ) -> None:
         message = f"job {job_id!r} is still {status} after {timeout:g} s"
-        if paused is not None:
-            why = f" ({reason})" if reason else ""
-            message += (
-                f": queue {paused!r} is paused{why}. Call resume(), or run `sprag resume {paused}`"
-            )
-        elif unattended is not None:
+        if unattended is not None:
             message += (
                 f": no process runs queue {unattended!r}. Call start() on a queue object that has "
                 "a handler, use `with queue:`, or run `sprag work`"
             )
+        elif why is not None:
+            message += f": {why}"
         super().__init__(message)
         self.job_id = job_id
         self.timeout = timeout
         self.status = status
         self.unattended = unattended
-        self.paused = paused
 
 
 # ---------------------------------------------------------------- the file

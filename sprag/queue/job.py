@@ -74,10 +74,11 @@ class Job(NamedTuple):
     all). `unique` is the unique key that the job holds, and `unique_for`
     ("queued" or "unfinished") or `unique_until` says until when. `existing` is
     True if `enqueue` has found the job instead of making it. `audience` says who
-    may see the job, for code that asks. `item_json` and `result_json` are the
-    stored texts; `item` and `result` decode them at each access. `time_limit` is
-    the job's own, in seconds; None stands for the queue's. `overdue` is True for
-    a job that goes on past its limit.
+    may see the job, for code that asks. `task` is the name of the task that it
+    belongs to, None for `handle_item`; its item then has the arguments by name.
+    `item_json` and `result_json` are the stored texts; `item` and `result` decode
+    them at each access. `time_limit` is the job's own, in seconds; None stands for
+    the queue's. `overdue` is True for a job that goes on past its limit.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Job(NamedTuple):
     existing: bool = False
     time_limit: float | None = None
     overdue: bool = False
+    task: str | None = None
 
     @property
     def item(self) -> Any:
@@ -132,7 +134,7 @@ class Transition:
 
     `seq` grows by one with every transition of the file. `attempt` is the one
     that the event belongs to, and `owner` the process that ran it, if any. Only
-    subscribers get `audience` and `progress`, the latest of the current run.
+    subscribers get `audience`, `task` and `progress`, the latest of the current run.
     """
 
     seq: int
@@ -148,6 +150,7 @@ class Transition:
     error: JobError | None
     progress: Progress | None = None
     audience: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,7 @@ class Reported:
     attempt: int
     progress: Progress
     audience: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,5 @@
-"""One queue object's life in this process: closed, open, started, stopped.
-
-Everything that a `QueueService` holds is in a `Lifecycle`, behind one attribute, so that a subclass
-may give its own attributes any name.
-"""
+"""One queue object's life in this process: closed, open, started, stopped. All that it holds is
+here, behind one attribute, so that a subclass may give its own ones any name."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from . import errors, rivals, roster
 from .offers import Offers
 from .options import Settings
 from .roster import Front
+from .tasks import Repertoire
 from .threads.elsewhere import elsewhere
 from .threads.inside import here, refuse_reentry
 from .threads.interrupts import Sigterm
@@ -43,14 +41,15 @@ class Calls(Protocol):
 class Lifecycle:
     """What a queue object has open: the file, worker threads, an event loop, subscriptions."""
 
-    def __init__(self, settings: Settings, *, placed: bool, handles: bool) -> None:
-        """`placed`: the class or its construction names the file. `handles`: it has a handler."""
+    def __init__(self, settings: Settings, *, placed: bool, runs: Repertoire) -> None:
+        """`placed`: the class or its construction names the file. `runs`: what its class can."""
         self.placed = placed
+        self.runs = runs
         self.configure(settings)
         self.engine: Engine | None = None
         self.pool: WorkerPool | None = None
         self.loop: HandlerLoop | None = None
-        self.offers = Offers(handles=handles)
+        self.offers = Offers(handles=bool(runs))
         self.sigterm = Sigterm()
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self.make_locks()
@@ -200,11 +199,11 @@ class Lifecycle:
     def _start_workers(self, front: Front, hook: Hook | None, engine: Engine) -> None:
         settings = self.settings
         failures = None if hook is None else Failures(settings.name, self._waited_for(hook))
+        handlers = self.runs.handlers(front, settings.policy, self._waited_for)
         engine.keep_watch()
         self.pool = WorkerPool(
-            engine, settings.name, settings.worker_count, self._waited_for(front.handle_item),
-            settings.policy, settings.max_payload_bytes, failures,
-            settings.standing(), settings.max_queued,
+            engine, settings.name, settings.worker_count, handlers, self.runs.names,
+            settings.max_payload_bytes, failures, self.runs.standing(settings), settings.max_queued,
         )  # fmt: skip
 
     def _waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -215,6 +214,8 @@ class Lifecycle:
         coroutines: Any = importlib.import_module(".work.coroutines", __package__)
         self.loop = loop = self.loop or coroutines.HandlerLoop()  # of a start that failed
         return functools.partial(loop.call, function)
+
+    # ------------------------------------------------------------ stop
 
     def stop(self, grace_seconds: float) -> None:
         """Stop the workers after the grace, end the subscriptions and close the file."""

@@ -23,7 +23,7 @@ from .store.pruning import Pruning
 from .store.search import Search
 from .store.statistics import Statistics
 from .watch.subscription import Callback, Subscription
-from .work.attendance import unattended
+from .work.attendance import is_unknown, unattended, unknown_tasks
 from .work.engine import Engine
 
 
@@ -87,9 +87,11 @@ class QueueFile:
         statuses: Sequence[Status],
         count: int,
         before: int | None = None,
+        tasks: Sequence[str] = (),
     ) -> Page:
-        """The `count` newest jobs of these queues (none given: of all) and statuses."""
-        return self.engine.store.jobs.page(queues, statuses, count, before)
+        """The `count` newest jobs of these queues, statuses and tasks; no queues or tasks given: of
+        all."""
+        return self.engine.store.jobs.page(queues, statuses, count, before, tasks)
 
     @property
     def search(self) -> Search:
@@ -126,6 +128,15 @@ class QueueFile:
     def unattended(self, queues: Iterable[str] = ()) -> dict[str, int]:
         """Count the waiting jobs of each queue that no process runs, among these or all."""
         return unattended(self.engine.store, self.engine.folder, queues)
+
+    def unknown_tasks(self, queues: Iterable[str] = ()) -> dict[str, dict[str | None, int]]:
+        """Count the ready jobs of each task that no process knows, in these queues or all that are
+        run by some; those of None belong to no task."""
+        return unknown_tasks(self.engine.store, self.engine.folder, queues)
+
+    def is_unknown(self, queue: str, task: str | None) -> bool:
+        """True if processes run the queue, and none of them knows the task."""
+        return is_unknown(self.engine.store, self.engine.folder, queue, task)
 
     def pauses(self) -> dict[str, Pause]:
         """The queues that are paused, and why."""

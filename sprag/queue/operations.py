@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from . import checks, durations, enqueuing, errors, waiting
-from .declared import DeclaredQueue
+from .declared import DeclaredQueue, Item, Result
 from .durations import Duration
 from .job import Job, Page, Transition
 from .options import JobOptions
@@ -18,11 +18,11 @@ from .threads.inside import here
 from .watch.subscription import Callback, Subscription
 
 
-class QueueOperations(DeclaredQueue):
+class QueueOperations(DeclaredQueue[Item, Result]):
     """The calls of a `QueueService`, from any thread and in any process."""
 
     def enqueue(
-        self, item: Any, *, job_id: str | None = None, **options: Unpack[JobOptions]
+        self, item: Item, *, job_id: str | None = None, **options: Unpack[JobOptions]
     ) -> Job:
         """Accept a job. When this returns, the job is stored and will run.
 
@@ -44,7 +44,7 @@ class QueueOperations(DeclaredQueue):
         """
         return enqueuing.enqueue(self._sprag_life, item, job_id, options)
 
-    def enqueue_many(self, items: Iterable[Any], **options: Unpack[JobOptions]) -> list[Job]:
+    def enqueue_many(self, items: Iterable[Item], **options: Unpack[JobOptions]) -> list[Job]:
         """Like `enqueue`, but for all of `items` in one commit: all are stored, or none.
 
         A PayloadError's path includes the place of the item: `items[3]["size"]`.
@@ -63,8 +63,10 @@ class QueueOperations(DeclaredQueue):
         limit: int = 50,
         after: str | None = None,
         audience: str | None = None,
+        task: str | None = None,
     ) -> Page:
-        """One page of the queue's jobs, newest first, with one status, several, or any.
+        """One page of the queue's jobs, newest first, with one status, several, or any, and of the
+        `task` of that name, or of all.
 
         To continue where a page ended, pass its `next` as `after`. With `audience`,
         only jobs that were enqueued for it, in any state.
@@ -74,11 +76,14 @@ class QueueOperations(DeclaredQueue):
         statuses = checks.statuses(status)
         checks.whole("limit", limit, 1, 10_000)
         if audience is not None:
-            if status is not None:
-                raise errors.ConfigurationError("jobs: expected status or audience=, got both")
+            if status is not None or task is not None:
+                raise errors.ConfigurationError(
+                    "jobs: expected audience= by itself, got status or task= as well"
+                )
             mine = checks.audience(audience) or ""
             return life.open().store.jobs.page_of(mine, name, limit, checks.cursor(after))
-        return life.open().store.jobs.page([name], statuses, limit, checks.cursor(after))
+        tasks = () if task is None else (checks.task_name("task", task),)
+        return life.open().store.jobs.page([name], statuses, limit, checks.cursor(after), tasks)
 
     def history(self, job_id: str) -> list[Transition]:
         """Every move of the job, in order, with each attempt's error. Raises JobNotFound."""
@@ -142,7 +147,7 @@ class QueueOperations(DeclaredQueue):
         Signals come after COMMIT, in order, without gaps, for the moves of all
         processes, in a thread of the subscription. `after` is the `seq` to resume
         from: 0 for the whole journal, None for new signals only. A signal is a dict with
-        `signal` ("sprag:queue.job.changed"), `job_id`, `queue`, `status`,
+        `signal` ("sprag:queue.job.changed"), `job_id`, `queue`, `task`, `status`,
         `event` (a move's, or "progress"), `seq`, `attempt`, `at`, `progress`,
         `audience`, `tick` (of stored progress).
         """

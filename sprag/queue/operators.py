@@ -26,6 +26,7 @@ from .opened import QueueFile, open_beside, open_file
 from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .roster import hurry_of, stop_together
+from .service import enqueue_task, runs_jobs
 from .shapes import job_shape, more_shape, move_shape, plan_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
@@ -38,7 +39,7 @@ from .threads.inside import owned, refuse_reentry
 from .threads.logs import Log, settle
 from .threads.wakeup import Wakeup
 from .watch.subscription import merged, notice_signal, signal_of
-from .work.attendance import words
+from .work.attendance import waiting_for, words, words_of_task
 
 __all__ = [
     "MAX_DEPTH",
@@ -71,6 +72,7 @@ __all__ = [
     "database_of",
     "decode",
     "elsewhere",
+    "enqueue_task",
     "file_path",
     "hurry_of",
     "is_job_id",
@@ -87,6 +89,7 @@ __all__ = [
     "percentile",
     "plan_shape",
     "refuse_reentry",
+    "runs_jobs",
     "settle",
     "signal_of",
     "sources",
@@ -94,5 +97,7 @@ __all__ = [
     "sync",
     "sync_folder",
     "target",
+    "waiting_for",
     "words",
+    "words_of_task",
 ]

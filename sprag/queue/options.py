@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from . import checks
 from .backoff import Backoff
 from .checks import Check
 from .durations import Duration
 from .durations import seconds as duration
-from .errors import ConfigurationError, PayloadTooLarge
+from .errors import ConfigurationError
 from .file.checkpoints import Durability
-from .schedules import Schedule, StandingOptions, schedules_of
-from .store.schedules import Standing, options_text
+from .schedules import Schedule, StandingOptions, one_or_more, schedules_of
 from .store.tickets import Options
 from .work.policy import Policy
 
@@ -66,10 +65,7 @@ class Settings:
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
     durability: Durability = _option("full", checks.durability)
-    schedules: Sequence[Schedule] = _option(
-        (),
-        lambda what, value: _scheduled(what, value),  # noqa: PLW0108  # it stands below
-    )
+    schedules: Sequence[Schedule] = _option((), schedules_of)
     grace_seconds: float = _option(10.0, duration)
     busy_seconds: float = _option(10.0, duration)
     vfs: str | None = _option(None, checks.vfs)
@@ -92,13 +88,6 @@ class Settings:
             max_crashes=self.max_crashes,
             max_queued=self.max_queued,
         )
-
-    def __post_init__(self) -> None:
-        self.standing()  # so that an item that is too large is reported now
-
-    def standing(self) -> tuple[tuple[Schedule, Standing], ...]:
-        """The schedules, each with what its jobs need. Raises PayloadTooLarge."""
-        return tuple((schedule, _standing(self, schedule)) for schedule in self.schedules)
 
 
 OPTIONS: Final[Mapping[str, Check]] = {
@@ -136,6 +125,73 @@ def unknown(call: str, name: str, known: Iterable[str], meant: str | None = None
     return f"{call} has no option {name!r}: {hint}"
 
 
+# ---------------------------------------------------------------- of a task
+
+
+class TaskOptions(TypedDict, total=False):
+    """The keyword arguments of `@task`. Those that are left out, or None, are as the queue says."""
+
+    name: str | None
+    """What jobs call it; the method's own name if it is not given. It outlives a new name of the
+    method."""
+    max_attempts: int | None
+    backoff: Backoff | Duration | None
+    retry_on: Exceptions | None
+    fail_on: Exceptions | None
+    time_limit: Duration | None
+    max_crashes: int | None
+    priority: int
+    label: str | None
+    schedule: Schedule | Sequence[Schedule] | None
+    """When the queue enqueues the task by itself; `item` has the arguments, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """The options of one task, checked."""
+
+    name: str | None = _option(None, checks.or_none(checks.task_name))
+    max_attempts: int | None = _option(None, checks.or_none(checks.between(1, _MOST_ATTEMPTS)))
+    backoff: Backoff | None = _option(None, checks.or_none(checks.backoff))
+    retry_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
+    fail_on: tuple[type[BaseException], ...] | None = _option(
+        None, checks.or_none(checks.exceptions)
+    )
+    time_limit: float | None = _option(None, checks.or_none(checks.time_limit))
+    max_crashes: int | None = _option(None, checks.or_none(checks.between(1, _MOST_ATTEMPTS)))
+    priority: int = _option(0, checks.between(-_PRIORITY, _PRIORITY))
+    label: str | None = _option(None, lambda _what, label: checks.label_text(label))
+    schedule: Sequence[Schedule] = _option((), one_or_more)
+
+    def of_jobs(self, plain: Options, task: str) -> Options:
+        """The options of a job of the task if its call has none; `plain` are those of the queue."""
+        return plain._replace(
+            task=task,
+            priority=self.priority,
+            max_attempts=self.max_attempts or plain.max_attempts,
+            max_crashes=self.max_crashes or plain.max_crashes,
+            label=self.label,
+        )
+
+    def policy(self, of_queue: Policy) -> Policy:
+        """What is done about attempts of the task that fail."""
+        own = {name: getattr(self, name) for name in Policy._fields}
+        return of_queue._replace(**{name: it for name, it in own.items() if it is not None})
+
+
+def task_settings(call: str, given: TaskOptions) -> TaskSettings:
+    """Check the options of a task. Raises ConfigurationError."""
+    options = {option.name: option for option in dataclasses.fields(TaskSettings)}
+    for name in given:
+        if name not in options:
+            raise ConfigurationError(unknown(call, name, options))
+    return TaskSettings(
+        **{name: options[name].metadata["check"](name, value) for name, value in given.items()}
+    )
+
+
 # ---------------------------------------------------------------- of a job
 
 
@@ -162,7 +218,6 @@ class JobOptions(CommonOptions, total=False):
     """Who may see the job, for code that asks (the web tier does)."""
 
 
-_STANDING_OPTIONS: Final = tuple(StandingOptions.__annotations__)
 _JOB_OPTIONS: Final = tuple(JobOptions.__annotations__)
 
 
@@ -179,19 +234,22 @@ def options_of(settings: Settings, plain: Options, given: JobOptions, call: str)
     unique_for, unique_seconds = _hold_of(given)
     return Options(
         queue=settings.name,
-        priority=checks.whole("priority", given.get("priority", 0), -_PRIORITY, _PRIORITY),
+        task=plain.task,
+        priority=checks.whole(
+            "priority", given.get("priority", plain.priority), -_PRIORITY, _PRIORITY
+        ),
         max_attempts=(
-            settings.max_attempts
+            plain.max_attempts
             if max_attempts is None
             else checks.whole("max_attempts", max_attempts, 1, _MOST_ATTEMPTS)
         ),
         max_crashes=(
-            settings.max_crashes
+            plain.max_crashes
             if max_crashes is None
             else checks.whole("max_crashes", max_crashes, 1, _MOST_ATTEMPTS)
         ),
         backoff=None if backoff is None else checks.backoff("backoff", backoff).to_json(),
-        label=checks.label_text(given.get("label")),
+        label=checks.label_text(given.get("label", plain.label)),
         audience=checks.audience(given.get("audience")),
         due_at=checks.due_time(given.get("delay"), given.get("run_at")),
         max_queued=settings.max_queued,
@@ -209,34 +267,3 @@ def _hold_of(given: JobOptions) -> tuple[str | None, float | None]:
     if unique is None:
         raise ConfigurationError("unique_for: expected a key as well, unique=, got none")
     return checks.unique_for(given["unique_for"])
-
-
-# ---------------------------------------------------------------- of a schedule
-
-
-def _scheduled(what: str, value: object) -> tuple[Schedule, ...]:
-    """Schedules whose jobs have valid options. Raises ConfigurationError."""
-    schedules = schedules_of(what, value)
-    for schedule in schedules:
-        try:
-            _standing(_ANY, schedule)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{what}: {schedule!r}: {error}") from error
-    return schedules
-
-
-def _standing(settings: Settings, schedule: Schedule) -> Standing:
-    for name in schedule.options:
-        if name not in _STANDING_OPTIONS:
-            raise ConfigurationError(unknown(type(schedule).__name__, name, _STANDING_OPTIONS))
-    # A job says by its label which schedule it is of.
-    given = JobOptions(label=schedule.name)
-    given.update({n: v for n, v in schedule.options.items() if v is not None})  # type: ignore[typeddict-item]
-    options = options_of(settings, settings.of_jobs(), given, type(schedule).__name__)
-    size = len(schedule.item_json.encode())
-    if size > settings.max_payload_bytes:
-        raise PayloadTooLarge(f"item of {schedule!r}", size, settings.max_payload_bytes)
-    return Standing(schedule.name, schedule.definition, schedule.item_json, options_text(options))
-
-
-_ANY: Final = Settings(max_payload_bytes=2**62)

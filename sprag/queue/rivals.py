@@ -8,6 +8,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from .errors import ConfigurationError
+from .tasks import TaskDefinition, tasks_of
 
 
 def outdated(new: type, running: Sequence[type], queue: str, path: str) -> list[type]:
@@ -34,7 +35,9 @@ def named(kind: type) -> str:
 
 def _place(kind: type) -> str:
     """The class's name, and where its handler is written if that is known."""
-    code = getattr(getattr(kind, "handle_item", None), "__code__", None)
+    tasks = tasks_of(kind)
+    handler = next(iter(tasks.values())).function if tasks else getattr(kind, "handle_item", None)
+    code = getattr(handler, "__code__", None)
     return f"{named(kind)} ({code.co_filename}:{code.co_firstlineno})" if code else named(kind)
 
 
@@ -70,7 +73,8 @@ def _is_same(new: type, old: type) -> bool:
 # What Python itself puts into each class.
 _NOT_PARTS: Final = frozenset(
     ["__dict__", "__weakref__", "__slotnames__", "__annotations__", "__annotate__",
-     "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"]
+     "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl",
+     "__orig_bases__", "__parameters__"]
 )  # fmt: skip
 
 
@@ -87,6 +91,9 @@ def _function_parts(value: object) -> Iterator[object]:
     """What distinguishes a function from another one of the same lines: its code, its closure and
     its defaults."""
     function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+    if isinstance(value, TaskDefinition):
+        yield repr(value.settings)
+        function = value.function
     if not isinstance(function, FunctionType):
         yield value
         return

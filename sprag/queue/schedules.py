@@ -43,8 +43,10 @@ class Schedule:
         """As JSON. If it changes, the schedule starts anew."""
         self.slots: Final = slots_of(definition)
         # Now, so that an item that cannot be stored is reported where it is written.
-        self.item_json: Final = encode(item, _NO_LIMIT)
+        encode(item, _NO_LIMIT)
+        self.item: Final = item
         self.name: Final = _named(name, self.slots.words)
+        self.is_named: Final = name is not None
         if missed not in ("run", "skip"):
             raise ConfigurationError(f'missed: expected "run" or "skip", got {shown(missed)}')
         self.skips: Final = missed == "skip"
@@ -124,6 +126,13 @@ def schedules_of(what: str, value: object) -> tuple[Schedule, ...]:
             f"{what}: two schedules have the name {shown(twice)}; give each a name= of its own"
         )
     return tuple(value)
+
+
+def one_or_more(what: str, value: object) -> tuple[Schedule, ...]:
+    """One schedule, several, or None. Raises ConfigurationError."""
+    if value is None:
+        return ()
+    return schedules_of(what, [value] if isinstance(value, Schedule) else value)
 
 
 def _named(name: object, words: str) -> str:

@@ -13,20 +13,22 @@ with ThumbnailQueue(database="jobs.db") as queue:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Never, Self
+from typing import TYPE_CHECKING, Any, Final, Never, Self, Unpack
 
-from . import checks, definition, durations, errors
+from . import checks, definition, durations, enqueuing, errors
 from .awaitable import AwaitableOperations
-from .declared import LIFE
+from .declared import LIFE, Item, Result
 from .durations import Duration
 from .ids import new_ids
+from .job import Job
 from .lifecycle import Lifecycle
-from .options import OPTIONS
+from .options import OPTIONS, JobOptions
 
 
-class QueueService(AwaitableOperations):
+class QueueService(AwaitableOperations[Item, Result]):
     """A durable queue and the workers that run its jobs.
 
     Subclasses set `name` and define `handle_item`, plain or `async`. Each
@@ -79,9 +81,10 @@ class QueueService(AwaitableOperations):
         with ConfigurationError. If a class is defined again (a notebook's cell, a
         reloaded module), the queue of its earlier definition is stopped first.
         """
-        if type(self).handle_item is QueueService.handle_item:
+        if not runs_jobs(self):
             raise errors.ConfigurationError(
-                f"{type(self).__name__} has no handle_item(self, item), so it cannot run jobs"
+                f"{type(self).__name__} has no handle_item(self, item) and no @task, so it cannot "
+                "run jobs"
             )
         hook = self.on_failure if definition.says(self, QueueService, "on_failure") else None
         self._sprag_life.start(self, hook)
@@ -141,6 +144,23 @@ def life_of(queue: QueueService) -> Lifecycle:
     """The inside of a queue, for this package's own parts, tools and tests."""
     life: Lifecycle = getattr(queue, LIFE)
     return life
+
+
+def runs_jobs(queue: QueueService) -> bool:
+    """True if the queue's class has a handler or a task: others only enqueue."""
+    return bool(life_of(queue).runs)
+
+
+def enqueue_task(
+    queue: QueueService,
+    task: str,
+    items: Iterable[Any],
+    job_id: str | None = None,
+    **options: Unpack[JobOptions],
+) -> list[Job]:
+    """Accept jobs of a task by its name, for programs that do not have its class: each item is a
+    dict of arguments. Whether they fit is seen where they run."""
+    return enqueuing.enqueue_named(life_of(queue), task, items, job_id, options)
 
 
 def new_job_id() -> str:

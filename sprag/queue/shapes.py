@@ -23,6 +23,7 @@ def job_shape(job: Job | Glance) -> dict[str, Any]:
     return {
         "id": job.id,
         "queue": job.queue,
+        "task": job.task,
         "label": job.label,
         "status": job.status,
         "progress": None if job.progress is None else job.progress.to_dict(),

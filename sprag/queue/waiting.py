@@ -10,12 +10,10 @@ from typing import Self
 from . import checks, durations, errors
 from .job import Job
 from .lifecycle import Lifecycle
-from .states import Status
 from .threads import interrupts
 from .threads.wakeup import Wakeup
 from .watch.observer import Bell
 from .work import attendance, deadlock
-from .work.engine import Engine
 
 
 class Waiting:
@@ -75,20 +73,12 @@ class Waiting:
         if self._of_handler is not None:
             self._of_handler.look()
         if time.monotonic() >= self._deadline:
-            raise self._timed_out(engine, name, job.status)
+            idle = job.status == "queued" and attendance.is_unattended(engine, name)
+            raise errors.WaitTimeout(
+                self._id, self._timeout or 0.0, job.status, name if idle else None,
+                why=attendance.why_it_waits(engine, job),
+            )  # fmt: skip
         return None
-
-    def _timed_out(self, engine: Engine, queue: str, status: Status) -> errors.WaitTimeout:
-        paused = engine.store.pauses.of(queue) if status == "queued" else None
-        idle = status == "queued" and attendance.is_unattended(engine, queue)
-        return errors.WaitTimeout(
-            self._id,
-            self._timeout or 0.0,
-            status,
-            queue if idle else None,
-            paused=None if paused is None else queue,
-            reason=None if paused is None else paused.reason,
-        )
 
     def left(self) -> float:
         """The seconds to wait for the bell before the next look."""

@@ -15,6 +15,7 @@ from ..queue.operators import (
     open_beside,
     owned,
     refuse_reentry,
+    runs_jobs,
     settle,
     stop_together,
 )
@@ -131,9 +132,7 @@ class Life:
 
     def _working(self) -> list[QueueService]:
         """The queues whose jobs run here: not those that only enqueue."""
-        plain = QueueService.handle_item
-        handled = [queue for queue in self._queues.values() if type(queue).handle_item is not plain]
-        return handled if self._run_jobs else []
+        return list(filter(runs_jobs, self._queues.values())) if self._run_jobs else []
 
     def _close(self) -> None:
         self._leave()

@@ -41,7 +41,7 @@ def test_a_sound_file_ends_with_0(sprag: Sprag, ended: Ended) -> None:
     assert answer.out.startswith("no problems")
     assert sprag("check", "--json").document == {
         "ok": True, "problems": [], "owners": [], "unattended": {"images": 2},
-        "paused": {}, "late": [],
+        "unknown_tasks": [], "paused": {}, "late": [],
     }  # fmt: skip
 
 
@@ -53,7 +53,8 @@ def test_a_living_owner_is_listed_with_what_it_runs(
         assert (owner["state"], owner["pid"], owner["jobs"]) == ("alive", pid, 1)
         assert owner["advice"] == ""
         assert set(owner) == {
-            "id", "state", "jobs", "pid", "host", "started_at", "workers", "reason", "advice",
+            "id", "state", "jobs", "pid", "host", "started_at", "workers", "tasks", "reason",
+            "advice",
         }  # fmt: skip
         assert str(pid) in sprag("check").out
 

@@ -14,7 +14,7 @@ from tests.conftest import MakeQueue
 from tests.support import sql
 
 FIELDS = {
-    "id", "queue", "label", "status", "item", "result", "error", "progress", "attempt",
+    "id", "queue", "task", "label", "status", "item", "result", "error", "progress", "attempt",
     "max_attempts", "crashes", "priority", "cancel_requested", "created_at", "due_at",
     "started_at", "finished_at", "lost", "starts", "unique", "unique_for", "unique_until",
     "time_limit", "overdue",

@@ -16,8 +16,8 @@ from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Gate, finished
 
 FIELDS = {
-    "signal", "job_id", "queue", "status", "event", "seq", "attempt", "at", "progress", "audience",
-    "tick",
+    "signal", "job_id", "queue", "task", "status", "event", "seq", "attempt", "at", "progress",
+    "audience", "tick",
 }  # fmt: skip
 ALTERNATE, MAIN = "\x1b[?1049h", "\x1b[?1049l"
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from sprag.dashboard import dashboard
-from sprag.queue import QueueService
+from sprag.queue import QueueService, task
 from sprag.queue.operators import QueueFile
 from sprag.queue.work.engine import Engine
 from tests.chromium import new_context
@@ -396,3 +396,35 @@ def test_a_phone_has_room_for_all_that_can_be_chosen(
     dialog = page.locator("#prune")
     assert box(dialog)["width"] <= width
     assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_a_task_that_no_process_knows_says_so_and_lists_are_by_task(
+    database: Path, open_page: OpenPage
+) -> None:
+    class Mail(QueueService):
+        name = "mail"
+        worker_count = 1
+
+        @task
+        def welcome(self, user_id: int) -> int:
+            return user_id
+
+    with Mail(database=database) as mail:
+        finished(mail, *mail.welcome.enqueue_many(map(mail.welcome.args, range(3))))
+        sql(database, "INSERT INTO job (queue, task, item, label) "
+                      "VALUES ('mail', 'new', '{}', 'strange')")  # fmt: skip
+        says = "no process here knows task new"
+        page = open_page()
+        expect(page.locator("#queues .queue")).to_contain_text(f"1 job waits: {says}")
+        expect(page.locator("#warning")).to_contain_text(f"mail: 1 job waits: {says}")
+        page.get_by_role("link", name="Jobs", exact=True).click()
+        expect(page.locator("#idle")).to_contain_text(f"mail: 1 job waits: {says}")
+        strange = page.locator("#rows tr").filter(has_text="strange")
+        expect(strange.locator(".says")).to_have_text(says)
+        page.get_by_label("Task").select_option("welcome")
+        expect(page.locator("#rows tr")).to_have_count(3)
+        expect(page.locator("#rows tr .task")).to_have_text(["welcome"] * 3)
+        page.get_by_label("Task").select_option("new")
+        page.get_by_role("link", name="strange").click()
+        expect(page.locator("#state")).to_contain_text(f"{says}; it waits for one that does")
+        expect(page.locator("#facts")).to_contain_text("new")

@@ -10,7 +10,7 @@ import pytest
 
 from sprag.cli import main
 from sprag.dashboard.pace import SPANS
-from sprag.queue import QueueService, Retry, sparing
+from sprag.queue import QueueService, Retry, sparing, task
 from sprag.queue.service import life_of
 from sprag.queue.sparing import Sparing
 from sprag.queue.work.engine import Engine
@@ -309,3 +309,38 @@ def test_what_is_costly_is_read_once_for_all_who_ask() -> None:
     assert spared() == 1
     now += 0.2
     assert spared() == 2
+
+
+class Mail(QueueService):
+    name = "mail"
+    worker_count = 1
+
+    @task
+    def welcome(self, user_id: int) -> int:
+        return user_id
+
+    @task
+    def receipt(self, order_id: int) -> int:
+        return order_id
+
+
+def test_jobs_are_listed_by_task_and_what_no_process_knows_is_told(
+    client: TestClient, database: Path
+) -> None:
+    with Mail(database=database) as mail:
+        jobs = finished(mail, mail.welcome.enqueue(1), mail.receipt.enqueue(2))
+        sql(database, "INSERT INTO job (queue, task, item) VALUES ('mail', 'new', '{}')")
+        listed = get(client, "jobs", task="welcome")["jobs"]
+        assert [(job["id"], job["task"]) for job in listed] == [(jobs[0].id, "welcome")]
+        wait_until(lambda: get(client, "jobs")["queues"]["mail"]["tasks"] == ["receipt", "welcome"])
+        says = "no process here knows task new"
+        wait_until(
+            lambda: (
+                get(client, "overview")["queues"][0]["unknown"]
+                == [{"task": "new", "jobs": 1, "words": f"1 job waits: {says}"}]
+            )
+        )
+        (waiting,) = get(client, "jobs", state="ready")["jobs"]
+        assert get(client, f"jobs/{waiting['id']}")["unknown"] == says
+        assert get(client, f"jobs/{jobs[0].id}")["unknown"] is None
+    assert client.get("/data/jobs", params={"task": "a" * 300}).json()["jobs"] == []

@@ -1,10 +1,11 @@
 """Any sequence of what callers, workers, crashes, power cuts and recovery can do to one file.
 
-Three owners with a connection each stand for three processes: their locks are real files, and
-one "dies" when its lock is closed without a word, as the kernel does. All that they do to the disk
-is recorded, so that the power can be cut, also in the midst of the latest step: then all of them
-are gone, and new ones open what a disk may have kept (see `_power.disk`). After every step the
-model, the rows, the journal folded by sprag and the journal folded by the oracle agree.
+Three owners with a connection each stand for three processes, which know different tasks: their
+locks are real files, and one "dies" when its lock is closed without a word, as the kernel does. All
+that they do to the disk is recorded, so that the power can be cut, also in the midst of the latest
+step: then all of them are gone, and new ones open what a disk may have kept (see `_power.disk`).
+After every step the model, the rows, the journal folded by sprag and the journal folded by the
+oracle agree.
 
 `SPRAG_MACHINE_EXAMPLES=3000` makes it a long run.
 """
@@ -35,6 +36,7 @@ from _power.process import hurried
 from sprag.queue import DatabaseError, IllegalMove, JobNotFound, QueueService
 from sprag.queue.file.connections import Connections
 from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status, fold, target
+from sprag.queue.store import moves
 from sprag.queue.store.tickets import Exchange, Options, Outcome
 from tests.durability.machine.limits import TimeLimits
 from tests.durability.machine.model import Model, pick
@@ -59,6 +61,7 @@ class QueueMachine(TimeLimits, Standing):
         count=st.integers(1, 3),
         priority=st.integers(-1, 1),
         delay=st.sampled_from([0.0, 0.0, 1.0, 5.0]),
+        task=st.sampled_from([None, None, "old", "new", "of another program"]),
         max_attempts=st.integers(1, 3),
         max_crashes=st.integers(1, 2),
         known=st.none() | pick,
@@ -71,6 +74,7 @@ class QueueMachine(TimeLimits, Standing):
         count: int,
         priority: int,
         delay: float,
+        task: str | None,
         max_attempts: int,
         max_crashes: int,
         known: int | None,
@@ -83,7 +87,7 @@ class QueueMachine(TimeLimits, Standing):
             ids[0] = free[gone % len(free)]  # of a job that was pruned, or lost before its time
         if known is not None and self.jobs:
             ids.insert(known % (count + 1), self._pick(known).id)
-        self._enqueue(store, ids, priority, delay, max_attempts, max_crashes)
+        self._enqueue(store, ids, priority, delay, max_attempts, max_crashes, task)
 
     @rule(which=pick)
     @precondition(lambda self: self.jobs)
@@ -148,10 +152,14 @@ class QueueMachine(TimeLimits, Standing):
     # ------------------------------------------------------------ workers
 
     @rule(who=pick)
-    @precondition(lambda self: self._living() and self._ready())
+    @precondition(lambda self: self._living())
     def start(self, who: int) -> None:
         owner = self._pick_owner(who)
-        self._started(owner, self._exchange(owner, None))
+        if self._ready(owner):
+            self._started(owner, self._exchange(owner, None))
+        else:  # an exchange would wait
+            claim = (QUEUE, 3, owner.id, owner.claims)
+            assert owner.store._write(lambda db, now: moves.claim(db, now, *claim)) == []
 
     @rule(which=pick, percent=st.integers(0, 100))
     @precondition(lambda self: self._run())
@@ -178,7 +186,7 @@ class QueueMachine(TimeLimits, Standing):
             outcome.due_at is not None and outcome.due_at > self.clock.now
         )
         ready_again = ready_again and self.jobs[run.id].status == "running"
-        more = bool(self._ready()) or (ready_again and not self.besides.paused)
+        more = bool(self._ready(owner)) or (ready_again and not self.besides.paused)
         following = self._exchange(owner, outcome, wanted=more)
         self._ended(outcome)
         if more:
@@ -343,8 +351,8 @@ class QueueMachine(TimeLimits, Standing):
         self._caller_store()
         for job in self.jobs.values():
             seen = self.caller.get(job.id)
-            assert (seen.status, seen.attempt, seen.crashes) == (
-                job.status, job.attempt, job.crashes,
+            assert (seen.status, seen.attempt, seen.crashes, seen.task) == (
+                job.status, job.attempt, job.crashes, job.task,
             )  # fmt: skip
             assert (seen.progress.percent if seen.progress else None) == job.progress
             folded = reduce(

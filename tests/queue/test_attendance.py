@@ -70,7 +70,7 @@ def unattended_here(queue: QueueService) -> dict[str, int]:
 
 
 def workers_told(queue: QueueService) -> bool:
-    return any("mail" in workers for *_, workers in life_of(queue).open().store.owners.all())
+    return any("mail" in owner.workers for owner in life_of(queue).open().store.owners.all())
 
 
 def test_a_stop_tells_of_jobs_that_it_leaves_to_nobody(

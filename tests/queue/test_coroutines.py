@@ -23,7 +23,7 @@ from sprag.queue import (
 from sprag.queue.store.tickets import Run
 from sprag.queue.work import coroutines as coroutines_module
 from sprag.queue.work.coroutines import HandlerLoop
-from sprag.queue.work.execution import execute
+from sprag.queue.work.execution import Handler, execute
 from sprag.queue.work.policy import Policy
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, Seen, finished, until_stopping, wait, wait_until
@@ -266,7 +266,8 @@ def test_an_async_handler_that_was_interrupted_before_it_began_does_not_begin(
     job = RunningJob(Run(1, 1, "a" * 32, 1, 1, None, b"1"), "work", begun.append)
     job.interrupt(kind)
     with closing(HandlerLoop()) as loop:
-        done = execute(job, lambda item: loop.call(handler, item), Policy(), 1000)
+        called = Handler(lambda item: loop.call(handler, item), Policy())
+        done = execute(job, called, 1000)
     assert (done.event, begun) == (event, [])
 
 

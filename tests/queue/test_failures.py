@@ -20,9 +20,10 @@ from sprag.queue import (
     QueueService,
     StopInsideHandler,
 )
+from sprag.queue.service import life_of
 from sprag.queue.work import failures, keeper
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, PATIENCE, Gate, Seen, finished, sql, wait, wait_until
+from tests.support import DEADLINE, PATIENCE, Gate, Seen, finished, sql, wait_until
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -243,11 +244,8 @@ def test_a_call_that_goes_on_for_long_is_logged_once(
         job = queue.enqueue("bad")
         gate.wait_held()
         wait_until(lambda: "has been running for" in caplog.text)
-        looked = threading.Event()
-        queue.subscribe(lambda signal: looked.set())
-        wait_until(lambda: queue.counts()["failed"] == 1)
-        queue.enqueue("good")
-        wait(looked)
+        [told] = life_of(queue).open().crew.failures
+        told.look()  # as the keeper does, again and again
         gate.open()
     assert f"s for job {job.id}, and keeps a worker" in caplog.text
     assert caplog.text.count("has been running for") == 1

@@ -20,6 +20,7 @@ ROOMS = (
     ("", "states durations backoff ids slots cron"),
     ("payload", "classes times decoding encoding codec"),
     ("", "checks verdicts job schedules"),
+    ("signature", "annotations models containers forms arguments"),
     ("sql", "statements"),
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
@@ -29,8 +30,8 @@ ROOMS = (
     ("watch", "subscription observer"),
     ("work", "running leaving policy execution coroutines failures space owner crew timetable "
              "keeper engine attendance deadlock pool"),
-    ("", "options definition rivals offers roster lifecycle waiting asynchronous enqueuing "
-         "declared operations awaitable service"),
+    ("", "options standing tasks definition rivals offers roster lifecycle waiting asynchronous "
+         "enqueuing declared operations awaitable tasking service"),
     ("", "agenda shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author

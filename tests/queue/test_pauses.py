@@ -126,14 +126,13 @@ def test_a_wait_that_ends_says_that_the_queue_is_paused(make_queue: MakeQueue) -
     queue.pause("deploying")
     with pytest.raises(WaitTimeout) as told:
         queue.wait(job.id, 0)
-    assert (told.value.paused, told.value.unattended) == ("work", None)
+    assert told.value.unattended is None
     assert str(told.value).endswith(
         ": queue 'work' is paused (deploying). Call resume(), or run `sprag resume work`"
     )
     queue.resume()
-    with pytest.raises(WaitTimeout, match="no process runs queue 'work'") as told:
+    with pytest.raises(WaitTimeout, match="no process runs queue 'work'"):
         queue.wait(job.id, 0)
-    assert told.value.paused is None
 
 
 def test_it_is_not_said_that_nobody_runs_a_paused_queue(

@@ -28,7 +28,7 @@ from sprag.queue import (
 )
 from sprag.queue.store.tickets import Run
 from sprag.queue.work.coroutines import HandlerLoop
-from sprag.queue.work.execution import execute
+from sprag.queue.work.execution import Handler, execute
 from sprag.queue.work.policy import Policy
 from tests.conftest import MakeQueue
 from tests.support import (
@@ -488,10 +488,11 @@ def test_a_job_cancelled_while_it_gives_way_to_a_stop_gives_way() -> None:
             job.interrupt(JobCancelled)
 
     # Where it is cancelling, a release is stored as the confirmation.
-    assert execute(job, handler, Policy(), 1000).event == "release"
+    assert execute(job, Handler(handler, Policy()), 1000).event == "release"
     job = RunningJob(job.run, "work", Seen())
     with closing(HandlerLoop()) as loop:
-        done = execute(job, lambda item: loop.call(in_a_loop, item), Policy(), 1000)
+        called = Handler(lambda item: loop.call(in_a_loop, item), Policy())
+        done = execute(job, called, 1000)
     assert done.event == "confirm"
 
 

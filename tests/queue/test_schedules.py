@@ -18,6 +18,7 @@ from sprag.queue import (
     PayloadError,
     PayloadTooLarge,
     QueueService,
+    task,
 )
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
@@ -98,13 +99,75 @@ def test_an_item_that_cannot_be_stored_is_reported_where_it_is_written() -> None
 
 def test_an_item_that_is_too_large_is_reported_before_the_queue_is_used(database: Path) -> None:
     kind = scheduled(Every(minutes=5, item="x" * 200), max_payload_bytes=100)
-    with pytest.raises(PayloadTooLarge, match="item of Every"):
+    with pytest.raises(PayloadTooLarge, match=r"Every\(.*\): item takes 202 bytes"):
         kind(database=database)
 
 
 def test_a_schedule_without_a_name_is_called_by_its_definition() -> None:
     assert Every(hours=1, minutes=30).name == "every 1 hour 30 minutes"
     assert Cron("0  6 * * 1", timezone="Europe/Berlin").name == "at 06:00 on Monday (Europe/Berlin)"
+
+
+# ---------------------------------------------------------------- schedules of tasks
+
+
+def test_a_task_is_enqueued_by_its_schedule_with_its_arguments(make_queue: MakeQueue) -> None:
+    seen = Seen()
+
+    class Reports(QueueService):
+        name = "reports"
+
+        @task(schedule=Every(seconds=1, item={"month": 11, "pages": [1, 2]}), max_attempts=3)
+        def monthly(self, month: int, pages: tuple[int, ...] = ()) -> None:
+            seen((month, pages))
+
+        @task(schedule=[Every(days=1), Cron("0 6 * * *", name="early")], priority=2)
+        async def daily(self) -> None: ...
+
+    queue = make_queue(Reports).start()
+    assert seen.wait_for(lambda all_: all_)[0] == (11, (1, 2))
+    [job, *_] = queue.jobs()
+    assert (job.task, job.label, job.max_attempts) == ("monthly", "monthly", 3)
+    rows = life_of(queue).open().store.schedules.all()
+    assert [row.name for row in rows] == ["daily: every day", "early", "monthly"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        ("0 6 * * *", "schedule: expected a list of schedules"),
+        (Every(minutes=5), "missing a required argument: 'month', as item= says"),
+        (Every(minutes=5, item={"moth": 1}), "missing a required argument: 'month'"),
+        (Every(minutes=5, item=7), "expected item= to have the arguments by name"),
+        ([Every(minutes=5, item={"month": 1}), Every(minutes=5, item={"month": 2})],
+         "two schedules have the name"),
+        (wrong(item={"month": 1}, prioritty=3), "did you mean 'priority'"),
+        (Every(minutes=5, item={"month": 1}, name="taken"), "two schedules have the name 'taken'"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_task_with_a_wrong_schedule_cannot_be_made(schedule: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+
+        class Wrong(QueueService):
+            name = "wrong"
+            schedules = (Every(hours=1, name="taken"),)
+
+            def handle_item(self, item: object) -> None: ...
+
+            @task(schedule=schedule)
+            def monthly(self, month: int) -> None: ...
+
+
+def test_schedules_of_items_need_a_handler_of_items() -> None:
+    with pytest.raises(ConfigurationError, match=r"expected @task\(schedule=…\)"):
+
+        class Wrong(QueueService):
+            name = "wrong"
+            schedules = (Every(hours=1),)
+
+            @task
+            def monthly(self) -> None: ...
 
 
 # ---------------------------------------------------------------- jobs of slots

@@ -18,6 +18,7 @@ from sprag.queue.options import Settings
 from sprag.queue.schedules import Schedule
 from sprag.queue.store.schedules import Scheduled
 from sprag.queue.store.store import Store
+from sprag.queue.tasks import Repertoire
 from sprag.queue.threads.inside import here
 from sprag.queue.work.timetable import LATE_SECONDS, Timetable
 from tests.support import examples
@@ -35,7 +36,7 @@ class Process:
         self.owner = store.owners.add(f"token {len(store.owners.all())} {id(self)}", 1, "host")
         self.timetable = Timetable(store)
         options = Settings(name="q", schedules=tuple(schedules), max_queued=most)
-        self.timetable.take(self, "q", options.standing(), most)
+        self.timetable.take(self, "q", Repertoire({}, handles=True).standing(options), most)
 
     def look(self, *, changed: bool = True) -> None:
         with here.inside:

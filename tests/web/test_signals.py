@@ -70,7 +70,7 @@ def test_every_move_of_a_job_is_told_in_order(make_app: MakeApp, transport: str)
     assert [s["status"] for s in told] == ["queued", "running", "completed"]
     first = told[0]
     assert set(first) == {
-        "signal", "cursor", "seq", "job_id", "queue", "status", "event", "attempt", "at",
+        "signal", "cursor", "seq", "job_id", "queue", "task", "status", "event", "attempt", "at",
         "progress",
     }  # fmt: skip
     assert (first["signal"], first["queue"]) == ("sprag:queue.job.changed", "work")

@@ -1,12 +1,14 @@
-"""Peers: other durable queues on SQLite, each driven through its own public surface.
+"""Peers: other durable queues, each driven through its own public surface.
 
-Each runs in WAL mode with `PRAGMA synchronous` set on the very connections it writes with, and
-keeps its other defaults. Modules are imported by name, so that a child process loads one peer only.
+Each of those on SQLite runs in WAL mode with `PRAGMA synchronous` set on the very connections it
+writes with, and keeps its other defaults. Modules are imported by name, so that a child process
+loads one peer only.
 
 Not all keep the same promise. Those in `DURABLE` commit the end of a job, as sprag does. The
 `REFERENCES` are shown, not judged against: two delete a job when it is taken and write nothing at
 its end, so a drain costs them one commit a job and a crash in a handler loses the job; one goes
 through the file with a cursor, which comes back to a job that was given up only after a full round.
+Those in `SERVERS` commit what the durable ones do, in a database server.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .connection import number, set_synchronous, settings_of
+from .postgres import Procrastinate
 from .stores import LiteQueue, PersistQueue, Store
 from .subjects import WORKERS, Handler, Subject, expect
 
@@ -166,4 +169,7 @@ REFERENCES: dict[str, Callable[[Path, str], Subject]] = {
     ),
 }
 
-PEERS = DURABLE | REFERENCES
+SERVERS: dict[str, Callable[[Path, str], Subject]] = {"procrastinate": Procrastinate}
+"""They are measured where there is a server for them."""
+
+PEERS = DURABLE | REFERENCES | SERVERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Unit = Literal["x", "us", "ms", "s", "MB", "KB", "writes", "count"]
@@ -57,6 +57,26 @@ class Group:
     cases: tuple[Case, ...]
     bars: tuple[Bar, ...]
     file: Literal["finished", "queued"] | None = None
+
+
+def without(groups: Iterable[Group], subjects: Iterable[str]) -> list[Group]:
+    """The groups with none of these subjects, which cannot be measured here."""
+    missing = set(subjects)
+
+    def present(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in missing)
+
+    return [
+        replace(
+            group,
+            cases=tuple(case for case in group.cases if case.subject not in missing),
+            bars=tuple(
+                replace(bar, against=present(bar.against), references=present(bar.references))
+                for bar in group.bars
+            ),
+        )
+        for group in groups
+    ]
 
 
 def each_kind(groups: Iterable[Group]) -> list[Group]:

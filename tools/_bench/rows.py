@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .peers import DURABLE, PEERS, REFERENCES
+from .peers import DURABLE, REFERENCES, SERVERS
 from .plan import Bar, Case, Group, Sizes
 
 
@@ -18,8 +18,8 @@ def groups(sizes: Sizes) -> tuple[Group, ...]:
         _enqueue_threads(sizes),
         _enqueue_many(sizes, "full"),
         _enqueue_many(sizes, "normal"),
-        _idle(sizes, "full", 1.25),
-        _idle(sizes, "normal", 1.8),
+        _idle(sizes, "full", 1.2),
+        _idle(sizes, "normal", 1.6),
         _inside(sizes),
         _finished(sizes),
         _queued(sizes),
@@ -38,13 +38,14 @@ def _drain_full(sizes: Sizes) -> Group:
     return Group(
         "drain-full",
         (
-            *_each(("sprag", *PEERS), "drain", "full", jobs=sizes.jobs),
+            *_each(("sprag", *DURABLE, *REFERENCES), "drain", "full", jobs=sizes.jobs),
+            *_each(SERVERS, "drain", "full", jobs=sizes.jobs // 10),
             Case("raw", "life", "full", {"jobs": sizes.jobs, "together": 4}),
         ),
         (
             Bar(
                 f"{work} / best durable peer", "rate", 4.0, at_least=True,
-                against=tuple(DURABLE), references=tuple(REFERENCES),
+                against=(*DURABLE, *SERVERS), references=tuple(REFERENCES),
             ),
             Bar(f"{work} / raw, 4 a transaction", "rate", 0.45, at_least=True, against=("raw",)),
         ),
@@ -55,13 +56,14 @@ def _drain_normal(sizes: Sizes) -> Group:
     return Group(
         "drain-normal",
         (
-            *_each(("sprag", *PEERS), "drain", "normal", jobs=sizes.jobs),
+            *_each(("sprag", *DURABLE, *REFERENCES), "drain", "normal", jobs=sizes.jobs),
+            *_each(SERVERS, "drain", "normal", jobs=sizes.jobs // 10),
             Case("raw", "life", "normal", {"jobs": sizes.jobs, "together": 4}),
         ),
         (
             Bar(
-                f"drain {sizes.jobs:,} jobs, normal / best durable peer", "rate", 5.0,
-                at_least=True, against=tuple(DURABLE), references=(*REFERENCES, "raw"),
+                f"drain {sizes.jobs:,} jobs, normal / best durable peer", "rate", 3.5,
+                at_least=True, against=(*DURABLE, *SERVERS), references=(*REFERENCES, "raw"),
             ),
         ),
     )  # fmt: skip
@@ -74,11 +76,14 @@ ENQUEUERS = tuple(DURABLE)
 def _enqueue_full(sizes: Sizes) -> Group:
     return Group(
         "enqueue-full",
-        _each(("sprag", "raw", *ENQUEUERS), "enqueue", "full", jobs=sizes.jobs),
+        (
+            *_each(("sprag", "raw", *ENQUEUERS), "enqueue", "full", jobs=sizes.jobs),
+            *_each(SERVERS, "enqueue", "full", jobs=sizes.jobs // 10),
+        ),
         (
             Bar(
                 "enqueue one by one, full / raw", "rate", 0.9, at_least=True, against=("raw",),
-                references=ENQUEUERS,
+                references=(*ENQUEUERS, *SERVERS),
             ),
         ),
     )  # fmt: skip
@@ -87,11 +92,14 @@ def _enqueue_full(sizes: Sizes) -> Group:
 def _enqueue_normal(sizes: Sizes) -> Group:
     return Group(
         "enqueue-normal",
-        _each(("sprag", *ENQUEUERS, "raw"), "enqueue", "normal", jobs=2 * sizes.jobs),
+        (
+            *_each(("sprag", *ENQUEUERS, "raw"), "enqueue", "normal", jobs=2 * sizes.jobs),
+            *_each(SERVERS, "enqueue", "normal", jobs=sizes.jobs // 10),
+        ),
         (
             Bar(
-                "enqueue one by one, normal / best peer", "rate", 1.0, at_least=True,
-                against=ENQUEUERS, references=("raw",),
+                "enqueue one by one, normal / best peer", "rate", 1.15, at_least=True,
+                against=(*ENQUEUERS, *SERVERS), references=("raw",),
             ),
         ),
     )  # fmt: skip
@@ -100,13 +108,16 @@ def _enqueue_normal(sizes: Sizes) -> Group:
 def _enqueue_threads(sizes: Sizes) -> Group:
     return Group(
         "enqueue-threads",
-        _each(
-            ("sprag", *ENQUEUERS), "enqueue threads", "full", jobs=2 * sizes.jobs, threads=8
+        (
+            *_each(
+                ("sprag", *ENQUEUERS), "enqueue threads", "full", jobs=2 * sizes.jobs, threads=8
+            ),
+            *_each(SERVERS, "enqueue threads", "full", jobs=sizes.jobs // 5, threads=8),
         ),
         (
             Bar(
                 "enqueue from 8 threads, full / best peer", "rate", 2.5, at_least=True,
-                against=ENQUEUERS,
+                against=(*ENQUEUERS, *SERVERS),
             ),
         ),
     )  # fmt: skip
@@ -118,12 +129,12 @@ def _enqueue_many(sizes: Sizes, sync: str) -> Group:
         f"enqueue-many-{sync}",
         (
             *_each(("sprag", "litequeue"), "enqueue many", sync, calls=sizes.calls, size=size),
-            *_each(("huey", "persist-queue"), "enqueue many", sync, calls=2, size=size),
+            *_each(("huey", "persist-queue", *SERVERS), "enqueue many", sync, calls=2, size=size),
         ),
         (
             Bar(
-                f"enqueue_many, {size:,} a call, {sync} / best peer", "rate", 3.0,
-                at_least=True, against=ENQUEUERS,
+                f"enqueue_many, {size:,} a call, {sync} / best peer", "rate", 2.0,
+                at_least=True, against=(*ENQUEUERS, *SERVERS),
             ),
         ),
     )  # fmt: skip

@@ -29,6 +29,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "Pause",
         "new_job_id",
     ),
+    "Tasks": ("task", "Task", "TaskCall"),
     "Jobs": ("Job", "JobError", "Progress", "Page", "Transition", "RunningJob"),
     "Signals": ("Subscription", "Signal", "SIGNAL"),
     "States": ("Status", "STATUSES", "Event", "Move", "MOVES"),

@@ -61,7 +61,7 @@ class GroupCommit(Shared, commit.GroupCommit[Any]):
         super().submit(ticket)
 
     def alone(self, write: Callable[[*Ts], R | None], *arguments: *Ts) -> R | None:
-        run().pause("lead")
+        run().pause("post")
         return super().alone(write, *arguments)
 
     def _pass_on(self) -> None:

@@ -20,6 +20,7 @@ from sprag.queue.service import life_of
 from sprag.queue.store.tickets import Exchange, Options
 from sprag.queue.work import engine as engine_module
 from sprag.queue.work import running
+from sprag.queue.work.execution import Handler
 from sprag.queue.work.failures import Failures
 from sprag.queue.work.policy import Policy
 from sprag.queue.work.running import RunningJob
@@ -96,10 +97,8 @@ class Scene:
     ) -> Any:
         """Workers of a process: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
-        policy, most = Policy(Backoff(0)), 1 << 20
-        return WorkerPool(
-            self.engines[name], QUEUE, count, self.handler(handler), policy, most, failures
-        )
+        handlers = {None: Handler(self.handler(handler), Policy(Backoff(0)))}
+        return WorkerPool(self.engines[name], QUEUE, count, handlers, None, 1 << 20, failures)
 
     def failures(self) -> Failures:
         """An `on_failure` that is noted."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from sprag.queue import Every
 from sprag.queue.options import Settings
+from sprag.queue.tasks import Repertoire
 
 from .file import FILE
 from .handlers import quick
@@ -35,7 +36,8 @@ def pause_against_claims(scene: Scene) -> None:
 
 def _know_the_schedule(engine: Any) -> None:
     """Look at a moment before the slot."""
-    standing = Settings(name=QUEUE, schedules=[Every(seconds=5)]).standing()
+    settings = Settings(name=QUEUE, schedules=[Every(seconds=5)])
+    standing = Repertoire({}, handles=True).standing(settings)
     engine.timetable.take(object(), QUEUE, standing, None)
     clock, engine.store.clock = engine.store.clock, lambda: NOW - 1
     engine.timetable.look(engine.owner)

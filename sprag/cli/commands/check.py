@@ -43,20 +43,24 @@ def command(settings: Settings) -> int:
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
     dead process is not a problem: workers recover its jobs. Nor are queues
-    that are paused, jobs that wait in a queue that no process runs, or
-    schedules that are late; the output names them. The command reads the
-    whole file, while it is in use.
+    that are paused, jobs that wait in a queue that no process runs or for a
+    task that none knows, or schedules that are late; the output names them. The
+    command reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
     "dead", "unknown" or "gone", "jobs": how many it runs, "pid", "host",
     "started_at", "reason": why its state is unknown, "advice"}, …],
     "unattended": {each queue with waiting jobs that no process runs: how many
-    wait, up to 1,001}, "paused": {each queue that is paused: {"reason",
-    "since"}}, "late": [{"queue", "name", "next": when it was due}, …]}.
+    wait, up to 1,001}, "unknown_tasks": [{"queue", "task": null for handle_item,
+    "jobs": how many are ready, up to 1,001, although none of the processes that
+    run the queue knows the task}, …], "paused": {each queue that is paused:
+    {"reason", "since"}}, "late": [{"queue", "name", "next": when it was due},
+    …]}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
+    unknown: dict[str, dict[str | None, int]] = {}
     pauses: dict[str, Pause] = {}
     late: list[Plan] = []
     try:
@@ -65,7 +69,7 @@ def command(settings: Settings) -> int:
             try:
                 owners = owners_of(file)
                 problems += _stranded(owners)
-                idle, pauses = file.unattended(), file.pauses()
+                idle, unknown, pauses = file.unattended(), file.unknown_tasks(), file.pauses()
                 late = [plan for plan in file.schedules() if plan.late]
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
@@ -78,6 +82,11 @@ def command(settings: Settings) -> int:
                 "problems": [asdict(problem) for problem in problems],
                 "owners": [owner.shape() for owner in owners],
                 "unattended": idle,
+                "unknown_tasks": [
+                    {"queue": queue, "task": task, "jobs": count}
+                    for queue, of_tasks in unknown.items()
+                    for task, count in of_tasks.items()
+                ],
                 "paused": pause_shapes(pauses),
                 "late": [{"queue": p.queue, "name": p.name, "next": p.next} for p in late],
             }
@@ -85,7 +94,7 @@ def command(settings: Settings) -> int:
     else:
         _show(settings, problems, owners)
         now = time.time()
-        for remark in (*remarks(pauses, idle, now), *late_remarks(late, now)):
+        for remark in (*remarks(pauses, idle, unknown, now), *late_remarks(late, now)):
             settings.show(Text(remark))
     return FAILED if problems else OK
 

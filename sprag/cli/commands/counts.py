@@ -69,5 +69,5 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
     else:
         span = duration(rates.seconds)
         settings.show(counts_table(counts), Text(""), rates_table(names, rates, waits, span))
-        for remark in remarks(pauses, {}, now):
+        for remark in remarks(pauses, {}, {}, now):
             settings.show(Text(remark))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ...queue import PayloadError, QueueService
-from ...queue.operators import OWNED, decode
+from ...queue.operators import OWNED, decode, enqueue_task
 from .. import options
 from ..exits import USAGE, Refusal
 from ..owners import lost_among
@@ -31,6 +31,11 @@ from ..text import one_line, shortened
 )
 @click.option("--at", "run_at", type=options.moment, metavar="TIME",
               help="Start it no earlier than this local time, as in 2030-12-31T23:59.")  # fmt: skip
+@click.option(
+    "--task",
+    metavar="NAME",
+    help="The task that it is for. ITEM is then an object with its arguments by name.",
+)
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher starts first.")
 @click.option("--label", help="A name for people.")
 @click.option("--max-attempts", type=int, help="How many times it may be tried.  [default: 1]")
@@ -51,13 +56,13 @@ from ..text import one_line, shortened
 @options.settings
 def command(
     settings: Settings, /, queue: str, item: str, lines: bool, tags: bool | None,
-    job_id: str | None, unique: str | None, unique_for: str | None, **given: Any,
+    job_id: str | None, unique: str | None, unique_for: str | None, task: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Enqueue a job in QUEUE. ITEM is JSON, or '-' for standard input.
 
     Prints the job's id; with --unique, that of the job that holds the key.
     Creates the database if it does not exist. The settings of the queue's class
-    (max_attempts, max_queued and so on) do not apply here.
+    and its tasks (max_attempts, max_queued and so on) do not apply here.
 
     JSON: {"jobs": [job, …]}, where each job also has "existing": true if it was
     there before.
@@ -74,7 +79,9 @@ def command(
     service = QueueService(name=queue, database=settings.path)
     try:
         is_new_queue = is_new_file or not service.jobs(limit=1).jobs
-        if lines:
+        if task is not None:
+            jobs = enqueue_task(service, task, map(_arguments, items), job_id, **given)
+        elif lines:
             jobs = service.enqueue_many(items, **given)
         else:
             jobs = [service.enqueue(items[0], job_id=job_id, **given)]
@@ -138,6 +145,17 @@ def _value(text: str, where: str, tags: bool | None) -> Any:
         return decode(text)
     except PayloadError as error:
         raise Refusal(f"{where}: {error}", kind="usage", code=USAGE) from error
+
+
+def _arguments(item: Any) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return item
+    raise Refusal(
+        "--task: expected ITEM to be an object with the task's arguments by name, as in "
+        f"'{{\"user_id\": 7}}', got {one_line(shortened(repr(item), 100))}",
+        kind="usage",
+        code=USAGE,
+    )
 
 
 def _tagged(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Final
@@ -29,6 +29,7 @@ _LIMIT: Final = 20
 @click.command("list", short_help="List jobs, newest first.")
 @options.queues
 @options.statuses()
+@options.tasks
 @click.option("--limit", "-n", type=click.IntRange(1, 10_000), default=_LIMIT, show_default=True,
               help="The most to list.")  # fmt: skip
 @click.option("--after", metavar="CURSOR", help="Continue after a page: its `next`.")
@@ -38,6 +39,7 @@ def command(
     settings: Settings,
     queues: tuple[str, ...],
     statuses: tuple[Status, ...],
+    tasks: tuple[str, ...],
     limit: int,
     after: str | None,
 ) -> None:
@@ -52,19 +54,20 @@ def command(
     """
     before = cursor(after)
     with settings.opened() as file:
-        page = file.page(queues, statuses or STATUSES, limit, before)
+        page = file.page(queues, statuses or STATUSES, limit, before, tasks)
         known = [] if page.jobs else file.queues()
         lost = lost_among(file, page)
         waiting = {job.queue for job in page if job.status == "queued"}
         idle = file.unattended(waiting) if waiting else {}
         pauses = {queue: pause for queue, pause in file.pauses().items() if queue in waiting}
+        unknown = file.unknown_tasks(waiting) if waiting else {}
     if settings.as_json:
         settings.emit(
             {"jobs": [whole_shape(job, lost=job.id in lost) for job in page], "next": page.next}
         )
         return
     if page.jobs:
-        _show(settings, page, lost, one_queue=len(queues) == 1)
+        _show(settings, page, lost, unknown, one_queue=len(queues) == 1)
     else:
         named = ", ".join(known) if known else "none"
         settings.say(f"no jobs; queues in this file: {named}")
@@ -72,9 +75,10 @@ def command(
         again = [f"--database={settings.database}"] if settings.database else []
         again += [f"--queue={name}" for name in queues]
         again += [f"--status={status}" for status in statuses]
+        again += [f"--task={task}" for task in tasks]
         again += [f"--limit={limit}"] if limit != _LIMIT else []
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
-    for told in remarks(pauses, idle, time.time()):
+    for told in remarks(pauses, idle, unknown, time.time()):
         settings.say(fill(told, settings.out.width) if settings.for_eyes else told)
 
 
@@ -86,7 +90,18 @@ class _Column:
     """Its share of the space that the other columns leave."""
 
 
-def _show(settings: Settings, page: Page, lost: frozenset[str], *, one_queue: bool) -> None:
+def _show(
+    settings: Settings,
+    page: Page,
+    lost: frozenset[str],
+    unknown: Mapping[str, Mapping[str | None, int]],
+    *,
+    one_queue: bool,
+) -> None:
+    def news(job: Job) -> Text:
+        left = job.status == "queued" and job.task in unknown.get(job.queue, ())
+        return says(job, lost=job.id in lost, unknown=left)
+
     now = time.time()
     width = settings.out.width
     columns = [_Column("JOB", _short_id if settings.for_eyes else _id)]
@@ -99,9 +114,9 @@ def _show(settings: Settings, page: Page, lost: frozenset[str], *, one_queue: bo
         columns.append(_Column("TOOK", lambda job: Text(took(job))))
         columns.append(_Column("ATTEMPT", lambda job: Text(attempts(job))))
         columns.append(_Column("WHAT", name_of, 1))
-        columns.append(_Column("MESSAGE", lambda job: says(job, lost=job.id in lost), 2))
+        columns.append(_Column("MESSAGE", news, 2))
     else:
-        columns.append(_Column("WHAT", lambda job: _name_or_news(job, lost=job.id in lost), 1))
+        columns.append(_Column("WHAT", lambda job: _name_or_news(job, news(job)), 1))
     shown = table(expand=settings.for_eyes)
     for column in columns:
         shown.add_column(column.title, no_wrap=True, ratio=column.ratio)
@@ -118,7 +133,6 @@ def _short_id(job: Job) -> Text:
     return Text(job.id[:SHORT_ID])
 
 
-def _name_or_news(job: Job, *, lost: bool) -> Text:
+def _name_or_news(job: Job, news: Text) -> Text:
     """If there is space for only one: the error or the progress, or else the name."""
-    news = says(job, lost=lost)
     return news if news.plain and job.status != "completed" else name_of(job)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...queue import Job, Pause, Transition
-from ...queue.operators import attempts_of, move_shape
+from ...queue.operators import attempts_of, move_shape, words_of_task
 from .. import options
 from ..idle import pause_words
 from ..lookup import find
@@ -34,31 +34,33 @@ _SOON: Final = 0.001
 def command(settings: Settings, job: str, full: bool) -> None:
     """Show a job and everything that happened to it.
 
-    JSON: {"job": {"id", "queue", "label", "status", "item", "result",
-    "error": {"type", "message", "traceback"}, "progress": {"current", "total",
-    "percent", "message"}, "attempt", "max_attempts", "starts", "crashes", "priority",
-    "unique": the unique key that it holds, "unique_for", "unique_until",
-    "time_limit", "overdue": true if it goes on past its limit,
-    "cancel_requested", "created_at", "due_at", "started_at", "finished_at",
-    "lost": true if the job does not run although its status says so, because
-    its process died}, "history": [{"seq", "event", "from_status", "to_status",
-    "attempt", "owner", "at", "due_at", "error"}, …]}.
+    JSON: {"job": {"id", "queue", "task": null for handle_item, "label", "status",
+    "item", "result", "error": {"type", "message", "traceback"}, "progress":
+    {"current", "total", "percent", "message"}, "attempt", "max_attempts",
+    "starts", "crashes", "priority", "unique": the unique key that it holds,
+    "unique_for", "unique_until", "time_limit", "overdue": true if it goes on past
+    its limit, "cancel_requested", "created_at", "due_at", "started_at",
+    "finished_at", "lost": true if the job does not run although its status says
+    so, because its process died, "unknown_task": true if it waits, and none of the
+    processes that run its queue knows its task}, "history": [{"seq", "event",
+    "from_status", "to_status", "attempt", "owner", "at", "due_at", "error"}, …]}.
     """
     with settings.opened() as file:
         found = find(file, job)
         history = file.history(found.id)
         lost = found.id in lost_among(file, [found])
         pause = file.pauses().get(found.queue) if found.status == "queued" else None
+        unknown = found.status == "queued" and file.is_unknown(found.queue, found.task)
     if settings.as_json:
         settings.emit(
             {
-                "job": whole_shape(found, lost=lost),
+                "job": {**whole_shape(found, lost=lost), "unknown_task": unknown},
                 "history": [move_shape(move) for move in history],
             }
         )
         return
     now = time.time()
-    _facts(settings, found, now, pause, lost=lost)
+    _facts(settings, found, now, pause, lost=lost, unknown=unknown)
     _block(settings, "item", pretty(found.item_json), full)
     if found.result_json is not None:
         _block(settings, "result", pretty(found.result_json), full)
@@ -70,7 +72,9 @@ def command(settings: Settings, job: str, full: bool) -> None:
         _earlier_errors(settings, history)
 
 
-def _facts(settings: Settings, job: Job, now: float, pause: Pause | None, *, lost: bool) -> None:
+def _facts(
+    settings: Settings, job: Job, now: float, pause: Pause | None, *, lost: bool, unknown: bool
+) -> None:
     facts = table()
     facts.show_header = False
     facts.add_column(style="dim", no_wrap=True)
@@ -79,11 +83,15 @@ def _facts(settings: Settings, job: Job, now: float, pause: Pause | None, *, los
     facts.add_row("queue", Text(one_line(job.queue)))
     if pause is not None:
         facts.add_row("", Text(pause_words(pause, now), style="yellow"))
+    if job.task:
+        facts.add_row("task", Text(one_line(job.task)))
     if job.label:
         facts.add_row("label", Text(one_line(job.label)))
     facts.add_row("status", status_text(job.status, lost=lost))
     if lost:
         facts.add_row("", f"{DIED}; a worker that runs or starts takes the job over")
+    if unknown:
+        facts.add_row("", Text(one_line(f"{words_of_task(job.task)}; it waits for one that does")))
     _add_attempts(facts, job)
     if job.priority:
         facts.add_row("priority", str(job.priority))

@@ -27,7 +27,7 @@ function render(job) {
   show(by("way"), job.queue, () => [
     el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
     el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
-  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, job.overdue, data.paused], () => state(job));
+  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, job.overdue, data.unknown, data.paused], () => state(job));
   show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
   showProgress(job.state, job.progress);
   show(by("buttons"), job.can, () => job.can.map((verb) =>
@@ -49,6 +49,7 @@ function state(job) {
   if (job.overdue) said.push(" · over its time limit");
   if (data.paused) said.push(" · its queue: ", pauseWords(data.paused));
   if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
+  if (data.unknown) said.push(el("span", { class: "late" }, ` · ${data.unknown}; it waits for one that does`));
   return said;
 }
 
@@ -87,6 +88,7 @@ function facts(job) {
   return [
     ["Id", [el("code", {}, id), " ", el("button", { type: "button", class: "small", on: { click: () => copy(id, "The id was copied.") } }, "Copy")], id],
     ["Queue", job.queue, job.queue],
+    job.task ? ["Task", el("a", { href: address("jobs", { queue: job.queue, task: job.task }), "data-focus": "task" }, job.task), job.task] : null,
     ["Accepted", time(job.created_at), job.created_at],
     job.status === "queued" ? ["Due", time(job.due_at), job.due_at] : null,
     job.started_at ? ["Started", time(job.started_at), job.started_at] : null,

@@ -15,7 +15,7 @@ const QUEUED = ["ready", "scheduled", "retrying"];
 const state = query.getAll("state").flatMap((name) => (name === "queued" ? QUEUED : [name]));
 const one = (name) => query.get(name);
 const filter = {
-  state, queue: one("queue"), text: one("text"), sort: one("sort"),
+  state, queue: one("queue"), task: one("task"), text: one("text"), sort: one("sort"),
   by: one("by"), from: one("from"), until: one("until"),
 };
 const before = query.get("before");
@@ -34,6 +34,11 @@ function render() {
   if (filter.queue && !names.includes(filter.queue)) names.push(filter.queue);
   show(by("queue"), names, () => ["", ...names].map((name) =>
     el("option", { value: name, selected: name === (filter.queue ?? "") }, name || "All queues")));
+  const tasks = [...new Set([...Object.values(data.queues).flatMap((of) => [...of.tasks, ...of.unknown.map(({ task }) => task)]),
+    filter.task])].filter(Boolean).sort();
+  by("tasks").hidden = tasks.length === 0;
+  show(by("task"), tasks, () => ["", ...tasks].map((name) =>
+    el("option", { value: name, selected: name === (filter.task ?? "") }, name || "All tasks")));
   show(by("states"), data.queues, () => ["", ...Object.keys(STATES)].map(stateLink));
   showIdle();
   renderRows();
@@ -51,7 +56,7 @@ function renderRows() {
   const shown = data.jobs.map((job) => {
     const kept = rows.get(job.id) ?? row(job.id, pick);
     rows.set(job.id, kept);
-    kept.update(job, picked.has(job.id));
+    kept.update(job, picked.has(job.id), unknown(job));
     return kept.element;
   });
   const ids = new Set(data.jobs.map((job) => job.id));
@@ -70,12 +75,17 @@ function renderRows() {
   });
 }
 
+/** Why a job that is ready does not start, if that is because no process knows its task. */
+const unknown = (job) => job.state === "ready" &&
+  (data.queues[job.queue]?.unknown ?? []).find(({ task }) => task === job.task)?.words.split(": ")[1];
+
 function showIdle() {
   const of = filter.queue ? { [filter.queue]: data.queues[filter.queue] } : data.queues;
-  const idle = Object.entries(of).filter(([, queue]) => queue && (queue.paused || idleWords(queue)));
-  show(by("idle"), idle.map(([name, queue]) => [name, queue.paused ?? idleWords(queue)]), () =>
-    idle.slice(0, 5).map(([name, queue]) => el("span", {},
-      filter.queue ? "" : `${name}: `, queue.paused ? [pauseWords(queue.paused), ". "] : `${idleWords(queue)} `)));
+  const says = (queue) => [idleWords(queue), ...queue.unknown.map(({ words }) => `${words}.`)].filter(Boolean);
+  const idle = Object.entries(of).filter(([, queue]) => queue && (queue.paused || says(queue).length));
+  show(by("idle"), idle.map(([name, queue]) => [name, queue.paused, says(queue)]), () =>
+    idle.slice(0, 5).map(([name, queue]) => el("span", {}, filter.queue ? "" : `${name}: `,
+      queue.paused ? [pauseWords(queue.paused), ". "] : `${says(queue).join(" ")} `)));
   by("idle").hidden = idle.length === 0;
 }
 
@@ -132,14 +142,14 @@ function pages() {
 /** What can be done with all that match: only where it is clear which jobs that are. */
 function all() {
   if (data.jobs.length === 0 || state.length === 0) return [];
-  const narrowed = Boolean(filter.text || filter.from || filter.until);
+  const narrowed = Boolean(filter.text || filter.task || filter.from || filter.until);
   return Object.entries(VERBS)
     .map(([verb, { question, from }]) => {
       const states = state.filter((name) => from.includes(name));
       const [many, more] = narrowed ? [null, false] : count(states);
       if (states.length === 0 || many === 0) return null;
-      const { queue, text, by: which, from: since, until } = filter;
-      const match = { states, queue, text: text ?? "", by: which, from: since, until };
+      const { queue, task, text, by: which, from: since, until } = filter;
+      const match = { states, queue, task, text: text ?? "", by: which, from: since, until };
       const says = question(many === null ? "all that match" : `all ${counted(many, more)}`).replace("?", "…");
       const act = async () => {
         await moveMatching(verb, match, many, more);
@@ -211,6 +221,9 @@ for (const [name, values] of Object.entries({ ...filter, text: null })) {
 }
 by("queue").addEventListener("change", (event) => {
   location.assign(address("jobs", { ...filter, queue: event.target.value }));
+});
+by("task").addEventListener("change", (event) => {
+  location.assign(address("jobs", { ...filter, task: event.target.value }));
 });
 by("sort").value = filter.sort ?? "";
 by("sort").addEventListener("change", (event) => {

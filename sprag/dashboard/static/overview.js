@@ -102,6 +102,7 @@ function tile(queue) {
     el("p", { class: "quiet" }, pace),
     queue.times ? times(queue.times) : null,
     idle ? el("p", { class: "late" }, idle) : null,
+    queue.unknown.map(({ words }) => el("p", { class: "late" }, words)),
     waits && !idle && !queue.paused ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
     el("p", { class: "pause" }, queue.paused ? pauseWords(queue.paused) : null, pauseButton(queue, () => refresher.ask())),
   );
@@ -154,11 +155,13 @@ function load({ state, jobs: held, workers }) {
 
 function warn() {
   const idle = data.queues.filter((queue) => idleWords(queue) !== null).map(({ name }) => name);
+  const strange = data.queues.flatMap(({ name, unknown }) => unknown.map(({ words }) => `${name}: ${words}`));
   const states = data.processes.map(({ state }) => state);
   const texts = [];
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
   const late = data.schedules.filter((schedule) => schedule.late).map(({ name }) => name);
   if (late.length) texts.push(`${late.length === 1 ? "A schedule is" : "Schedules are"} late: ${named(late)}. See below.`);
+  texts.push(...strange.slice(0, 5).map((text) => `${text}. Deploy one that does, or cancel the jobs.`));
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;

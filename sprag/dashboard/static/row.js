@@ -4,7 +4,7 @@ import { el, show } from "./dom.js";
 import { address } from "./net.js";
 import { attemptsOf, attemptWords, badge, capital, clock, duration, errorWords, nameOf, percentOf, progressWords, since } from "./words.js";
 
-/** {element, update(job, picked), mark(picked)}; `pick(id, on)` is told of the box. */
+/** {element, update(job, picked, unknown), mark(picked)}; `pick(id, on)` is told of the box. */
 export function row(id, pick) {
   const box = el("input", { type: "checkbox", on: { change: () => pick(id, box.checked) } });
   const link = el("a", { href: address(`jobs/${id}`) });
@@ -18,7 +18,7 @@ export function row(id, pick) {
     box.checked = on;
     element.classList.toggle("on", on);
   }
-  function update(job, on) {
+  function update(job, on, unknown) {
     mark(on);
     element.dataset.state = job.state;
     const name = nameOf(job);
@@ -27,10 +27,11 @@ export function row(id, pick) {
     link.classList.toggle("data", !job.label);
     const ended = job.finished_at !== null && job.seconds !== null;
     show(under, [job.queue, ended, job.seconds], () => [
-      el("span", {}, job.queue), el("code", {}, id.slice(0, 13)),
+      el("span", {}, job.queue), job.task ? el("span", { class: "task" }, job.task) : null, el("code", {}, id.slice(0, 13)),
       ended ? el("span", {}, `took ${duration(job.seconds)}`) : null]);
     show(state, job.state, () => badge(job.state));
-    show(says, [job.state, job.error, job.progress, job.result, job.due_at], () => words(job));
+    show(says, [job.state, job.error, job.progress, job.result, job.due_at, unknown], () =>
+      unknown ? el("span", { class: "late" }, unknown) : words(job));
     const many = job.max_attempts > 1 || job.attempt > 1;
     show(tries, [job.attempt, job.max_attempts, job.crashes], () =>
       el("span", { title: capital(attemptWords(job)) }, many ? attemptsOf(job).join("/") : ""));

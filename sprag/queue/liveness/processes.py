@@ -31,8 +31,14 @@ class Process:
     token: str | None = None
     workers: dict[str, int] = field(default_factory=dict)
     """How many workers it has for each queue that it runs."""
+    tasks: dict[str, list[str | None]] = field(default_factory=dict)
+    """The tasks that it knows, of queues that have any; None is for jobs that belong to no task."""
     reason: str = ""
     remedy: str = ""
+
+    def runs(self, queue: str, task: str | None) -> bool:
+        """True if it has workers for the queue that know the task."""
+        return queue in self.workers and task in self.tasks.get(queue, (None,))
 
 
 def processes_of(store: Store, folder: Path) -> list[Process]:
@@ -46,11 +52,11 @@ def processes_of(store: Store, folder: Path) -> list[Process]:
     held = store.owners.held()
     gone = Counter(job.owner for job in store.owners.unowned(_MOST))
     found = []
-    for id_, token, pid, host, at, workers in owners:
+    for id_, token, pid, host, at, workers, tasks in owners:
         if id_ in present:
-            state, reason, remedy = states[id_]
+            state, *why = states[id_]
             found.append(
-                Process(id_, state, held.get(id_, 0), pid, host, at, token, workers, reason, remedy)
+                Process(id_, state, held.get(id_, 0), pid, host, at, token, workers, tasks, *why)
             )
     return found + [Process(id_, "gone", jobs) for id_, jobs in sorted(gone.items())]
 

@@ -127,15 +127,15 @@ def _tagged_dataclass(value: Any, path: str, depth: int) -> object:
     if not takes_its_fields(kind):  # type: ignore[arg-type]  # mypy doubts that classes have hashes
         # Whether its constructor takes what it made of them itself is seen now, by making one.
         made = restored_dataclass(written, path)
-    _check_beside(value, made, path)
+    check_beside(value, made, path)
     return written
 
 
-def _check_beside(value: object, made: object, path: str) -> None:
+def check_beside(value: object, made: object, path: str) -> None:
     """Refuse a dataclass with something beside its fields that its constructor does not make."""
     for name, own in attributes_beside(value).items():
         again = attributes_beside(made).get(name, _MISSING)
-        if again is _MISSING or not _is_like(own, again, set()):
+        if again is _MISSING or not is_alike(own, again):
             end = "be lost" if again is _MISSING else f"come back as {shown(again)}"
             raise PayloadError(
                 f"{path}.{name} is not a field of dataclass {type(value).__qualname__}, and would "
@@ -144,9 +144,13 @@ def _check_beside(value: object, made: object, path: str) -> None:
             )
 
 
+def is_alike(one: object, other: object) -> bool:
+    """True if two values hold the same; of what cannot be compared, such as a lock, if both are of
+    one type."""
+    return _is_like(one, other, set())
+
+
 def _is_like(one: Any, other: Any, seen: set[tuple[int, int]]) -> bool:
-    """True if two attributes hold the same; of what cannot be compared, such as a lock, if both
-    are of one type."""
     kind: Any = type(one)
     if one is other or (id(one), id(other)) in seen:
         return True

@@ -13,18 +13,18 @@ SELECT job.key, job.id, job.queue, job.status, job.item, job.created_at, job.due
        job.started_at, job.moved_at, progress.current, progress.total, progress.percent,
        progress.message, progress.job, job.audience, job.starts, job.unique_key, job.unique_for,
        job.unique_until, job.time_limit,
-       job.overdue IS job.starts AND job.status IN ('running', 'cancelling') AS overdue
+       job.overdue IS job.starts AND job.status IN ('running', 'cancelling') AS overdue, job.task
 FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
 
 -- part: accepted
 -- The columns of a new job: its own, and those of {asked}.
-id, item, newest, queue, priority, max_attempts, max_crashes, backoff, label, audience, time_limit,
-unique_key, unique_for, unique_until, waiting, due_at, created_at, moved_at
+id, item, newest, queue, task, priority, max_attempts, max_crashes, backoff, label, audience,
+time_limit, unique_key, unique_for, unique_until, waiting, due_at, created_at, moved_at
 
 -- part: asked
 -- What all jobs of a call have in common, in the order in which moves.insert passes it.
-:queue, :priority, :max_attempts, :max_crashes, :backoff, :label, :audience, :time_limit, :unique_key,
-:unique_for, :unique_until, :waiting, :due_at, :now, :now
+:queue, :task, :priority, :max_attempts, :max_crashes, :backoff, :label, :audience, :time_limit,
+:unique_key, :unique_for, :unique_until, :waiting, :due_at, :now, :now
 
 -- part: started
 -- A job that begins to run. Texts come as bytes: one that is not UTF-8, from another program, must
@@ -34,7 +34,7 @@ started_at = :now, moved_at = :now, error = NULL
 
 -- part: run
 RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(item AS BLOB),
-          time_limit
+          time_limit, task
 
 -- part: move_row
 -- Texts come as bytes: one that is not UTF-8, from another program, must not keep subscribers from
@@ -42,12 +42,13 @@ RETURNING key, starts, id, attempt, max_attempts, CAST(backoff AS BLOB), CAST(it
 SELECT transition.seq, job.id, CAST(job.queue AS BLOB), transition.event, transition.from_status,
        transition.to_status, transition.attempt, transition.owner, transition.at,
        transition.due_at, CAST(transition.error AS BLOB), progress.current, progress.total,
-       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB)
+       progress.percent, CAST(progress.message AS BLOB), progress.job, CAST(job.audience AS BLOB),
+       CAST(job.task AS BLOB)
 
 -- part: progress_row
 SELECT progress.tick, progress.seq, job.id, CAST(job.queue AS BLOB), past.to_status, past.attempt,
        progress.current, progress.total, progress.percent, CAST(progress.message AS BLOB),
-       CAST(job.audience AS BLOB)
+       CAST(job.audience AS BLOB), CAST(job.task AS BLOB)
 
 -- part: past
 -- How a job stood when its progress was stored: the newest of its moves up to that seq.
@@ -64,15 +65,35 @@ CROSS JOIN transition AS past ON past.seq = (
 -- Nothing of a queue that is paused is started: whoever starts jobs asks in the same transaction.
 NOT EXISTS (SELECT 1 FROM pause WHERE pause.queue = :queue)
 
--- part: levels
--- The highest priorities of the jobs of a queue that are ready, one step for each.
-level (priority) AS (
-    SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
+-- part: of_tasks
+-- The tasks of the jobs of a queue that are ready, one step for each. The first is NULL, for jobs that
+-- belong to none.
+step (number, task) AS (
+    SELECT 0, NULL
     UNION ALL
-    SELECT (SELECT max(priority) FROM job WHERE queue = :queue AND status = 'queued'
-            AND waiting = 0 AND priority < level.priority)
+    SELECT number + 1, (SELECT min(task) FROM job WHERE queue = :queue AND status = 'queued'
+                        AND waiting = 0 AND task > coalesce(step.task, ''))
+    FROM step WHERE task IS NOT NULL OR number = 0
+),
+kind (task) AS (SELECT task FROM step WHERE task IS NOT NULL OR number = 0)
+
+-- part: levels
+-- The highest priorities of the jobs of a queue that are ready, one step for each of a task.
+{of_tasks},
+level (task, priority) AS (
+    SELECT task, (SELECT max(priority) FROM job WHERE queue = :queue AND task IS kind.task
+                  AND status = 'queued' AND waiting = 0)
+    FROM kind
+    UNION ALL
+    SELECT task, (SELECT max(priority) FROM job WHERE queue = :queue AND task IS level.task
+                  AND status = 'queued' AND waiting = 0 AND priority < level.priority)
     FROM level WHERE priority IS NOT NULL LIMIT 100
 )
+
+-- part: first_of
+-- The ready jobs of each of some tasks that come first.
+SELECT key FROM job WHERE queue = :queue AND task IS kind.task AND status = 'queued' AND waiting = 0
+ORDER BY priority DESC, key LIMIT :count
 
 -- name: enqueue
 -- Accept a job. An id that exists already is left as it is, so that a repeated enqueue stores a job
@@ -106,10 +127,20 @@ SELECT count(*) FROM (
     LIMIT :most);
 
 -- name: claim
--- Start up to :count jobs: the highest priority first, then in order of acceptance.
+-- Start up to :count jobs that belong to no task: the highest priority first, then in order of
+-- acceptance.
 UPDATE job SET {started}
-WHERE key IN (SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
-              AND {unpaused} ORDER BY priority DESC, key LIMIT :count)
+WHERE key IN (SELECT key FROM job WHERE queue = :queue AND task IS NULL AND status = 'queued'
+              AND waiting = 0 AND {unpaused} ORDER BY priority DESC, key LIMIT :count)
+{run};
+
+-- name: claim_tasks
+-- Like claim, for jobs of the tasks in :tasks, a JSON array with null for those that belong to none.
+-- However many jobs of other tasks there are, none of them is looked at.
+UPDATE job SET {started}
+WHERE key IN (SELECT job.key FROM (SELECT value AS task FROM json_each(:tasks)) AS kind
+              CROSS JOIN job ON job.key IN ({first_of})
+              WHERE {unpaused} ORDER BY job.priority DESC, job.key LIMIT :count)
 {run};
 
 -- name: savepoint
@@ -122,10 +153,17 @@ ROLLBACK TO one;
 -- name: keep
 RELEASE one;
 
+-- name: claimable
+-- The keys of the jobs that `claim_tasks` would start.
+SELECT job.key FROM (SELECT value AS task FROM json_each(:tasks)) AS kind
+CROSS JOIN job ON job.key IN ({first_of})
+WHERE {unpaused} ORDER BY job.priority DESC, job.key LIMIT :count;
+
 -- name: ready
--- The keys of the jobs that `claim` would start.
-SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0 AND {unpaused}
-ORDER BY priority DESC, key LIMIT :count;
+-- The keys of the jobs that are ready, whatever their task, in the order of the claim.
+WITH RECURSIVE {of_tasks}
+SELECT job.key FROM kind CROSS JOIN job ON job.key IN ({first_of})
+ORDER BY job.priority DESC, job.key LIMIT :count;
 
 -- name: start
 -- Like claim, but one job by its key.
@@ -186,9 +224,18 @@ WHERE id = :id AND queue = coalesce(:queue, queue) AND status = 'queued' AND wai
 RETURNING key;
 
 -- name: next_ready
--- Since when the job that starts next could have.
-SELECT due_at FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
-ORDER BY priority DESC, key LIMIT 1;
+-- Since when the job that comes first could have started; :count is 1.
+WITH RECURSIVE {of_tasks}
+SELECT job.due_at FROM kind CROSS JOIN job ON job.key IN ({first_of})
+ORDER BY job.priority DESC, job.key LIMIT 1;
+
+-- name: ready_by_task
+-- How many jobs of each task are ready, each no further than :most; NULL is no task.
+WITH RECURSIVE {of_tasks}
+SELECT CAST(task AS BLOB),
+       (SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = :queue AND task IS kind.task
+                              AND status = 'queued' AND waiting = 0 LIMIT :most))
+FROM kind;
 
 -- name: next_due
 -- When the next waiting job of a queue is due; NULL if none waits.
@@ -269,11 +316,12 @@ WHERE queue = :queue AND name = :schedule AND owner NOT IN (SELECT id FROM owner
 INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
 
 -- name: owners
-SELECT id, token, pid, host, started_at, workers FROM owner ORDER BY id;
+SELECT id, token, pid, host, started_at, workers, tasks FROM owner ORDER BY id;
 
 -- name: employ
--- What an owner runs now. :workers is a JSON object of queues with their number of workers.
-UPDATE owner SET workers = :workers WHERE id = :owner;
+-- What an owner runs now. :workers is a JSON object of queues with their number of workers, :tasks one
+-- of those with the tasks that it knows.
+UPDATE owner SET workers = :workers, tasks = :tasks WHERE id = :owner;
 
 -- name: remove_owner
 DELETE FROM owner WHERE id = :owner;
@@ -391,6 +439,11 @@ RETURNING key;
 -- The jobs with the keys in the JSON array :keys, newest first.
 {job_row} WHERE job.key IN (SELECT value FROM json_each(:keys)) ORDER BY job.key DESC;
 
+-- name: keys_of_tasks
+-- Which of the keys in the JSON array :keys are of jobs of the tasks in :tasks, another one.
+SELECT key FROM job WHERE key IN (SELECT value FROM json_each(:keys))
+   AND task IN (SELECT value FROM json_each(:tasks));
+
 -- name: going
 -- Which of these jobs have not ended. :ids is a carray of texts.
 SELECT job.id
@@ -419,14 +472,15 @@ ORDER BY key LIMIT :count;
 -- their order could only be had of all, and those that wait.
 WITH RECURSIVE {levels}
 SELECT job.key FROM level CROSS JOIN job ON job.key IN (
-    SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
-       AND priority = level.priority AND key < :before AND key >= :low
+    SELECT key FROM job WHERE queue = :queue AND task IS level.task AND status = 'queued'
+       AND waiting = 0 AND priority = level.priority AND key < :before AND key >= :low
     ORDER BY key DESC LIMIT :count)
 UNION ALL
 SELECT * FROM (
-    SELECT key FROM job
-    WHERE queue = :queue AND status = 'queued' AND waiting = 0
-      AND priority < (SELECT min(priority) FROM level) AND key < :before AND key >= :low
+    SELECT key FROM kind CROSS JOIN job
+    ON queue = :queue AND job.task IS kind.task AND status = 'queued' AND waiting = 0
+      AND priority < coalesce((SELECT min(priority) FROM level WHERE level.task IS kind.task), 1e18)
+      AND key < :before AND key >= :low
     ORDER BY key DESC LIMIT :count)
 UNION ALL
 SELECT * FROM (
@@ -439,14 +493,15 @@ ORDER BY 1 DESC LIMIT :count;
 -- Like queued_keys, but oldest first, after the key :after up to :high.
 WITH RECURSIVE {levels}
 SELECT job.key FROM level CROSS JOIN job ON job.key IN (
-    SELECT key FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 0
-       AND priority = level.priority AND key > :after AND key < :high
+    SELECT key FROM job WHERE queue = :queue AND task IS level.task AND status = 'queued'
+       AND waiting = 0 AND priority = level.priority AND key > :after AND key < :high
     ORDER BY key LIMIT :count)
 UNION ALL
 SELECT * FROM (
-    SELECT key FROM job
-    WHERE queue = :queue AND status = 'queued' AND waiting = 0
-      AND priority < (SELECT min(priority) FROM level) AND key > :after AND key < :high
+    SELECT key FROM kind CROSS JOIN job
+    ON queue = :queue AND job.task IS kind.task AND status = 'queued' AND waiting = 0
+      AND priority < coalesce((SELECT min(priority) FROM level WHERE level.task IS kind.task), 1e18)
+      AND key > :after AND key < :high
     ORDER BY key LIMIT :count)
 UNION ALL
 SELECT * FROM (
@@ -486,7 +541,7 @@ ORDER BY transition.seq DESC LIMIT :count;
 
 -- name: glance
 -- The matching jobs among those whose keys are in the JSON array :keys. Long texts are cut at :cut
--- characters. :pattern NULL matches all, as does :states (a JSON array) NULL; :ended_from NULL also
+-- characters. :pattern NULL matches all, as do :states and :tasks (JSON arrays) NULL; :ended_from NULL also
 -- matches what has not ended. :lost has the owners that are dead. Texts come as bytes: one that
 -- is not UTF-8, from another program, must not hide the others.
 SELECT * FROM (
@@ -504,12 +559,13 @@ SELECT * FROM (
                 WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
                 ELSE iif(job.event = 'enqueue', 'scheduled', 'retrying') END AS state,
            progress.current, progress.total, progress.percent,
-           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job
+           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job, CAST(job.task AS BLOB)
     FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
     WHERE job.key IN (SELECT value FROM json_each(:keys))
       AND job.created_at >= :accepted_from AND job.created_at < :accepted_until
       AND (:ended_from IS NULL OR job.status IN ('completed', 'failed', 'cancelled')
            AND job.moved_at >= :ended_from AND job.moved_at < :ended_until)
+      AND (:tasks IS NULL OR job.task IN (SELECT value FROM json_each(:tasks)))
       AND (:pattern IS NULL OR job.label LIKE :pattern ESCAPE '\'
            OR job.item LIKE :pattern ESCAPE '\' OR job.error ->> 'type' LIKE :pattern ESCAPE '\'
            OR job.error ->> 'message' LIKE :pattern ESCAPE '\'

@@ -3,6 +3,7 @@
 -- Times are unix seconds, by default from julianday: many a sqlite3 is older than
 -- unixepoch('subsec'). Another program enqueues with
 --     INSERT INTO job (queue, item) VALUES ('thumbnails', '{"path": "a.jpg"}');
+--     INSERT INTO job (queue, task, item) VALUES ('mail', 'welcome', '{"user_id": 7}');
 -- and reads what has happened from the view `transition`.
 
 -- Processes that run jobs. Each holds an exclusive lock on the file <database>-sprag/<token>.lock
@@ -14,7 +15,9 @@ CREATE TABLE owner (
     host        TEXT NOT NULL,
     started_at  REAL NOT NULL,
     workers     TEXT NOT NULL DEFAULT '{}'                 -- how many of each queue: {"mail": 4}
-                CHECK (json_valid(workers) AND json_type(workers) = 'object')
+                CHECK (json_valid(workers) AND json_type(workers) = 'object'),
+    tasks       TEXT NOT NULL DEFAULT '{}'                 -- those it knows: {"mail": ["welcome"]};
+                CHECK (json_valid(tasks) AND json_type(tasks) = 'object')  -- null: handle_item
 ) STRICT;
 
 -- The table of moves: which event leads from which status to which, and what it does to a job's
@@ -95,9 +98,10 @@ CREATE TABLE job (
     CONSTRAINT result_when_completed CHECK ((result IS NOT NULL) = (status = 'completed'))
 ) STRICT;
 
--- The claim, the promotion of waiting jobs, and lists and counts of all that cannot be claimed. The
--- key is the last column of every index.
-CREATE INDEX job_ready ON job (queue, priority DESC) WHERE status = 'queued' AND waiting = 0;
+-- The claim, which takes jobs of the tasks that a process knows and passes over the others; the
+-- promotion of waiting jobs; lists and counts of all that cannot be claimed. The key is the last
+-- column of every index.
+CREATE INDEX job_ready ON job (queue, task, priority DESC) WHERE status = 'queued' AND waiting = 0;
 CREATE INDEX job_waiting ON job (queue, due_at) WHERE status = 'queued' AND waiting = 1;
 CREATE INDEX job_by_status ON job (queue, status) WHERE status <> 'queued' OR waiting = 1;
 CREATE INDEX job_by_audience ON job (audience) WHERE audience IS NOT NULL;

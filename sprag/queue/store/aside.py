@@ -33,13 +33,19 @@ class Aside:
         self._keys[error.queue] = set()
 
     def claim(
-        self, connection: apsw.Connection, now: float, queue: str, count: int, owner: int
+        self,
+        connection: apsw.Connection,
+        now: float,
+        queue: str,
+        count: int,
+        owner: int,
+        tasks: str | None = None,
     ) -> list[Run]:
         """Like `moves.claim`, but each job by itself, past those that cannot be started."""
         aside = self._keys[queue]
         runs: list[Run] = []
         while True:
-            keys = moves.ready(connection, queue, count + len(aside))
+            keys = moves.claimable(connection, queue, count + len(aside), tasks)
             fresh = [key for key in keys if key not in aside][: count - len(runs)]
             if not fresh:
                 break

@@ -216,7 +216,7 @@ class Batches:
             return []
         claim = self._aside.claim if seekers.queue in self._aside else moves.claim
         count = len(seekers.asking) + len(seekers.parked)
-        return claim(writer, now, seekers.queue, count, seekers.owner)
+        return claim(writer, now, seekers.queue, count, seekers.owner, seekers.tasks)
 
     def _hand_in(
         self, writer: apsw.Connection, now: float, handing: list[Exchange], outcomes: list[Outcome]

@@ -22,6 +22,11 @@ class Seekers(NamedTuple):
     def owner(self) -> int:
         return (self.asking or self.parked)[0].owner
 
+    @property
+    def tasks(self) -> str | None:
+        # A queue's workers in a process are of one class, so they know the same tasks.
+        return (self.asking or self.parked)[0].tasks
+
 
 class Dealer:
     """The parked workers of a process. Only `dismiss` may be called by who does not have the turn

@@ -62,3 +62,4 @@ class Glance(NamedTuple):
     seconds: float | None
     state: State
     progress: Progress | None
+    task: str | None

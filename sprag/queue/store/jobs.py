@@ -14,9 +14,10 @@ from ..job import Job, Page
 from ..states import STATUSES, Status
 from ..threads.inside import here
 from .records import JobRow, found, page_of
-from .rows import newest_keys, queue_names, row_of, rows_of, value_of
+from .rows import newest_keys, queue_names, row_of, rows_of, shown, value_of
 
 _LATEST: Final = (1 << 63) - 1
+_CHUNK: Final = 1000
 
 
 class Jobs:
@@ -44,14 +45,16 @@ class Jobs:
         statuses: Sequence[Status],
         count: int,
         before: int | None = None,
+        tasks: Sequence[str] = (),
     ) -> Page:
-        """The `count` newest jobs of these queues (none given: of all) and statuses."""
+        """The `count` newest jobs of these queues, statuses and tasks; no queues or tasks given: of
+        all."""
         last = before if before is not None else _LATEST
         keys: list[int] = []
         with here.inside, self._database.snapshot() as reader:
             for queue in queues or queue_names(reader):
                 for status in statuses:
-                    keys += newest_keys(reader, queue, status, last, count + 1)
+                    keys += _newest(reader, queue, status, last, count + 1, tasks)
             return self._page(reader, heapq.nlargest(count + 1, keys), count)
 
     def page_of(self, audience: str, queue: str, count: int, before: int | None = None) -> Page:
@@ -90,8 +93,15 @@ class Jobs:
     def next_ready(self, queue: str) -> float | None:
         """Since when the job that starts next could have; None if none is ready."""
         with here.inside, self._database.reading() as reader:
-            due_at = value_of(reader, "next_ready", queue=queue)
+            due_at = value_of(reader, "next_ready", queue=queue, count=1)
             return None if due_at is None else float(due_at)
+
+    def ready_by_task(self, queue: str, most: int) -> dict[str | None, int]:
+        """How many jobs of each task of the queue can start, each counted up to `most`; those of
+        None belong to no task."""
+        with here.inside, self._database.reading() as reader:
+            rows = rows_of(reader, "ready_by_task", queue=queue, most=most)
+        return {shown((task,))[0]: count for task, count in rows if count}
 
     def next_due(self, queue: str) -> float | None:
         """When the next waiting job is due, in unix seconds; None if none waits."""
@@ -102,3 +112,23 @@ class Jobs:
     def _page(self, reader: apsw.Connection, keys: Sequence[int], count: int) -> Page:
         rows = rows_of(reader, "jobs", keys=json.dumps(keys))
         return page_of(list(map(JobRow._make, rows)), count, self._database.path)
+
+
+def _newest(
+    reader: apsw.Connection,
+    queue: str,
+    status: Status,
+    before: int,
+    count: int,
+    tasks: Sequence[str],
+) -> list[int]:
+    """The keys of the newest jobs of these tasks; none given: of all."""
+    if not tasks:
+        return newest_keys(reader, queue, status, before, count)
+    found: list[int] = []
+    names = json.dumps(tuple(tasks))
+    while len(found) < count and (keys := newest_keys(reader, queue, status, before, _CHUNK)):
+        before = keys[-1]
+        rows = rows_of(reader, "keys_of_tasks", keys=json.dumps(keys), tasks=names)
+        found += sorted((key for (key,) in rows), reverse=True)
+    return found[:count]

@@ -17,6 +17,7 @@ from ..states import Status
 from .rows import Row, changed_by, row_of, rows_of, run, savepoint, value_of
 from .tickets import Enqueue, Options, Outcome, Report, Run
 
+_NO_TASK: Final = "[null]"
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -63,7 +64,7 @@ def insert(
     waiting = due_at is not None and due_at > now
     key, until = options.unique_key, options.unique_seconds
     asked = (
-        options.queue, options.priority, options.max_attempts, options.max_crashes,
+        options.queue, options.task, options.priority, options.max_attempts, options.max_crashes,
         options.backoff, options.label, options.audience, options.time_limit, key,
         None if key is None else options.unique_for,
         None if key is None or until is None else now + until,
@@ -175,10 +176,24 @@ class Unclaimable(Exception):
         self.queue = queue
 
 
-def claim(connection: apsw.Connection, now: float, queue: str, count: int, owner: int) -> list[Run]:
-    """Start the next jobs of a queue, at most `count`. Raises Unclaimable."""
+def claim(
+    connection: apsw.Connection,
+    now: float,
+    queue: str,
+    count: int,
+    owner: int,
+    tasks: str | None = None,
+) -> list[Run]:
+    """Start the next jobs of a queue, at most `count`: those of `tasks`, or those that belong to no
+    task. Raises Unclaimable."""
     try:
-        rows = rows_of(connection, "claim", queue=queue, count=count, owner=owner, now=now)
+        if tasks is None:
+            rows = rows_of(connection, "claim", queue=queue, count=count, owner=owner, now=now)
+        else:
+            rows = rows_of(
+                connection, "claim_tasks", queue=queue, tasks=tasks, count=count, owner=owner,
+                now=now,
+            )  # fmt: skip
     except ENVIRONMENT:
         raise
     except (apsw.Error, UnicodeError) as error:
@@ -186,9 +201,12 @@ def claim(connection: apsw.Connection, now: float, queue: str, count: int, owner
     return list(map(Run._make, rows))
 
 
-def ready(connection: apsw.Connection, queue: str, count: int) -> list[int]:
-    """The keys of the next jobs of a queue, at most `count`."""
-    return [key for (key,) in rows_of(connection, "ready", queue=queue, count=count)]
+def claimable(
+    connection: apsw.Connection, queue: str, count: int, tasks: str | None = None
+) -> list[int]:
+    """The keys of the jobs that `claim` would start next, at most `count`."""
+    rows = rows_of(connection, "claimable", queue=queue, count=count, tasks=tasks or _NO_TASK)
+    return [key for (key,) in rows]
 
 
 def start(connection: apsw.Connection, now: float, key: int, owner: int) -> Run | None:

@@ -24,7 +24,8 @@ log: Final = Log("sprag.queue")
 
 
 class Owner(NamedTuple):
-    """A process that is known to run jobs. `workers` is how many it has for each queue."""
+    """A process that is known to run jobs. `workers` is how many it has for each queue, `tasks` are
+    those that it knows of queues that have any, with None for jobs that belong to none."""
 
     id: int
     token: str
@@ -32,6 +33,7 @@ class Owner(NamedTuple):
     host: str
     started_at: float
     workers: dict[str, int]
+    tasks: dict[str, list[str | None]]
 
 
 class _OwnerRow(NamedTuple):
@@ -43,6 +45,7 @@ class _OwnerRow(NamedTuple):
     host: str
     started_at: float
     workers: str
+    tasks: str
 
 
 class Recovered(NamedTuple):
@@ -85,7 +88,10 @@ class Owners:
         with here.inside, self._database.reading() as reader:
             rows = rows_of(reader, "owners")
         owners = map(_OwnerRow._make, rows)
-        return [Owner(*owner[:-1], json.loads(owner.workers)) for owner in owners]
+        return [
+            Owner(*owner[:-2], json.loads(owner.workers), _lists(json.loads(owner.tasks)))
+            for owner in owners
+        ]
 
     def cancelling(self, owner: int) -> list[Fence]:
         """The owner's runs that were asked to cancel."""
@@ -116,12 +122,12 @@ class Owners:
             raise errors.DatabaseRefused(f"{path} takes no owner: a trigger is in the way", path)
         return int(owner)
 
-    def employ(self, owner: int, workers: Mapping[str, int]) -> None:
-        """Make known how many workers an owner has for each queue."""
-        text = json.dumps(workers)
-        self._write(
-            lambda connection, _: changed_by(connection, "employ", owner=owner, workers=text)
-        )
+    def employ(
+        self, owner: int, workers: Mapping[str, int], tasks: Mapping[str, Sequence[str | None]]
+    ) -> None:
+        """Make known how many workers an owner has for each queue, and which tasks it knows."""
+        texts = {"workers": json.dumps(workers), "tasks": json.dumps(tasks)}
+        self._write(lambda connection, _: changed_by(connection, "employ", owner=owner, **texts))
 
     def recover(self, owner: int) -> list[Recovered]:
         """Take all jobs from a dead owner, and forget it for good."""
@@ -147,6 +153,11 @@ class Owners:
             return released
 
         return self._write(run, lasting=True)  # as in `recover`
+
+
+def _lists(tasks: dict[str, Any]) -> dict[str, list[str | None]]:
+    """What is a list of names; another program may have written anything."""
+    return {queue: names for queue, names in tasks.items() if isinstance(names, list)}
 
 
 def _recover(connection: apsw.Connection, now: float, owner: int) -> list[Recovered]:

@@ -42,6 +42,7 @@ class JobRow(NamedTuple):
     unique_until: float | None
     time_limit: float | None
     overdue: int
+    task: str | None
 
 
 class _MoveRow(NamedTuple):
@@ -65,6 +66,7 @@ class _MoveRow(NamedTuple):
     message: str | None = None
     reported: int | None = None
     audience: str | None = None
+    task: str | None = None
 
 
 class _ProgressRow(NamedTuple):
@@ -81,6 +83,7 @@ class _ProgressRow(NamedTuple):
     percent: float | None
     message: str | None
     audience: str | None
+    task: str | None
 
 
 def job_of(it: JobRow, path: str) -> Job:
@@ -88,7 +91,7 @@ def job_of(it: JobRow, path: str) -> Job:
     _check(
         path,
         texts=(it.id, it.queue, it.status, it.item),
-        others=(it.result, it.error, it.label, it.audience, it.unique_key, it.unique_for),
+        others=(it.result, it.error, it.label, it.audience, it.unique_key, it.unique_for, it.task),
         numbers=(
             it.created_at,
             it.due_at,
@@ -123,6 +126,7 @@ def job_of(it: JobRow, path: str) -> Job:
         unique_until=it.unique_until,
         time_limit=it.time_limit,
         overdue=bool(it.overdue),
+        task=it.task,
     )
 
 
@@ -157,7 +161,7 @@ def transition_of(row: Row, path: str) -> Transition:
     )
     return Transition(
         it.seq, it.id, it.queue, it.event, it.from_status, it.to_status, it.attempt, it.owner,
-        it.at, it.due_at, JobError.from_json(it.error), _progress_of(it), it.audience,
+        it.at, it.due_at, JobError.from_json(it.error), _progress_of(it), it.audience, it.task,
     )  # fmt: skip
 
 
@@ -165,7 +169,9 @@ def reported_of(row: Row) -> Reported:
     """The progress of a row."""
     it = _ProgressRow._make(shown(row))
     said = Progress(it.current, it.total, it.percent, it.message)
-    return Reported(it.tick, it.seq, it.id, it.queue, it.status, it.attempt, said, it.audience)
+    return Reported(
+        it.tick, it.seq, it.id, it.queue, it.status, it.attempt, said, it.audience, it.task
+    )
 
 
 def damaged(path: str) -> errors.DatabaseCorrupt:

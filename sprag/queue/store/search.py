@@ -46,8 +46,8 @@ _SLACK: Final = 1.0
 class Wanted(NamedTuple):
     """Which jobs a search is for.
 
-    `now` divides what is ready from what waits. `queues` and `states` that are
-    empty mean all. `text` is found at the beginning of the id, or somewhere in
+    `now` divides what is ready from what waits. `queues`, `states` and `tasks`
+    that are empty mean all. `text` is found at the beginning of the id, or somewhere in
     label, item or error (ASCII letters in either case). `accepted` and `ended`
     are [from, until) in unix seconds. `lost` names the owners that are dead.
     """
@@ -59,6 +59,7 @@ class Wanted(NamedTuple):
     accepted: Span | None = None
     ended: Span | None = None
     lost: Sequence[int] = ()
+    tasks: Sequence[str] = ()
 
 
 class Found(NamedTuple):
@@ -149,7 +150,8 @@ def _filled(
     found: list[Glance] = []
     looked = 0
     # If nearly every job matches, no more are read than are shown.
-    chunk = _CHUNK if wanted.text or wanted.ended is not None else count + 1
+    chosen = bool(wanted.text or wanted.tasks) or wanted.ended is not None
+    chunk = _CHUNK if chosen else count + 1
     while some := list(itertools.islice(keys, chunk)):
         looked += len(some)
         chunk = _CHUNK
@@ -261,6 +263,7 @@ def _glances(reader: apsw.Connection, keys: Sequence[int], wanted: Wanted) -> li
         lost=json.dumps(tuple(wanted.lost)),
         pattern=_like(wanted.text) if wanted.text else None,
         states=json.dumps(tuple(wanted.states)) if wanted.states else None,
+        tasks=json.dumps(tuple(wanted.tasks)) if wanted.tasks else None,
         accepted_from=accepted[0], accepted_until=accepted[1],
         ended_from=ended[0], ended_until=ended[1],
     )  # fmt: skip
@@ -284,6 +287,6 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    *glance, current, total, percent, message, reported = shown(row)
+    *glance, current, total, percent, message, reported, task = shown(row)
     said = None if reported is None else Progress(current, total, percent, message)
-    return Glance._make([*glance, said])
+    return Glance._make([*glance, said, task])

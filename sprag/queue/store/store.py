@@ -1,9 +1,7 @@
 """The store: all that the rest of the queue asks of a file, in one place.
 
-What goes in and what comes out are plain values, and what goes wrong is one of
-`errors`; nobody outside needs to know that SQLite is behind it. Reads are in
-the parts named by their nouns. Writes are tickets of the group commit, and
-every method that writes returns after COMMIT.
+Plain values go in and come out, and what goes wrong is one of `errors`: nobody outside needs to
+know SQLite. Writes are tickets of the group commit, and return after COMMIT.
 """
 
 from __future__ import annotations
@@ -93,16 +91,13 @@ class Store:
 
     def enqueue(self, options: Options, ids: Sequence[str], items: Sequence[str]) -> float:
         """Accept jobs, all or none; their time of creation. Ids that exist are passed over.
-
-        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids.
-        """
+        Raises QueueFull, or a DatabaseError; WriteUnknown names the ids."""
         if not ids:
             return self.clock()
         try:
             at = self._commits.alone(self._batches.accept, options, ids, items)
             if at is None:
-                ticket = Enqueue(options, ids, items)
-                self._commits.submit(ticket)
+                self._commits.submit(ticket := Enqueue(options, ids, items))
                 at = ticket.at
         except errors.WriteUnknown as error:
             raise errors.WriteUnknown(str(error), error.path, tuple(ids)) from error

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     unique_key: str | None = None
     unique_for: str | None = None
     unique_seconds: float | None = None
+    task: str | None = None
 
 
 Report = tuple[int, int, float | None, float | None, float | None, str | None]
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     backoff: bytes | None
     item_json: bytes
     time_limit: float | None = None
+    task: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -104,16 +106,19 @@ class Exchange(Ticket):
 
     Made once a worker and used again and again. `stopping` withdraws the
     request, and is set by `Dealer.dismiss` alone. `claimed` is the run that the
-    worker has, from the commit of its start to that of its outcome.
+    worker has, from the commit of its start to that of its outcome. `tasks` are
+    those whose jobs it runs, as the statement takes them; None: only jobs that
+    belong to no task.
     """
 
-    __slots__ = ("claimed", "outcome", "owner", "queue", "refused", "stopping")
+    __slots__ = ("claimed", "outcome", "owner", "queue", "refused", "stopping", "tasks")
     patient = True
 
-    def __init__(self, queue: str, owner: int) -> None:
+    def __init__(self, queue: str, owner: int, tasks: str | None = None) -> None:
         super().__init__()
         self.queue = queue
         self.owner = owner
+        self.tasks = tasks
         self.outcome: Outcome | None = None
         self.claimed: Run | None = None
         self.refused = False

@@ -213,6 +213,7 @@ def _signal(
         "signal": SIGNAL,
         "job_id": entry.job_id,
         "queue": entry.queue,
+        "task": entry.task,
         "status": status,
         "event": event,
         "seq": entry.seq,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import QueueError
+from ..job import Job
 from ..liveness.processes import Process, processes_of
 from ..store.store import Store
 from .engine import Engine
@@ -34,6 +35,28 @@ def unattended(store: Store, folder: Path, queues: Iterable[str] = ()) -> dict[s
     return found
 
 
+def unknown_tasks(
+    store: Store, folder: Path, queues: Iterable[str] = ()
+) -> dict[str, dict[str | None, int]]:
+    """Count the ready jobs of each task that none of the processes that run its queue knows, of
+    these queues or all. None stands for jobs that belong to no task."""
+    processes = processes_of(store, folder)
+    found: dict[str, dict[str | None, int]] = {}
+    for queue in tuple(queues) or store.jobs.queues():
+        if _is_run(queue, processes, store.clock()):
+            ready = store.jobs.ready_by_task(queue, MOST + 1)
+            unknown = {task: n for task, n in ready.items() if not _knows(queue, task, processes)}
+            if unknown:
+                found[queue] = unknown
+    return found
+
+
+def is_unknown(store: Store, folder: Path, queue: str, task: str | None) -> bool:
+    """True if processes run the queue, and none of them knows the task."""
+    processes = processes_of(store, folder)
+    return _is_run(queue, processes, store.clock()) and not _knows(queue, task, processes)
+
+
 def is_unattended(engine: Engine, queue: str) -> bool:
     """True if no process runs the queue, including this one, and it is not paused. False if that
     cannot be read."""
@@ -57,18 +80,61 @@ def is_run_elsewhere(engine: Engine, queue: str) -> bool:
     return _is_run(queue, others, engine.store.clock())
 
 
+def why_it_waits(engine: Engine, job: Job) -> str | None:
+    """What is said of a queued job whose queue is paused, or whose task no process knows; None if
+    that cannot be read."""
+    if job.status != "queued":
+        return None
+    try:
+        paused = engine.store.pauses.of(job.queue)
+        if paused is not None:
+            why = f" ({paused.reason})" if paused.reason else ""
+            return (
+                f"queue {job.queue!r} is paused{why}. Call resume(), or run `sprag resume "
+                f"{job.queue}`"
+            )
+        unknown = is_unknown(engine.store, engine.folder, job.queue, job.task)
+    except QueueError:
+        return None
+    return words_of_task(job.task) if unknown else None
+
+
 def words(count: int) -> str:
     """A sentence: how many jobs wait, and that no process runs the queue."""
+    return f"{_waiting(count)} and no process runs this queue"
+
+
+def words_of_task(task: str | None) -> str:
+    """A sentence: that no process knows the task, or that none has a handle_item."""
+    if task is None:
+        return "no process here runs jobs without a task"
+    return f"no process here knows task {task}"
+
+
+def waiting_for(task: str | None, count: int) -> str:
+    """Like `words_of_task`, after how many jobs wait for it."""
+    return f"{_waiting(count)}: {words_of_task(task)}"
+
+
+def _waiting(count: int) -> str:
     jobs = "1 job waits" if count == 1 else f"{count:,} jobs wait"
     if count > MOST:
         jobs = f"more than {MOST:,} jobs wait"
-    return f"{jobs} and no process runs this queue"
+    return jobs
 
 
 def _is_run(queue: str, processes: Iterable[Process], now: float) -> bool:
     return any(
         queue in process.workers
         or (not process.workers and now - (process.started_at or 0.0) < _START_SECONDS)
+        for process in processes
+        if process.state in ("alive", "unknown")
+    )
+
+
+def _knows(queue: str, task: str | None, processes: Iterable[Process]) -> bool:
+    return any(
+        process.runs(queue, task) or not process.workers  # it has just started, and may know it
         for process in processes
         if process.state in ("alive", "unknown")
     )

@@ -84,7 +84,7 @@ class HandlerLoop:
 
         try:
             if job is not None:
-                job.interrupted, job.task = interrupted, task
+                job.interrupted, job.asyncio_task = interrupted, task
                 job.check_cancelled()  # while it waited for the loop, and could not be asked
                 if job.deadline is not None:
                     limit = loop.call_later(-job.late_by + _PAST_SECONDS, ask)

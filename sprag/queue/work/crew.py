@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -39,8 +40,9 @@ class Crew:
         """Runs with a time limit that are not known to have passed it."""
         self.failures: tuple[Failures, ...] = ()
         """Of the queues that want to know which jobs have failed. Replaced, as `tickets` is."""
-        self._employed: dict[str, int] = {}
-        """What the file says of the workers: how many there are of each queue."""
+        self._employed: tuple[dict[str, int], dict[str, str]] = ({}, {})
+        """What the file says of the workers: how many there are of each queue, and the tasks that
+        they know."""
 
     def admit(self, tickets: Sequence[Exchange]) -> None:
         """Take these workers into account."""
@@ -86,11 +88,14 @@ class Crew:
     # ------------------------------------------------------------ for the keeper
 
     def announce(self, owner: int) -> None:
-        """Let the file say which queues this process runs, if that has changed."""
-        workers = dict(Counter(worker.queue for worker in self.tickets))
-        if workers != self._employed:
-            self._store.owners.employ(owner, workers)
-            self._employed = workers
+        """Let the file say which queues and tasks this process runs, if that has changed."""
+        tickets = self.tickets
+        workers = dict(Counter(worker.queue for worker in tickets))
+        tasks = {each.queue: each.tasks for each in tickets if each.tasks is not None}
+        if (workers, tasks) != self._employed:
+            known = {queue: json.loads(names) for queue, names in tasks.items()}
+            self._store.owners.employ(owner, workers, known)
+            self._employed = (workers, tasks)
 
     def store_overdue(self, owner: int) -> None:
         """Say in the log and in the file, once for each run, that it goes on past its limit."""

@@ -104,7 +104,7 @@ def refuse_in_loop(awaited: str) -> None:
 def refuse_itself(engine: Engine | None, awaited: str, task: object) -> None:
     """Raise WaitInsideHandler if this task is that of an async handler and awaits its own job."""
     job = running.current()
-    if job is None or job.id != awaited or job.task is None or job.task is not task:
+    if job is None or job.id != awaited or job.asyncio_task is None or job.asyncio_task is not task:
         return
     if engine is not None and engine.crew.running.get((job.run.key, job.run.starts)) is job:
         raise WaitInsideHandler(

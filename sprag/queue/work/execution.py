@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .. import errors
 from ..backoff import Backoff
@@ -44,25 +44,36 @@ _MESSAGE_CHARS: Final = 4_000
 _QUEUE: Final = f"{__package__.rpartition('.')[0]}."
 
 
+class Handler(NamedTuple):
+    """What runs the jobs of one task, or those that belong to none.
+
+    `read` makes of the item what `call` takes, and `write` of the result what can be stored; None:
+    it stays as it is. `policy` says what follows from an error.
+    """
+
+    call: Callable[[Any], Any]
+    policy: Policy = Policy()
+    read: Callable[[Any], Any] | None = None
+    write: Callable[[Any, str], Any] | None = None
+
+
 def execute(
     job: RunningJob,
-    handler: Callable[[Any], Any],
-    policy: Policy,
+    handler: Handler,
     max_result_bytes: int,
     clock: Callable[[], float] = time.time,
 ) -> Outcome:
-    """Run `handler` on the job's item, in a context of its own; never raises.
+    """Run the handler on the job's item, in a context of its own; never raises.
 
     What the handler sets in its context (ContextVars, the precision of decimal) ends with it, and
     it does not see what was set where the job was enqueued or the queue was started.
     """
-    return Context().run(_executed, job, handler, policy, max_result_bytes, clock)
+    return Context().run(_executed, job, handler, max_result_bytes, clock)
 
 
 def _executed(
     job: RunningJob,
-    handler: Callable[[Any], Any],
-    policy: Policy,
+    handler: Handler,
     max_result_bytes: int,
     clock: Callable[[], float],
 ) -> Outcome:
@@ -71,23 +82,27 @@ def _executed(
     handled = returned = False
     try:
         item = decode(job.run.item_json)
+        if handler.read is not None:
+            item = handler.read(item)
         handled = True
-        result = handler(item)
+        result = handler.call(item)
         returned = True
         if inspect.iscoroutine(result):
             result.close()
             raise PayloadError(
-                "result is a coroutine that nobody awaits: expected handle_item itself to be an "
-                "`async def`",
+                f"result is a coroutine that nobody awaits: expected {job.task or 'handle_item'} "
+                "itself to be an `async def`",
                 "result",
             )
+        if handler.write is not None:
+            result = handler.write(result, "result")
         text = encode(result, max_result_bytes, "result")
     except BaseException as error:  # noqa: BLE001  # the one place that does: any end is an outcome
         # The work is done, and the next attempt would have the same result. An item that cannot be
         # read may succeed: in a worker that has the class, or once this one has been updated.
         final = returned and isinstance(error, PayloadError)
         try:
-            return _outcome_of(error, job, policy, clock(), handled=handled, final=final)
+            return _outcome_of(error, job, handler.policy, clock(), handled=handled, final=final)
         except BaseException as second:  # noqa: BLE001  # an exception may hide its own traceback
             told = JobError(type(error).__name__, f"(it cannot be shown: {type(second).__name__})")
             if not final and job.run.attempt < job.run.max_attempts:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
 from ..schedules import Schedule
@@ -20,9 +20,8 @@ from ..threads.inside import here
 from ..threads.logs import Log, write_here
 from . import running
 from .engine import Engine
-from .execution import execute, lesser
+from .execution import Handler, execute, lesser
 from .failures import Failures
-from .policy import Policy
 from .running import RunningJob
 
 log: Final = Log("sprag.queue")
@@ -33,15 +32,19 @@ _RETRY_SECONDS: Final = (0.05, 5.0)
 
 
 class WorkerPool:
-    """`count` threads that run the jobs of `queue`. Made for one start and one stop."""
+    """`count` threads that run the jobs of `queue`. Made for one start and one stop.
+
+    `handlers` are by task, that of None for jobs that belong to none. `tasks` has their names as
+    the claim takes them.
+    """
 
     def __init__(
         self,
         engine: Engine,
         queue: str,
         count: int,
-        handler: Callable[[Any], Any],
-        policy: Policy,
+        handlers: Mapping[str | None, Handler],
+        tasks: str | None,
         max_result_bytes: int,
         failures: Failures | None = None,
         schedules: Sequence[tuple[Schedule, Standing]] = (),
@@ -49,8 +52,7 @@ class WorkerPool:
     ) -> None:
         self._engine = engine
         self._queue = queue
-        self._handler = handler
-        self._policy = policy
+        self._handlers = handlers
         self._max_result_bytes = max_result_bytes
         self._failures = failures
         engine.crew.hear(failures)  # before jobs of dead processes are recovered
@@ -59,7 +61,7 @@ class WorkerPool:
         except BaseException:
             engine.crew.discharge((), failures)
             raise
-        self._tickets = [Exchange(queue, owner) for _ in range(count)]
+        self._tickets = [Exchange(queue, owner, tasks) for _ in range(count)]
         self._jobs: dict[Exchange, RunningJob] = {}
         self._graces: dict[object, float] = {}
         engine.admit(self._tickets, queue)
@@ -155,7 +157,8 @@ class WorkerPool:
         outcome: Outcome | None = None
         try:
             while (run := self._exchange(ticket, outcome)) is not None:
-                limit = self._policy.time_limit if run.time_limit is None else run.time_limit
+                handler = self._handlers[run.task]  # no other task is claimed
+                limit = handler.policy.time_limit if run.time_limit is None else run.time_limit
                 job = RunningJob(run, self._queue, engine.crew.dirty.add, limit)
                 if limit is not None:
                     engine.crew.limited.add(job)
@@ -167,7 +170,7 @@ class WorkerPool:
                         # Dealt at the moment of dismissal: no handler begins any more.
                         outcome = Outcome(run, "release")
                     else:
-                        outcome = execute(job, self._handler, self._policy, self._max_result_bytes)
+                        outcome = execute(job, handler, self._max_result_bytes)
                         if outcome.event == "release" and outcome.error is None:
                             # The process may be ending: no more.
                             engine.store.dismiss(self._tickets)

@@ -33,6 +33,7 @@ class RunningJob:
         "_interrupt",
         "_on_report",
         "_report",
+        "asyncio_task",
         "attempt",
         "deadline",
         "id",
@@ -54,6 +55,7 @@ class RunningJob:
         self.run = run
         self.id: str = run.id
         self.queue: str = queue
+        self.task: str | None = run.task
         self.attempt: int = run.attempt
         self.time_limit: float | None = time_limit
         """How many seconds this attempt may take; None: any number."""
@@ -66,7 +68,7 @@ class RunningJob:
         """Called when the job is asked to give way: an event loop sets it, to cancel a task."""
         # For `deadlock`: the thread that runs a plain handler, or waits for an async one; its task.
         self.thread: int | None = None
-        self.task: object = None
+        self.asyncio_task: object = None
 
     @property
     def item(self) -> Any:

@@ -80,7 +80,7 @@ class _OfQueue:
         """When there is something to do, in unix seconds."""
         self._store = store
         self._queue = queue
-        self._schedules = tuple(schedule for schedule, _ in schedules)
+        self._schedules = {standing.name: schedule for schedule, standing in schedules}
         self._standing = tuple(standing for _, standing in schedules)
         self._max_queued = max_queued
         self._owner: int | None = None
@@ -143,18 +143,18 @@ class _OfQueue:
         """Those of our schedules that are not paused. If another process has redefined one, its
         slots are for that process, and for those that know it so."""
         return [
-            (schedule, row)
-            for schedule in self._schedules
-            if (row := rows.get(schedule.name)) is not None
-            and row.definition == schedule.definition
+            (self._schedules[one.name], row)
+            for one in self._standing
+            if (row := rows.get(one.name)) is not None
+            and row.definition == one.definition
             and row.pause is None
         ]
 
     def _slot_after(self, schedule: Schedule, row: Scheduled) -> float | None:
-        known = self._next.get(schedule.name)
+        known = self._next.get(row.name)
         if known is None or known[0] != row.last_slot:
             known = row.last_slot, schedule.slots.after(row.last_slot)
-            self._next[schedule.name] = known
+            self._next[row.name] = known
         return known[1]
 
     def _due(self, rows: dict[str, Scheduled], now: float) -> list[Due]:
@@ -169,13 +169,13 @@ class _OfQueue:
                 continue
             missed = now - slot > LATE_SECONDS
             skipped = missed and schedule.skips
-            if missed and self._told.get(schedule.name) != slot:
-                self._told[schedule.name] = slot
+            if missed and self._told.get(row.name) != slot:
+                self._told[row.name] = slot
                 log.info("schedule %r of queue %r: no process was there when it was due, %d s ago; "
-                         "its job %s", schedule.name, self._queue, now - slot,
+                         "its job %s", row.name, self._queue, now - slot,
                          "is left out" if skipped else "is enqueued now")  # fmt: skip
             id_ = None if skipped else ids_inside(1)[0]
-            due.append(Due(schedule.name, schedule.definition, slot, id_))
+            due.append(Due(row.name, row.definition, slot, id_))
         return due
 
     def _report_full(self, slots: Sequence[Due]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -76,9 +77,11 @@ class Host:
 
 
 class Owner:
-    """As much of a process as runs jobs."""
+    """As much of a process as runs jobs. `tasks` are those that it knows, with None for jobs that
+    belong to none."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, tasks: tuple[str | None, ...] = (None,)) -> None:
+        self.tasks = tasks
         self.database = Database(str(host.path), host.durability, vfs=host.vfs)
         self.store = Store(self.database, host.clock)
         folder = Path(f"{host.path}-sprag")
@@ -90,6 +93,11 @@ class Owner:
         self.alive = True
         self.speaks = True
         """Whether it can still write, if out of turn."""
+
+    @property
+    def claims(self) -> str | None:
+        """Its tasks, as its tickets have them."""
+        return None if self.tasks == (None,) else json.dumps(self.tasks)
 
     def die(self) -> None:
         """What the kernel does to the lock of a killed process, and nothing else."""

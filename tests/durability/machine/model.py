@@ -50,6 +50,7 @@ class Model:
     owner: Owner | None = None
     events: list[str] = field(default_factory=lambda: ["enqueue"])
     progress: float | None = None
+    task: str | None = None
     overdue: int = 0
     key: str | None = None
     key_for: str | None = None

@@ -13,13 +13,16 @@ from sprag.queue import Every
 from sprag.queue.options import Settings
 from sprag.queue.store import moves
 from sprag.queue.store.tickets import Options
+from sprag.queue.tasks import Repertoire
 from sprag.queue.threads.inside import here
 from sprag.queue.work import timetable
 from tests.durability.machine.model import Besides, pick
 from tests.durability.machine.world import QUEUE, World
 
 SECONDS = 4
-SCHEDULE = Settings(name=QUEUE, schedules=(Every(seconds=SECONDS, name="tick"),)).standing()
+SCHEDULE = Repertoire({}, handles=True).standing(
+    Settings(name=QUEUE, schedules=(Every(seconds=SECONDS, name="tick"),))
+)
 
 # Steps from the opening of the file to the earliest power cut.
 LIFE = 6
@@ -44,7 +47,7 @@ class Standing(World):
         owner = self._pick_owner(who)
         for claim in (
             lambda connection, now: moves.claim(connection, now, QUEUE, 9, owner.id),
-            lambda connection, _now: moves.ready(connection, QUEUE, 9),
+            lambda connection, _now: moves.claimable(connection, QUEUE, 9),
         ):
             assert owner.store._write(claim) == []
 

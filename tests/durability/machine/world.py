@@ -20,6 +20,8 @@ from tests.durability.machine.host import Host, Owner
 from tests.durability.machine.model import Besides, Model, Past, Row, Stale
 
 QUEUE = "work"
+KNOWN: tuple[tuple[str | None, ...], ...] = ((None,), ("old",), (None, "old", "new"))
+"""The tasks that each process knows."""
 ERROR = JobError("ValueError", "no")
 
 
@@ -44,7 +46,7 @@ class World(RuleBasedStateMachine):
     # ------------------------------------------------------------ opening and looking
 
     def _open(self) -> None:
-        self.owners = [Owner(self.host) for _ in range(3)]
+        self.owners = [Owner(self.host, tasks) for tasks in KNOWN]
         self.gone: list[Owner] = []
         self.stale: list[Stale] = []
         self.caller = QueueService(
@@ -133,9 +135,10 @@ class World(RuleBasedStateMachine):
         delay: float,
         max_attempts: int,
         max_crashes: int,
+        task: str | None = None,
     ) -> None:
         due_at = self.clock.now + delay if delay else None
-        options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at)
+        options = Options(QUEUE, priority, max_attempts, max_crashes, due_at=due_at, task=task)
         store.enqueue(options, ids, ["{}"] * len(ids))
         for id_ in ids:
             if id_ not in self.jobs:
@@ -146,7 +149,7 @@ class World(RuleBasedStateMachine):
         due_at, now = options.due_at, self.clock.now
         self.jobs[id_] = Model(
             id_, self.accepted, options.priority, options.max_attempts, options.max_crashes,
-            due_at or now, due_at is not None, now,
+            due_at or now, due_at is not None, now, task=options.task,
         )  # fmt: skip
         self.newest = id_
 
@@ -157,7 +160,7 @@ class World(RuleBasedStateMachine):
     def _exchange(
         self, owner: Owner, outcome: Outcome | None, *, wanted: bool = True
     ) -> Run | None:
-        ticket = Exchange(QUEUE, owner.id)
+        ticket = Exchange(QUEUE, owner.id, owner.claims)
         if not wanted:
             owner.store.dismiss([ticket])
         # A run that does not come would be waited for without end.
@@ -174,7 +177,7 @@ class World(RuleBasedStateMachine):
     def _started(self, owner: Owner, run: Run | None) -> None:
         assert run is not None, "a job is ready, but no worker gets it"
         job = self.jobs[run.id]
-        first = min(self._ready(), key=lambda other: (-other.priority, other.order))
+        first = min(self._ready(owner), key=lambda other: (-other.priority, other.order))
         assert job is first, "another job should have come first"
         self._moved(job, "start", owner=owner)
         assert (run.attempt, run.starts) == (job.attempt, job.starts)
@@ -256,7 +259,7 @@ class World(RuleBasedStateMachine):
 
     def _replace(self, owner: Owner) -> None:
         """The process is started again. What it was lives on, to speak out of turn."""
-        self.owners[self.owners.index(owner)] = Owner(self.host)
+        self.owners[self.owners.index(owner)] = Owner(self.host, owner.tasks)
         self.gone.append(owner)
 
     def _in(self, *statuses: str) -> list[Model]:
@@ -269,10 +272,11 @@ class World(RuleBasedStateMachine):
         """Those that somebody runs, or believes to."""
         return [job for job in self._held() if job.owner is not None and job.owner.speaks]
 
-    def _ready(self) -> list[Model]:
+    def _ready(self, owner: Owner) -> list[Model]:
+        """What this process can start: of other tasks it leaves everything as it is."""
         if self.besides.paused:
             return []
-        return [job for job in self._in("queued") if not job.waiting]
+        return [j for j in self._in("queued") if not j.waiting and j.task in owner.tasks]
 
     def _living(self) -> list[Owner]:
         return [owner for owner in self.owners if owner.alive]

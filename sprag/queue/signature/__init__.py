@@ -1,0 +1,1 @@
+"""A task's signature: its annotations, and how values are stored and made again by them."""
