@@ -25,6 +25,7 @@ LOST_STYLE: Final = "red"
 # An id's time part. It names a job as long as no other was made in the same microsecond.
 SHORT_ID: Final = 13
 DIED: Final = "its process died"
+OVERDUE: Final = "over its time limit"
 # Longer texts are cut before rich measures them, because measuring is slow.
 _MOST: Final = 300
 
@@ -62,9 +63,10 @@ def says(job: Job, *, lost: bool = False, unknown: bool = False) -> Text:
         return cell(f"{job.error.type}: {job.error.message}", style)
     if job.status == "completed":
         return cell("" if job.result_json in (None, "null") else f"→ {job.result_json}", "dim")
+    said = [OVERDUE] if job.overdue else []
     if job.progress is not None and not job.finished:
-        return cell(progress_words(job.progress))
-    return cell("")
+        said.append(progress_words(job.progress))
+    return cell(": ".join(said), "yellow" if job.overdue else "")
 
 
 def when(job: Job, now: float, *, lost: bool = False) -> str:

@@ -26,6 +26,7 @@ def glance_shape(job: Glance) -> dict[str, Any]:
         "result": job.result,
         "moved_at": job.moved_at,
         "seconds": job.seconds,
+        "overdue": job.overdue,
     }
 
 

@@ -105,7 +105,7 @@ def accept(life: Lifecycle, options: Options, texts: Sequence[str]) -> list[Job]
     first = Job(
         ids[0], options.queue, "queued", texts[0], now, due_at, max_attempts=options.max_attempts,
         priority=options.priority, label=options.label, audience=options.audience,
-        task=options.task,
+        task=options.task, time_limit=options.time_limit,
     )  # fmt: skip
     if len(ids) == 1:
         return [first]

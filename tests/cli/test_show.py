@@ -188,7 +188,9 @@ def test_a_job_over_its_time_limit_is_shown(
         wait_until(lambda: queue.get(job.id).overdue)
         answer = sprag("show", job.id)
         document = sprag("show", job.id, "--json").document
+        listed = sprag("list").out
         gate.open()
     assert "time limit" in answer.out
     assert "over its time limit; its handler does not give way" in answer.out
     assert (document["job"]["time_limit"], document["job"]["overdue"]) == (0.001, True)
+    assert "over its time limit" in listed

@@ -75,6 +75,8 @@ def test_a_job_shows_its_key_its_limit_and_the_attempts_that_did_not_count(
         expect(page.locator(".moves tbody th")).to_have_text(
             ["Accepted", "Started", "Will be tried again, and is not counted", "Started"]
         )
+        listed = open_page("jobs")
+        expect(rows(listed).locator(".says")).to_contain_text("Over its time limit")
         gate.open()
         expect(facts).not_to_contain_text("report-7")
 

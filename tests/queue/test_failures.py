@@ -19,8 +19,10 @@ from sprag.queue import (
     NoRunningJob,
     QueueService,
     StopInsideHandler,
+    WriteUnknown,
 )
 from sprag.queue.service import life_of
+from sprag.queue.store.tickets import Outcome
 from sprag.queue.work import failures, keeper
 from tests.conftest import MakeQueue
 from tests.support import DEADLINE, PATIENCE, Gate, Seen, finished, sql, wait_until
@@ -176,6 +178,48 @@ def test_it_is_called_by_the_process_that_recovers_a_job_that_fails_so(
         [(job, error, _)] = queue.told.wait_for(lambda all_: all_)
         assert (job.status, error.type) == ("failed", "ProcessDied")
         assert [move.event for move in queue.history(job.id)] == ["enqueue", "start", "lose"]
+
+
+def test_it_is_called_for_a_failure_whose_commit_was_reported_as_failed(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_queue(Failing) as queue:
+        assert isinstance(queue, Failing)
+        store = life_of(queue).open().store
+        conclude, tries = store.conclude, Seen()
+
+        def unsure(owner: int, outcome: Outcome) -> Any:
+            told = conclude(owner, outcome)
+            tries(told[0])
+            if len(tries.all) == 1:
+                raise WriteUnknown("the disk failed, after all was written", queue.path)
+            return told
+
+        monkeypatch.setattr(store, "conclude", unsure)
+        [job] = finished(queue, queue.enqueue("bad"))
+        [(told, _, _)] = queue.told.wait_for(lambda all_: all_)
+        assert (told.id, tries.all) == (job.id, [True, False])
+
+
+def test_a_failure_that_was_taken_from_its_process_is_not_told(
+    make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Losing(Failing):
+        def handle_item(self, item: Any) -> None:
+            engine = life_of(self).open()
+            if item == "bad":
+                assert engine.owner is not None
+                engine.store.finish(engine.owner, [Outcome(self.current_job.run, "release")])
+                if self.current_job.run.starts == 1:
+                    raise ValueError
+
+    with make_queue(Losing, worker_count=1) as queue:
+        assert isinstance(queue, Failing)
+        finished(queue, queue.enqueue("good"))
+        job = queue.enqueue("bad")
+        wait_until(lambda: f"job {job.id} was taken from this process" in caplog.text)
+        queue.cancel(job.id)
+        assert queue.told.all == []
 
 
 def test_a_stop_gives_it_the_grace(make_queue: MakeQueue) -> None:

@@ -29,6 +29,7 @@ from sprag.queue import (
     WaitTimeout,
     new_job_id,
 )
+from sprag.queue.options import JobOptions
 from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
 from tests.support import (
@@ -152,7 +153,13 @@ def test_an_accepted_job_is_in_the_file(make_queue: MakeQueue, database: Path) -
 
 def test_what_enqueue_returns_is_what_get_returns(make_queue: MakeQueue) -> None:
     queue = make_queue()
-    for options in ({}, {"delay": 100, "priority": 3}, {"run_at": 0}, {"label": "x"}):
+    every: list[JobOptions] = [
+        {}, {"delay": 100, "priority": 3}, {"run_at": 0}, {"label": "x", "audience": "y"},
+        {"max_attempts": 2, "backoff": 5, "max_crashes": 4, "time_limit": 6},
+        {"unique": "a"}, {"unique": "b", "unique_for": "1h"},
+    ]  # fmt: skip
+    assert {name for options in every for name in options} == set(JobOptions.__annotations__)
+    for options in every:
         job = queue.enqueue([1, (2,)], **options)
         assert queue.get(job.id) == job
     jobs = queue.enqueue_many([1, 2], delay=50)

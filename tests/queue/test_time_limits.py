@@ -145,6 +145,7 @@ def test_a_job_s_own_limit_comes_before_the_queue_s(make_queue: MakeQueue) -> No
             *queue.enqueue_many([1, 1], time_limit=90),
         ]
         assert [job.result for job in finished(queue, *jobs)] == [120.0, LONG, 90.0, 90.0]
+        assert [job.time_limit for job in jobs] == [120.0, None, 90.0, 90.0]
         assert [queue.get(job.id).time_limit for job in jobs] == [120.0, None, 90.0, 90.0]
 
 

@@ -15,7 +15,7 @@ from .. import options
 from ..idle import pause_words
 from ..lookup import find
 from ..owners import lost_among
-from ..render import DIED, cell, progress_bar, progress_words, status_text, table
+from ..render import DIED, OVERDUE, cell, progress_bar, progress_words, status_text, table
 from ..settings import Settings
 from ..shapes import whole_shape
 from ..text import age, duration, lines, moment, one_line, pretty, shortened, time_of_day
@@ -120,7 +120,7 @@ def _add_attempts(facts: Table, job: Job) -> None:
     if job.time_limit is not None:
         facts.add_row("time limit", duration(job.time_limit))
     if job.overdue:
-        facts.add_row("", "over its time limit; its handler does not give way")
+        facts.add_row("", f"{OVERDUE}; its handler does not give way")
 
 
 def _held(job: Job, now: float) -> str:

@@ -46,7 +46,7 @@ function state(job) {
   } else if (job.status === "queued" && job.due_at > data.now) said.push(" due ", since(job.due_at));
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
-  if (job.overdue) said.push(" · over its time limit");
+  if (job.overdue) said.push(" · ", el("span", { class: "late" }, "over its time limit"));
   if (data.paused) said.push(" · its queue: ", pauseWords(data.paused));
   if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
   if (data.unknown) said.push(el("span", { class: "late" }, ` · ${data.unknown}; it waits for one that does`));

@@ -30,7 +30,7 @@ export function row(id, pick) {
       el("span", {}, job.queue), job.task ? el("span", { class: "task" }, job.task) : null, el("code", {}, id.slice(0, 13)),
       ended ? el("span", {}, `took ${duration(job.seconds)}`) : null]);
     show(state, job.state, () => badge(job.state));
-    show(says, [job.state, job.error, job.progress, job.result, job.due_at, unknown], () =>
+    show(says, [job.state, job.error, job.progress, job.result, job.due_at, job.overdue, unknown], () =>
       unknown ? el("span", { class: "late" }, unknown) : words(job));
     const many = job.max_attempts > 1 || job.attempt > 1;
     show(tries, [job.attempt, job.max_attempts, job.crashes], () =>
@@ -50,9 +50,11 @@ function words(job) {
     return el("span", { class: "quiet" }, "due ", since(job.due_at));
   }
   if (job.status === "running" || job.status === "cancelling") {
-    if (!job.progress) return el("span", { class: "quiet" }, "No progress reported yet");
+    const late = job.overdue ? el("span", { class: "late" }, "Over its time limit. ") : null;
+    if (!job.progress) return [late, late ? null : el("span", { class: "quiet" }, "No progress reported yet")];
     const percent = percentOf(job.progress);
     return [
+      late,
       el("progress", { max: 100, value: percent, "aria-label": "Progress" }),
       el("span", { class: "quiet" }, progressWords(job.progress)),
     ];

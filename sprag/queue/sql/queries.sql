@@ -559,7 +559,8 @@ SELECT * FROM (
                 WHEN job.waiting = 0 OR job.due_at <= :now THEN 'ready'
                 ELSE iif(job.event = 'enqueue', 'scheduled', 'retrying') END AS state,
            progress.current, progress.total, progress.percent,
-           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job, CAST(job.task AS BLOB)
+           CAST(substr(progress.message, 1, :cut) AS BLOB), progress.job, CAST(job.task AS BLOB),
+           job.overdue IS job.starts AND job.status IN ('running', 'cancelling')
     FROM job LEFT JOIN progress ON progress.job = job.key AND progress.starts = job.starts
     WHERE job.key IN (SELECT value FROM json_each(:keys))
       AND job.created_at >= :accepted_from AND job.created_at < :accepted_until

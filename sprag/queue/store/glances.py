@@ -63,3 +63,4 @@ class Glance(NamedTuple):
     state: State
     progress: Progress | None
     task: str | None
+    overdue: bool

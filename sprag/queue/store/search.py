@@ -287,6 +287,6 @@ def _like(text: str) -> str:
 
 
 def _glance(row: Row) -> Glance:
-    *glance, current, total, percent, message, reported, task = shown(row)
+    *glance, current, total, percent, message, reported, task, overdue = shown(row)
     said = None if reported is None else Progress(current, total, percent, message)
-    return Glance._make([*glance, said, task])
+    return Glance._make([*glance, said, task, bool(overdue)])

@@ -67,7 +67,11 @@ class Failures:
             finally:
                 self.threads.discard(me)
 
-        start(run, f"sprag-{self.queue}-failures", daemon=True)
+        try:
+            start(run, f"sprag-{self.queue}-failures", daemon=True)
+        except RuntimeError as error:
+            log.error("on_failure of queue %r is not called for %s: %s",
+                      self.queue, ", ".join(job.id for job in jobs), error)  # fmt: skip
 
     def look(self) -> None:
         """Say of each call, once, that it has gone on for long."""

@@ -229,6 +229,10 @@ class WorkerPool:
         `on_failure` is to be called now."""
         stored, job = self._engine.store.conclude(ticket.owner, outcome)
         ticket.claimed = None
+        if not first and job is not None:
+            # A COMMIT that was reported as failed may have taken place: then it is there already.
+            was = (job.starts, job.error) == (outcome.run.starts, outcome.error)
+            stored = stored or was
         if not stored and first:
             _say_refused(outcome)
         elif stored and job is None:
