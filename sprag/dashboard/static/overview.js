@@ -161,7 +161,7 @@ function warn() {
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
   const late = data.schedules.filter((schedule) => schedule.late).map(({ name }) => name);
   if (late.length) texts.push(`${late.length === 1 ? "A schedule is" : "Schedules are"} late: ${named(late)}. See below.`);
-  texts.push(...strange.slice(0, 5).map((text) => `${text}. Deploy one that does, or cancel the jobs.`));
+  texts.push(...strange.slice(0, 5).map((text) => `${text}. Start one that does, or cancel the jobs.`));
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;
