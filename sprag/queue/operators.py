@@ -33,6 +33,7 @@ from .store.audit import Audit, Rule
 from .store.glances import STATES, WAITING, Glance, State
 from .store.search import Order, Span, Wanted
 from .store.statistics import percentile
+from .tasking import enqueue_call
 from .threads.elsewhere import PIECE_SECONDS, elsewhere
 from .threads.inside import owned, refuse_reentry
 from .threads.logs import Log, settle
@@ -70,6 +71,7 @@ __all__ = [
     "database_of",
     "decode",
     "elsewhere",
+    "enqueue_call",
     "enqueue_task",
     "file_path",
     "hurry_of",

@@ -111,12 +111,7 @@ class Task(Generic[P, C, R]):
         Raises ArgumentError if the signature does not take them, and PayloadError, which names the
         argument that cannot be stored.
         """
-        life, options = self._accepting("using")
-        arguments = self._task.arguments
-        bound = arguments.bound(args, kwargs)
-        given = dict(bound) if "unique" in self._options else bound
-        text = arguments.encoded(bound, life.settings.max_payload_bytes)
-        return enqueuing.accept_one(life, options, given, text, self._job_id, self._options)
+        return self._accepted(self._task.arguments.bound(args, kwargs))
 
     def args(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskCall[P]:
         """The arguments of one job, for `enqueue_many`. Raises ArgumentError."""
@@ -179,6 +174,12 @@ class Task(Generic[P, C, R]):
             )
         return self._queue._sprag_life
 
+    def _accepted(self, bound: Bound) -> Job:
+        life, options = self._accepting("using")
+        given = dict(bound) if "unique" in self._options else bound
+        text = self._task.arguments.encoded(bound, life.settings.max_payload_bytes)
+        return enqueuing.accept_one(life, options, given, text, self._job_id, self._options)
+
     def _accepting(self, call: str) -> tuple[Lifecycle, Options]:
         life = self._life
         plain = self._task.settings.of_jobs(life.plain, self.name)
@@ -190,6 +191,19 @@ class Task(Generic[P, C, R]):
                 f"enqueue_many: expected what {self._task.attribute}.args(…) returns, got {call!r}"
             )
         return dict(call._bound)
+
+
+def enqueue_call(
+    queue: DeclaredQueue, call: TaskCall[Any], job_id: str | None, **options: Unpack[JobOptions]
+) -> Job:
+    """Accept the job of a call whose arguments were given before, as by `mail.welcome.args(7)`."""
+    task = call._task
+    if queue._sprag_life.runs.tasks.get(task.name) is not task:
+        raise ConfigurationError(
+            f"enqueue: expected the arguments of a task of queue {queue.name!r}, got {call!r}"
+        )
+    made: Task[Any, Any, Any] = Task(queue, task, options, job_id)
+    return made._accepted(dict(call._bound))
 
 
 @overload

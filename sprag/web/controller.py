@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from starlette.requests import Request
 
-from ..queue import Job, JobExists, JobNotFound, QueueFull, QueueService
-from ..queue.operators import CommonOptions
+from ..queue import Job, JobExists, JobNotFound, QueueFull, QueueService, TaskCall
+from ..queue.operators import CommonOptions, enqueue_call
 from .answers import Json, answer, job_json
 from .visitor import owner_audience, topic_audience
 
@@ -79,6 +79,8 @@ class Controller:
     ) -> Json:
         """Accept a job; the answer has `accepted`, `job_id`, `job`, `queue` and `message`.
 
+        The item of a task is what its `args` returns: `self.queue("mail").welcome.args(7)`.
+
         If the queue is full, `accepted` is False. The job belongs to the user who
         makes the request; or to `owner`, the id of a user as `App(identify=)`
         returns it; or to everyone who follows `topic` (see `App(topics=)`).
@@ -99,7 +101,10 @@ class Controller:
         if isinstance(label, str):
             options["label"] = one_line(label)
         try:
-            job = service.enqueue(item, job_id=job_id, audience=audience, **options)
+            if isinstance(item, TaskCall):
+                job = enqueue_call(service, item, job_id, audience=audience, **options)
+            else:
+                job = service.enqueue(item, job_id=job_id, audience=audience, **options)
         except QueueFull:
             return answer(
                 service.name, None, accepted=False, message="The queue is full: try again later"

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sprag.queue import QueueService
+from sprag.queue import QueueService, task
 from sprag.web import ActionError, Field, Schema
 from tests.client import TestClient, call
 from tests.support import Gate, finished, queue_class, raw, sql
@@ -751,3 +751,41 @@ def test_a_full_queue_that_is_asked_directly_says_to_come_back(
 def test_a_mistake_of_the_author_is_a_500(make_app: MakeApp, browse: Browse) -> None:
     client = browse(make_app(OPTIONS))
     refused(call(client, "enqueue", options={"nonsense": 1}), 500, "internal")
+
+
+class Tasks(QueueService):
+    name = "tasks"
+    worker_count = 1
+
+    @task
+    def welcome(self, user_id: int) -> int:
+        return user_id
+
+
+def test_an_action_enqueues_a_call_of_a_task_for_its_user(make_app: MakeApp) -> None:
+    page = """
+        from sprag import Controller, action
+
+        class Home(Controller):
+            route = "/"
+
+            @action
+            def welcome(self):
+                call = self.queue("tasks").welcome.args(user_id=7)
+                return self.enqueue("tasks", call, label="user 7")
+
+            @action
+            def elsewhere(self):
+                return self.enqueue("work", self.queue("tasks").welcome.args(1))
+    """
+    queues = {"tasks": Tasks(grace_seconds=0.0), "work": queue_class()(grace_seconds=0.0)}
+    app = make_app(page, providers=queues)
+    with TestClient(app) as client:
+        client.get("/")
+        said = client.post("/_sprag/actions/welcome", json={}).json()["value"]
+        assert said["accepted"]
+        (job,) = finished(queues["tasks"], said["job_id"])
+        assert (job.task, job.label, job.result) == ("welcome", "user 7", 7)
+        assert job.audience
+        failed = client.post("/_sprag/actions/elsewhere", json={})
+        assert failed.status_code >= 400

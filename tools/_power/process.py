@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sprag.queue import Backoff, Job, QueueService, Retry, Signal
+from sprag.queue import Backoff, Job, QueueService, Retry, Signal, task
 from sprag.queue.file import checkpoints
 from sprag.queue.service import life_of
 from sprag.queue.work import engine as engine_module
@@ -40,6 +40,11 @@ class PowerQueue(QueueService):
     tell: Tell = staticmethod(lambda *words: None)
     patient = True
     """Whether jobs that are to be cancelled wait for it."""
+
+    @task
+    def does(self, number: int, what: str) -> Any:
+        """The same as `handle_item`, as a task."""
+        return self.handle_item((number, what))
 
     def handle_item(self, item: Any) -> Any:
         job = self.current_job

@@ -69,13 +69,18 @@ class Scene:
     def one(self, process: Process, does: str | None = None, **options: Any) -> str:
         """Enqueue a job."""
         item = (next(self._numbers), does or self.noise.choice(PLAIN))
-        job = process.queue.enqueue(item, priority=self.noise.randint(-1, 1), **options)
+        options = {"priority": self.noise.randint(-1, 1), **options}
+        if item[0] % 2:
+            job = process.queue.enqueue(item, **options)
+        else:
+            job = process.queue.does.using(**options).enqueue(*item)
         return self.accept([job], [item])[0]
 
     def many(self, process: Process) -> None:
         """Enqueue some at once."""
         items = [(next(self._numbers), self.noise.choice(PLAIN)) for _ in range(5)]
-        self.accept(process.queue.enqueue_many(items), items)
+        does = process.queue.does
+        self.accept(does.enqueue_many(does.args(*item) for item in items), items)
 
     def later(self, process: Process) -> None:
         """Enqueue a job that waits for a moment."""
