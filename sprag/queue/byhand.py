@@ -3,9 +3,10 @@ clock of a file. `sprag.testing` imports `sprag.queue` and this module, and noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from . import errors
 from .checks import point_in_time
@@ -15,6 +16,7 @@ from .payload.codec import encode, same
 from .service import QueueService, enqueue_task, hook_of, life_of, runs_jobs
 from .signature.containers import read_by, written
 from .tasking import TaskCall
+from .threads.inside import here
 from .work import running
 from .work.execution import execute
 from .work.failures import Failures
@@ -48,7 +50,8 @@ class Step:
 
 
 class Worker:
-    """Runs jobs of a queue in the calling thread, as a worker thread does.
+    """Runs jobs of a queue in the calling thread, as a worker thread does; in a `with` block, also
+    what the queue's schedules enqueue.
 
     `point` is called whenever a handler reports progress, looks whether it is cancelled, or passes
     a `mark`. Raises ConfigurationError for a queue that cannot run jobs, or whose workers run.
@@ -70,15 +73,27 @@ class Worker:
         engine = self._engine = life.open()
         hook = hook_of(queue)
         self._failures = None if hook is None else Failures(self.name, life.waited_for(hook))
-        self._handlers = life.runs.handlers(queue, life.settings.policy, life.waited_for)
+        self._handlers = life.runs.handlers(queue, life.settings, life.waited_for)
         self._point = point
+        self._standing = life.runs.standing(life.settings)
         life.offers.is_run(engine, self.name)
+
+    def __enter__(self) -> Self:
+        most = self._life.settings.max_queued
+        self._engine.timetable.take(self, self.name, self._standing, most)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._engine.timetable.drop(self)
 
     def step(self, job_id: str | None = None) -> Step | None:
         """Run the next ready job, or the queued one of this id. None if there is none."""
         engine, raised = self._engine, list[BaseException]()
         owner = engine.ownership.take()
-        engine.store.promote(self.name)  # or a keeper would, if workers ran
+        if self._standing:
+            with here.inside:
+                engine.timetable.look(owner)
+        engine.store.promote(self.name)  # as the keeper does
         run = engine.store.owners.start(owner, self.name, self._life.runs.names, job_id)
         if run is None:
             return None
@@ -108,9 +123,10 @@ class Worker:
         """True if the queue's class has a handler for the job."""
         return job.task in self._handlers
 
-    def next_due(self) -> float | None:
-        """When the next waiting job is due; None if none waits."""
-        return self._engine.store.jobs.next_due(self.name)
+    def next_due(self) -> float:
+        """When the next waiting job is due, or the next slot of a schedule; inf if none is."""
+        due = self._engine.store.jobs.next_due(self.name)
+        return min(math.inf if due is None else due, self._engine.timetable.next_look(self))
 
     def die(self) -> None:
         """Let the job that runs be that of a process that died. Whoever opens the file next, once

@@ -199,11 +199,11 @@ class Lifecycle:
     def _start_workers(self, front: Front, hook: Hook | None, engine: Engine) -> None:
         settings = self.settings
         failures = None if hook is None else Failures(settings.name, self.waited_for(hook))
-        handlers = self.runs.handlers(front, settings.policy, self.waited_for)
+        handlers = self.runs.handlers(front, settings, self.waited_for)
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handlers, self.runs.names,
-            settings.max_payload_bytes, failures,
+            settings.max_payload_bytes, failures, self.runs.standing(settings), settings.max_queued,
         )  # fmt: skip
 
     def waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:

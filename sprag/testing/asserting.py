@@ -112,7 +112,7 @@ def _checked(
     where: str,
 ) -> list[Job]:
     _check_names(options)
-    if count is not None and (not isinstance(count, int) or count < 0):
+    if count is not None and count < 0:
         raise ConfigurationError(f"count: expected a number of jobs, got {count!r}")
     differences = [_differences(queue, job, item, options) for job in jobs]
     found = [job for job, differing in zip(jobs, differences, strict=True) if not differing]
@@ -174,7 +174,7 @@ def _is(name: str, expected: Any, value: Any) -> bool:
     if name == "delay" and isinstance(expected, float | int | str | timedelta):
         return math.isclose(seconds(name, expected), value or 0.0, abs_tol=_SECOND)
     if name == "run_at" and isinstance(expected, datetime):
-        return point_in_time(name, expected) == value
+        return bool(point_in_time(name, expected) == value)
     return bool(expected == value)
 
 

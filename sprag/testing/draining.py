@@ -13,7 +13,7 @@ from sprag.queue import (
     QueueService,
     Retry,
 )
-from sprag.queue.byhand import Duration, Step, Worker
+from sprag.queue.byhand import Duration, Step, Worker, seconds
 
 from .clock import ruling
 
@@ -31,44 +31,30 @@ def drain(
     that have ended, in that order.
 
     All is as in a worker: jobs that handlers enqueue are run too, results and errors are stored,
-    attempts are tried again. What waits for its due time, such as a retry, is left alone; with
-    `forward="1h"` the queue's `Clock` goes forward by so much, and stops wherever a job is due, to
-    run it. `async` handlers run on the event loop of the queue, while this thread waits.
+    attempts are tried again, schedules enqueue what is due. What waits for its due time, such as a
+    retry, is left alone; with `forward="1h"` the queue's `Clock` goes forward by so much, and stops
+    wherever a job or a schedule is due, to run it. `async` handlers run on the event loop of the
+    queue, while this thread waits.
 
     An error of a handler is stored with the job. With `raising`, it is raised here as well, once it
     is stored: the original, with its traceback. A Retry is not.
 
-    Raises ConfigurationError for a queue whose workers run, RuntimeError after `most` attempts.
+    Raises ConfigurationError for a queue whose workers run, RuntimeError after `most` attempts at
+    one point in time.
     """
-    worker = Worker(queue)
     ended = list[Job]()
-    attempts = 0
-    clock = None if forward is None else ruling(queue)
-    end = 0.0
-    if clock is not None and forward is not None:
-        now = clock()
-        clock.forward(forward)
-        end = clock()
-        clock.set(now)
-    while True:
-        while (step := worker.step()) is not None:
-            attempts += 1
-            _raise(step, raising=raising)
-            if step.job is not None and step.job.finished:
-                ended.append(step.job)
-            if attempts > most:
-                raise RuntimeError(
-                    f"drain: {attempts} attempts were made, and jobs of {worker.name!r} are still "
-                    "ready: does a handler enqueue its own job, or retry without a wait? most= "
-                    "allows more"
-                )
-        if clock is None:
+    with Worker(queue) as worker:
+        if forward is None:
+            _exhaust(worker, ended, most, raising=raising)
             return ended
-        due = worker.next_due()
-        if due is None or due > end:
-            clock.set(end)
-            return ended
-        clock.set(max(due, clock()))
+        clock = ruling(queue)
+        end = clock() + seconds("forward", forward)
+        while True:
+            _exhaust(worker, ended, most, raising=raising)
+            due = worker.next_due()
+            clock.set(min(max(due, clock()), end))
+            if due > end:
+                return ended
 
 
 def run_one(queue: QueueService, job: Job | str | None = None, *, raising: bool = False) -> Job:
@@ -79,29 +65,43 @@ def run_one(queue: QueueService, job: Job | str | None = None, *, raising: bool 
 
     Raises LookupError if no job is ready, IllegalMove for a job that is not queued, JobNotFound.
     """
-    worker = Worker(queue)
-    if job is None:
-        step = worker.step()
-    else:
-        job = queue.get(job if isinstance(job, str) else job.id)
-        if not worker.runs(job):
-            raise ConfigurationError(
-                f"run_one: job {job.id} belongs to the task {job.task!r}, which "
-                f"{type(queue).__name__} does not have"
-            )
-        step = worker.step(job.id)
-        if step is None:
-            raise IllegalMove(job.id, job.status, "start", ("queued",))
-    if step is None:
-        raise LookupError(f"run_one: no job of queue {worker.name!r} is ready; {queue.counts()}")
+    with Worker(queue) as worker:
+        if job is None:
+            step = worker.step()
+            if step is None:
+                raise LookupError(
+                    f"run_one: no job of queue {worker.name!r} is ready; {queue.counts()}"
+                )
+        else:
+            job = queue.get(job if isinstance(job, str) else job.id)
+            if not worker.runs(job):
+                raise ConfigurationError(
+                    f"run_one: job {job.id} belongs to the task {job.task!r}, which "
+                    f"{type(queue).__name__} does not have"
+                )
+            step = worker.step(job.id)
+            if step is None:
+                raise IllegalMove(job.id, job.status, "start", ("queued",))
     _raise(step, raising=raising)
-    return queue.get(job.id) if step.job is None and job is not None else _seen(step)
-
-
-def _seen(step: Step) -> Job:
     if step.job is None:
-        raise LookupError("run_one: the job was deleted meanwhile")
+        raise LookupError("run_one: the job that was run cannot be read")
     return step.job
+
+
+def _exhaust(worker: Worker, ended: list[Job], most: int, *, raising: bool) -> None:
+    """Run what is ready, until there is nothing; `ended` gets the jobs that have ended."""
+    attempts = 0
+    while (step := worker.step()) is not None:
+        attempts += 1
+        if step.job is not None and step.job.finished:
+            ended.append(step.job)
+        _raise(step, raising=raising)
+        if attempts > most:
+            raise RuntimeError(
+                f"drain: {attempts} attempts were made, and jobs of {worker.name!r} are still "
+                "ready: does a handler enqueue its own job, or retry without a wait? most= allows "
+                "more"
+            )
 
 
 def _raise(step: Step, *, raising: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sprag import QueueService, Retry, task
+from sprag import Every, QueueService, Retry, task
 from sprag.queue import ConfigurationError, Fail, IllegalMove, Job, JobError, JobNotFound
 from sprag.testing import Clock, drain, run_one
 from tests.conftest import MakeQueue
@@ -249,6 +249,48 @@ def test_run_one_refuses_jobs_that_it_cannot_run(mail: Mail, make_queue: MakeQue
     plain = make_queue(failing(), name="mail")
     with pytest.raises(ConfigurationError, match="belongs to the task 'flaky', which TestQueue"):
         run_one(plain, mail.flaky.enqueue())
+
+
+class Scheduled(QueueService):
+    """Enqueues by itself."""
+
+    name = "scheduled"
+    schedules = (Every(minutes=10, item="ten", name="ten"),)
+
+    def handle_item(self, item: Any) -> Any:
+        return item
+
+
+def test_schedules_enqueue_each_slot_that_the_clock_passes(make_queue: MakeQueue) -> None:
+    queue = make_queue(Scheduled)
+    clock = Clock(1_000_000_200)
+    clock.rule(queue)
+    assert drain(queue) == []
+    done = drain(queue, forward="1h")
+    assert [(job.item, job.started_at) for job in done] == [
+        ("ten", 1_000_000_200.0 + slot) for slot in range(600, 3601, 600)
+    ]
+    assert drain(queue) == []
+
+
+def test_a_schedule_that_was_due_while_nothing_ran_enqueues_one_job(
+    make_queue: MakeQueue,
+) -> None:
+    queue = make_queue(Scheduled)
+    clock = Clock(1_000_000_200)
+    clock.rule(queue)
+    assert drain(queue) == []
+    clock.forward("1h")
+    assert run_one(queue).item == "ten"
+    assert drain(queue) == []
+
+
+def test_a_paused_queue_runs_nothing(mail: Mail) -> None:
+    mail.enqueue("later")
+    mail.pause("a reason")
+    assert drain(mail) == []
+    mail.resume()
+    assert len(drain(mail)) == 1
 
 
 def test_a_queue_whose_workers_run_is_refused(mail: Mail) -> None:

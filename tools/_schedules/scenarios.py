@@ -12,6 +12,7 @@ from .handlers import asks_once, fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
 from .services import empty_service, start_against_stop, stop_and_start
 from .stage import QUEUE, Scene
+from .standing import pause_against_claims, two_keepers_at_one_slot
 
 ONE: Final = f"{10:032x}"
 TWO: Final = f"{11:032x}"
@@ -72,7 +73,7 @@ def _cancel_from_elsewhere(scene: Scene) -> None:
     scene.enqueue(a, ONE, TWO)
     scene.workers("a", 2, waits)
     scene.actor("caller", b.cancel, ONE, QUEUE, of="b")
-    scene.actor("keeper", a._look, of="a")
+    scene.actor("keeper", a.keeper.look, of="a")
 
 
 def _cancel_against_retry(does: Callable[[Any], object]) -> Callable[[Scene], None]:
@@ -208,7 +209,7 @@ def _stop_and_leave(scene: Scene) -> None:
     pool = scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("stop", lambda: (pool.stop(0.0), a._close()), of="a")
-    scene.actor("b looks", b._look, of="b")
+    scene.actor("b looks", b.keeper.look, of="b")
 
 
 def _stop_of_one_pool_of_two(scene: Scene) -> None:
@@ -260,6 +261,8 @@ SCENARIOS: Final = (
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),
+    Scenario("two keepers at one slot", two_keepers_at_one_slot),
+    Scenario("pause against claims", pause_against_claims),
     Scenario("taken for dead", _taken_for_dead),
     Scenario("killed", _killed),
     Scenario("two recover at once", _two_recoverers),
