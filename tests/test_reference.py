@@ -25,7 +25,7 @@ def test_the_reference_is_what_its_command_makes() -> None:
     assert made == REFERENCE, "docs/reference.md is out of date: run tools/reference.py"
 
 
-@pytest.mark.parametrize("home", ["sprag", "sprag.queue", "sprag.web"])
+@pytest.mark.parametrize("home", ["sprag", "sprag.queue", "sprag.web", "sprag.testing"])
 def test_every_public_name_has_an_entry(home: str) -> None:
     entries = re.findall(r"^### `?(\w+)`?$", REFERENCE, re.MULTILINE)
     assert [name for name in importlib.import_module(home).__all__ if name not in entries] == []

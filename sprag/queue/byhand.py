@@ -23,6 +23,7 @@ from .work.failures import Failures
 from .work.running import RunningJob
 
 __all__ = [
+    "Crash",
     "Duration",
     "Point",
     "Step",
@@ -36,8 +37,13 @@ __all__ = [
     "set_clock",
 ]
 
-Point = Callable[[str], None]
-"""Called with the name of each point that a handler passes."""
+Point = Callable[[str], bool]
+"""Called with the name of each point that a handler passes; True: its process dies there."""
+
+
+class Crash(BaseException):
+    """Raised in a handler where its process is said to die: nothing that it does from then on is
+    stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,9 @@ class Worker:
     """Runs jobs of a queue in the calling thread, as a worker thread does; in a `with` block, also
     what the queue's schedules enqueue.
 
-    `point` is called whenever a handler reports progress, looks whether it is cancelled, or passes
-    a `mark`. Raises ConfigurationError for a queue that cannot run jobs, or whose workers run.
+    `point` is called whenever a handler reports progress, looks whether it is cancelled, passes a
+    `mark`, or has ended. Raises ConfigurationError for a queue that cannot run jobs, or whose
+    workers run.
     """
 
     def __init__(self, queue: QueueService, point: Point | None = None) -> None:
@@ -101,7 +108,7 @@ class Worker:
         limit = handler.policy.time_limit if run.time_limit is None else run.time_limit
         job = RunningJob(run, self.name, engine.crew.dirty.add, limit)
         if self._point is not None:
-            job = _Watched(run, self.name, engine.crew.dirty.add, limit, self._point)
+            job = _Watched(run, self.name, engine.crew.dirty.add, limit, self._passed)
         engine.crew.running[run.key, run.starts] = job
         try:
             outcome = execute(
@@ -111,7 +118,7 @@ class Worker:
         finally:
             del engine.crew.running[run.key, run.starts]
             engine.crew.dirty.discard(job)
-        if engine.ownership.id is None:
+        if self._point is not None and self._passed("the end"):
             return Step(None, None)
         stored, after = engine.store.conclude(owner, outcome)
         if stored and after is not None and after.status == "failed" and self._failures is not None:
@@ -128,10 +135,13 @@ class Worker:
         due = self._engine.store.jobs.next_due(self.name)
         return min(math.inf if due is None else due, self._engine.timetable.next_look(self))
 
-    def die(self) -> None:
-        """Let the job that runs be that of a process that died. Whoever opens the file next, once
-        this queue is stopped, recovers it."""
-        self._engine.ownership.vanish()
+    def _passed(self, name: str) -> bool:
+        """True if the process dies at this point. Once this queue is stopped, the next process to
+        open the file recovers the job, which may be this one."""
+        dies = self._point is not None and self._point(name)
+        if dies:
+            self._engine.ownership.vanish()
+        return dies
 
 
 class _Watched(RunningJob):
@@ -152,18 +162,22 @@ class _Watched(RunningJob):
 
     def check_cancelled(self) -> None:
         super().check_cancelled()
-        self.point("check_cancelled()")
+        self.pass_by("check_cancelled()")
 
     def report_progress(self, *args: Any, **kwargs: Any) -> None:
         super().report_progress(*args, **kwargs)
-        self.point("report_progress()")
+        self.pass_by("report_progress()")
+
+    def pass_by(self, name: str) -> None:
+        if self.point(name):
+            raise Crash(name)
 
 
 def mark(name: str) -> None:
     """Pass a point of this name, if a job runs here and its points are watched."""
     job = running.current()
     if isinstance(job, _Watched):
-        job.point(name)
+        job.pass_by(name)
 
 
 def clock_of(queue: QueueService) -> Callable[[], float]:

@@ -15,14 +15,19 @@ from .asserting import (
     assert_nothing_enqueued,
 )
 from .clock import Clock
+from .crashing import crash_everywhere, effect
 from .draining import drain, run_one
+from .placing import MakeQueue
 
 __all__ = [
     "Clock",
     "Expected",
+    "MakeQueue",
     "assert_enqueued",
     "assert_enqueues",
     "assert_nothing_enqueued",
+    "crash_everywhere",
     "drain",
+    "effect",
     "run_one",
 ]

@@ -198,7 +198,7 @@ def _unpacked(function: Callable[..., Any], parameter: inspect.Parameter) -> lis
     found = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
     if found is None:
         return []
-    options = function.__globals__[found[1]].__annotations__
+    options = inspect.unwrap(function).__globals__[found[1]].__annotations__
     return [f"{name}: {_annotation(annotation)} = ..." for name, annotation in options.items()]
 
 
