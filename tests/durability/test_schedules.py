@@ -50,6 +50,7 @@ LEAST = {
     "stop against start": 110_000,
     "start against stop": 8_000,
     "two processes claim": 30_000_000,
+    "one process knows the task": 400_000,
     "taken for dead": 9_000_000_000_000,
     "cancel against recovery": 400_000,
     "leave beside another process": 3_000_000,
