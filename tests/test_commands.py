@@ -267,7 +267,11 @@ def run_command(short: Short, name: str, words: list[str], folder: Path) -> None
     jobs = make_jobs(database) if short.until == "" else {}
     if "N" in words:
         # Nobody can judge this owner: its number is what `sprag recover` needs then.
-        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0, '{}')")
+        sql(
+            database,
+            "INSERT INTO owner (id, token, pid, host, started_at) "
+            "VALUES (9, 'gone', 1, 'elsewhere', 0)",
+        )
     jobs |= {
         "JOB": jobs.get(
             {"cancel": "QUEUED", "requeue": "FAILED", "run-now": "QUEUED"}.get(name, "COMPLETED"),

@@ -14,6 +14,7 @@ The report uses Jepsen's words, for every enqueue that was asked for:
     LOST        acknowledged, but gone from the file, or not ended when all is done; must be 0
     UNEXPECTED  in the file, announced or handled, but never asked for; must be 0
     DUPLICATED  completed twice, or stored twice for one enqueue; must be 0
+    HELD TWICE  accepted while another job held the same unique key; must be 0
     RECOVERED   no answer came, since the process died, but it is there, and ended
 
 and says how long jobs of a process that died waited until they were given back to the queue, and

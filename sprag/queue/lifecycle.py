@@ -199,7 +199,7 @@ class Lifecycle:
     def _start_workers(self, front: Front, hook: Hook | None, engine: Engine) -> None:
         settings = self.settings
         failures = None if hook is None else Failures(settings.name, self._waited_for(hook))
-        handlers = self.runs.handlers(front, settings.policy, self._waited_for)
+        handlers = self.runs.handlers(front, settings, self._waited_for)
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handlers, self.runs.names,

@@ -6,7 +6,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from .errors import ConfigurationError, shown
 from .options import Settings, TaskSettings
@@ -16,8 +16,11 @@ from .signature.arguments import Arguments
 from .signature.models import ANYTHING, Convert, Form
 from .standing import standing_of
 from .store.schedules import Standing
+from .threads.logs import Log
 from .work.execution import Handler
 from .work.policy import Policy
+
+log: Final = Log("sprag.queue")
 
 Call = Callable[[Any], Any]
 
@@ -100,26 +103,36 @@ class Repertoire(NamedTuple):
         return json.dumps([*((None,) if self.handles else ()), *sorted(self.tasks)])
 
     def handlers(
-        self, front: Front, policy: Policy, waited_for: Callable[[Call], Call]
+        self, front: Front, settings: Settings, waited_for: Callable[[Call], Call]
     ) -> dict[str | None, Handler]:
         """What runs them for a queue object. `waited_for` makes a function of a coroutine
         function."""
         found: dict[str | None, Handler] = {}
+        policy, attempts = settings.policy, settings.max_attempts
         if self.handles:
             read = self.item.read and functools.partial(_read_item, self.item.read)
             call = waited_for(front.handle_item)
             found[None] = Handler(call, policy, read, self.result.write)
+            _say_if_in_vain(f"queue {settings.name!r}", policy, attempts)
         for name, task in self.tasks.items():
             arguments = task.arguments
             found[name] = Handler(
                 waited_for(task.call(front)), task.settings.policy(policy), arguments.taken,
                 arguments.result.write,
             )  # fmt: skip
+            of_task = task.settings.max_attempts or attempts
+            _say_if_in_vain(f"task {settings.name}.{name}", found[name].policy, of_task)
         return found
 
     def standing(self, settings: Settings) -> tuple[tuple[Schedule, Standing], ...]:
         """The schedules of the queue and of its tasks, with all that their jobs need."""
         return standing_of(settings, self.tasks, self.item)
+
+
+def _say_if_in_vain(what: str, policy: Policy, max_attempts: int) -> None:
+    if policy.retry_on and max_attempts == 1:
+        log.warning("retry_on of %s changes nothing for jobs that have one attempt, and "
+                    "max_attempts is 1: set it to 2 or more", what)  # fmt: skip
 
 
 def _read_item(read: Convert, item: Any) -> Any:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import sprag.queue.liveness.recovery
+import sprag.queue.sql.statements
 from sprag.queue import QueueService
 
 
@@ -42,11 +43,18 @@ def take_from_the_living() -> None:
     vars(sprag.queue.liveness.recovery)["liveness"] = lambda folder, token: "dead"
 
 
+def let_keys_go() -> None:
+    """Every enqueue takes the unique key from the job that holds it."""
+    known = vars(sprag.queue.sql.statements)["STATEMENTS"]
+    known["let_go"] = known["let_go"].replace("unique_until <= :now", ":now > 0")
+
+
 CHILD = Path(__file__).parents[2] / "tools" / "_torture" / "child.py"
 PLANTS = {
     "none": lambda: None,
     "early answer": answer_early,
     "takes from the living": take_from_the_living,
+    "lets keys go": let_keys_go,
 }
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_processes_killed_at_random_lose_nothing_that_was_acknowledged(tmp_path:
     )  # fmt: skip
     # The seed is in what it says.
     assert done.returncode == 0, done.stdout
-    for word in ("LOST", "UNEXPECTED", "DUPLICATED"):
+    for word in ("LOST", "UNEXPECTED", "DUPLICATED", "HELD TWICE"):
         assert count(word, done.stdout) == 0
     assert count("acknowledged", done.stdout) > 20, done.stdout
     kills = re.search(r"(\d+) kills", done.stdout)
@@ -78,6 +78,10 @@ def test_a_recovery_that_takes_the_jobs_of_the_living_is_found(tmp_path: Path) -
     # Whose owner's row was taken from it has jobs that nobody can recover when it dies.
     claim = "jobs taken from dead processes, none from a live one"
     assert finds(tmp_path, "takes from the living", claim, deadline=2.0)
+
+
+def test_a_unique_key_that_is_taken_from_its_job_is_found(tmp_path: Path) -> None:
+    assert finds(tmp_path, "lets keys go", "HELD TWICE")
 
 
 def test_the_same_short_run_without_a_planted_bug_is_good(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sprag.queue import Backoff, ConfigurationError, Fail, Job, QueueService, Retry
+from sprag.queue import Backoff, ConfigurationError, Fail, Job, QueueService, Retry, task
 from sprag.queue.work import execution
 from sprag.queue.work.policy import Again, Policy
 from tests.conftest import MakeQueue
@@ -102,6 +102,32 @@ def test_one_class_and_several_are_taken() -> None:
     assert (queue.retry_on, queue.fail_on) == (OSError, (KeyError, ValueError))
     with pytest.raises(ConfigurationError, match="did you mean 'retry_on'"):
         type("Work", (QueueService,), {"name": "work", "autoretry_for": None})
+
+
+def test_retry_on_where_nothing_is_tried_again_is_told(
+    make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Work(QueueService):
+        name = "work"
+        retry_on = OSError
+
+        def handle_item(self, item: Any) -> None: ...
+
+        @task(max_attempts=2)
+        def often(self) -> None: ...
+
+        @task
+        def once(self) -> None: ...
+
+    with make_queue(Work):
+        assert "retry_on of queue 'work' changes nothing" in caplog.text
+        assert "retry_on of task work.once changes nothing" in caplog.text
+        assert "often" not in caplog.text
+    caplog.clear()
+    others: list[dict[str, Any]] = [{"max_attempts": 2}, {"retry_on": None}, {"retry_on": ()}]
+    for options in others:
+        with make_queue(**{"retry_on": OSError, **options}):
+            assert "changes nothing" not in caplog.text
 
 
 # ---------------------------------------------------------------- what becomes of jobs

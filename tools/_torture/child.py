@@ -9,6 +9,7 @@ wish names one enqueue, also where its answer never comes; it is the job's id, b
     asking <wish> <kind> <number>   before `enqueue` is called
     enqueued <wish> <job>           after it returned
     refused <wish> <error>          after it raised: nothing is known of this one, or nothing stored
+    refused <wish> Existing         after it found another job, which holds the unique key
     cancelled <job> <status>        after `cancel` returned, and what it returned
     requeued <job>
     running <job> <starts> <time>   inside the handler
@@ -34,13 +35,15 @@ from sprag.queue import (
     IllegalMove,
     JobNotFound,
     QueueService,
+    Retry,
     Signal,
     new_job_id,
 )
 
 # Kinds of jobs, and how often each is enqueued.
 KINDS = {
-    "quick": 50, "steps": 15, "fails": 8, "flaky": 8, "later": 8, "stubborn": 5, "slow": 1,
+    "quick": 50, "steps": 15, "fails": 8, "flaky": 8, "later": 8, "unique": 8, "stubborn": 5,
+    "again": 3, "slow": 1,
 }  # fmt: skip
 MANY_CRASHES = 100_000
 """So that no innocent job is taken for one that kills its process."""
@@ -72,6 +75,8 @@ class Torture(QueueService):
                 raise ValueError("as it should")
             case "flaky" if job.attempt < 3:
                 raise ValueError("not yet")
+            case "again" if job.run.starts == 1:
+                raise Retry("it does not count", after=0, counted=False)
             case "stubborn":
                 time.sleep(0.02 * (number % 10))
             case "slow":
@@ -81,7 +86,7 @@ class Torture(QueueService):
                 say("dying", job.id, time.time())
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:
-                pass  # quick, later, or flaky at its last attempt
+                pass  # quick, later, unique, or one that has failed before
         return number
 
 
@@ -119,6 +124,8 @@ _known: list[str] = []
 
 def _enqueue(queue: Torture, kind: str, number: int, wish: str | None = None, **more: Any) -> None:
     wish = wish or new_job_id()
+    if kind == "unique":
+        more["unique"] = f"{number % 3}"
     say("asking", wish, kind, number)
     try:
         job = queue.enqueue(
@@ -127,8 +134,11 @@ def _enqueue(queue: Torture, kind: str, number: int, wish: str | None = None, **
     except DatabaseError as error:
         say("refused", wish, type(error).__name__)
     else:
-        say("enqueued", wish, job.id)
-        _known.append(job.id)
+        if job.id == wish:
+            say("enqueued", wish, job.id)
+            _known.append(job.id)
+        else:
+            say("refused", wish, "Existing")
 
 
 def _enqueue_many(queue: Torture, number: int, name: str) -> None:

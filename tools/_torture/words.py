@@ -9,6 +9,7 @@ UNEXPECTED  in the file, but nobody asked for it; or announced by a signal or gi
 DUPLICATED  completed twice; or asked for once and stored as two jobs; or one start of a job given
             to a handler twice. (That a job is started again after a crash is what at-least-once
             means: `handled again` counts those, with the reasons that the journal gives.)
+HELD TWICE  accepted while another job held the same unique key.
 RECOVERED   no answer came, since the process died or the write was refused, but it is in the file
             and ended. This is no error: the answer was lost, not the job.
 
@@ -17,7 +18,9 @@ What was asked for is either acknowledged, recovered or absent: not answered, an
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -56,6 +59,7 @@ def words(lives: Sequence[Life], file: File, wish_of: Mapping[str, str]) -> Iter
     yield _line("LOST", _lost(acknowledged, file))
     yield _line("UNEXPECTED", _unexpected(lives, file, wish_of, asked, acknowledged))
     yield _line("DUPLICATED", _duplicated(lives, file, wish_of))
+    yield _line("HELD TWICE", _held_twice(lives, file, wish_of))
     yield Line(
         "RECOVERED", len(recovered),
         [f"job {id_} is {file.jobs[id_].status} at the end" for id_ in _unended(recovered, file)],
@@ -113,6 +117,23 @@ def _duplicated(lives: Sequence[Life], file: File, wish_of: Mapping[str, str]) -
     for (id_, starts), times in runs.items():
         if times > 1:
             yield f"start {starts} of job {id_} was given to handlers {times} times"
+
+
+def _held_twice(lives: Sequence[Life], file: File, wish_of: Mapping[str, str]) -> Iterator[str]:
+    """Unique jobs of one key that were unfinished at the same time. After a requeue, a job has no
+    key any more."""
+    asked = {wish: what for life in lives for wish, what in life.asking.items()}
+    spans: dict[int, list[tuple[int, float, str]]] = {}
+    for job in file.jobs.values():
+        kind, number = asked.get(wish_of.get(job.id, ""), ("", "0"))
+        if kind == "unique":
+            ends = [move.seq for move in job.moves if move.target in oracle.ENDS]
+            span = (job.moves[0].seq, min(ends, default=math.inf), job.id)
+            spans.setdefault(int(number) % 3, []).append(span)
+    for of_key in spans.values():
+        for (_, end, before), (begin, _, after) in itertools.pairwise(sorted(of_key)):
+            if begin < end:
+                yield f"job {after} was accepted while job {before} held its key"
 
 
 def _handled_again(lives: Sequence[Life], file: File) -> Line:

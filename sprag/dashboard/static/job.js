@@ -21,7 +21,7 @@ const refresher = new Refresher(async () => {
 });
 
 function render(job) {
-  const name = job.label || `${job.queue} ${id.slice(0, 13)}`;
+  const name = job.label || `${job.task || job.queue} ${id.slice(0, 13)}`;
   by("job-title").textContent = name;
   document.title = `${job.state}: ${name} · sprag`;
   show(by("way"), job.queue, () => [

@@ -63,7 +63,8 @@ function failure(job) {
     el("a", { href: address(`jobs/${job.id}`), class: "why", "data-focus": job.id },
       el("b", {}, job.error?.type || "Error"), " ", el("span", {}, job.error ? job.error.message : "no error was stored")),
     el("p", { class: "quiet" },
-      el("span", { class: "name" }, nameOf(job)), el("span", {}, job.queue), since(job.moved_at), alike),
+      el("span", { class: "name" }, nameOf(job)), job.task ? el("span", {}, job.task) : null, el("span", {}, job.queue),
+      since(job.moved_at), alike),
   );
 }
 
@@ -161,7 +162,7 @@ function warn() {
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
   const late = data.schedules.filter((schedule) => schedule.late).map(({ name }) => name);
   if (late.length) texts.push(`${late.length === 1 ? "A schedule is" : "Schedules are"} late: ${named(late)}. See below.`);
-  texts.push(...strange.slice(0, 5).map((text) => `${text}. Deploy one that does, or cancel the jobs.`));
+  texts.push(...strange.slice(0, 5).map((text) => `${text}. Start one that does, or cancel the jobs.`));
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;

@@ -40,12 +40,14 @@ def unknown_tasks(
 ) -> dict[str, dict[str | None, int]]:
     """Count the ready jobs of each task that none of the processes that run its queue knows, of
     these queues or all. None stands for jobs that belong to no task."""
-    processes = processes_of(store, folder)
+    processes, now = processes_of(store, folder), store.clock()
     found: dict[str, dict[str | None, int]] = {}
     for queue in tuple(queues) or store.jobs.queues():
-        if _is_run(queue, processes, store.clock()):
+        if _is_run(queue, processes, now):
             ready = store.jobs.ready_by_task(queue, MOST + 1)
-            unknown = {task: n for task, n in ready.items() if not _knows(queue, task, processes)}
+            unknown = {
+                task: n for task, n in ready.items() if not _knows(queue, task, processes, now)
+            }
             if unknown:
                 found[queue] = unknown
     return found
@@ -53,8 +55,8 @@ def unknown_tasks(
 
 def is_unknown(store: Store, folder: Path, queue: str, task: str | None) -> bool:
     """True if processes run the queue, and none of them knows the task."""
-    processes = processes_of(store, folder)
-    return _is_run(queue, processes, store.clock()) and not _knows(queue, task, processes)
+    processes, now = processes_of(store, folder), store.clock()
+    return _is_run(queue, processes, now) and not _knows(queue, task, processes, now)
 
 
 def is_unattended(engine: Engine, queue: str) -> bool:
@@ -125,16 +127,20 @@ def _waiting(count: int) -> str:
 
 def _is_run(queue: str, processes: Iterable[Process], now: float) -> bool:
     return any(
-        queue in process.workers
-        or (not process.workers and now - (process.started_at or 0.0) < _START_SECONDS)
+        queue in process.workers or _may_run_any(process, now)
         for process in processes
         if process.state in ("alive", "unknown")
     )
 
 
-def _knows(queue: str, task: str | None, processes: Iterable[Process]) -> bool:
+def _knows(queue: str, task: str | None, processes: Iterable[Process], now: float) -> bool:
     return any(
-        process.runs(queue, task) or not process.workers  # it has just started, and may know it
+        process.runs(queue, task) or _may_run_any(process, now)
         for process in processes
         if process.state in ("alive", "unknown")
     )
+
+
+def _may_run_any(process: Process, now: float) -> bool:
+    """True if it has just started, and has not said yet what it runs."""
+    return not process.workers and now - (process.started_at or 0.0) < _START_SECONDS
