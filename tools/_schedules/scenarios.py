@@ -72,7 +72,7 @@ def _cancel_from_elsewhere(scene: Scene) -> None:
     scene.enqueue(a, ONE, TWO)
     scene.workers("a", 2, waits)
     scene.actor("caller", b.cancel, ONE, QUEUE, of="b")
-    scene.actor("keeper", a._look, of="a")
+    scene.actor("keeper", a.keeper.look, of="a")
 
 
 def _cancel_against_retry(does: Callable[[Any], object]) -> Callable[[Scene], None]:
@@ -208,7 +208,7 @@ def _stop_and_leave(scene: Scene) -> None:
     pool = scene.workers("a", 1, quick)
     scene.workers("b", 1, quick)
     scene.actor("stop", lambda: (pool.stop(0.0), a._close()), of="a")
-    scene.actor("b looks", b._look, of="b")
+    scene.actor("b looks", b.keeper.look, of="b")
 
 
 def _stop_of_one_pool_of_two(scene: Scene) -> None:
