@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .browser.python import Module as Module
     from .queue import Backoff as Backoff
+    from .queue import Cron as Cron
+    from .queue import Every as Every
     from .queue import Fail as Fail
     from .queue import Job as Job
     from .queue import JobCancelled as JobCancelled
@@ -31,7 +33,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(
-        ("Backoff", "Fail", "Job", "JobCancelled", "QueueError", "QueueService", "Retry", "task"),
+        (
+            "Backoff",
+            "Cron",
+            "Every",
+            "Fail",
+            "Job",
+            "JobCancelled",
+            "QueueError",
+            "QueueService",
+            "Retry",
+            "task",
+        ),
         "queue",
     ),
     **dict.fromkeys(
@@ -45,6 +58,8 @@ __all__ = [
     "App",
     "Backoff",
     "Controller",
+    "Cron",
+    "Every",
     "Fail",
     "Field",
     "Job",

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from sprag.cli.program import program
-from sprag.queue import QueueService
+from sprag.queue import Every, QueueService
 from tests.support import (
     DEADLINE,
     PATIENCE,
@@ -82,11 +82,14 @@ COMMANDS = {
     "counts": Short(),
     "enqueue": Short(("counting", "1")),
     "list": Short(),
+    "pause": Short(("counting",)),
     "prune": Short(("--keep", "9", "--yes")),
     "recover": Short(("--yes",)),
     "requeue": Short(("FAILED",)),
+    "resume": Short(("counting",)),
     "run": Short(("main:app", "--port", "0"), SERVES),
     "run-now": Short(("QUEUED",)),
+    "schedules": Short(),
     "show": Short(("COMPLETED",)),
     "watch": Short(("COMPLETED",)),
     "work": Short(("queues:ImageQueue",), SERVES),
@@ -264,7 +267,11 @@ def run_command(short: Short, name: str, words: list[str], folder: Path) -> None
     jobs = make_jobs(database) if short.until == "" else {}
     if "N" in words:
         # Nobody can judge this owner: its number is what `sprag recover` needs then.
-        sql(database, "INSERT INTO owner VALUES (9, 'gone', 1, 'elsewhere', 0, '{}')")
+        sql(
+            database,
+            "INSERT INTO owner (id, token, pid, host, started_at) "
+            "VALUES (9, 'gone', 1, 'elsewhere', 0)",
+        )
     jobs |= {
         "JOB": jobs.get(
             {"cancel": "QUEUED", "requeue": "FAILED", "run-now": "QUEUED"}.get(name, "COMPLETED"),
@@ -294,8 +301,10 @@ def make_jobs(database: Path) -> dict[str, str]:
             raise ValueError(item)
         return item
 
-    queue = queue_class(handler, "counting")(database=database, worker_count=1)
+    daily = Every(days=1, name="daily")
+    queue = queue_class(handler, "counting")(database=database, worker_count=1, schedules=[daily])
     with queue:
+        wait_until(lambda: sql(database, "SELECT * FROM schedule") != [])
         ended = finished(queue, queue.enqueue("good"), queue.enqueue("bad"))
         held = queue.enqueue("held")
         gate.wait_held()

@@ -36,9 +36,10 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     plain = [shlex.split(line, comments=True) for line in commands(README)]
     installed = [command[2] for command in plain if command[:2] == ["pip", "install"]]
-    assert sorted(project["optional-dependencies"]) == ["cli", "web"]
+    assert sorted(project["optional-dependencies"]) == ["cli", "schedules", "web"]
     name = project["name"]
-    assert installed == [name, f"{name}[cli]", f"{name}[cli,web]", ".[cli,web]"]
+    extras = ("cli", "cli,web", "schedules")
+    assert installed == [name, *(f"{name}[{extra}]" for extra in extras), ".[cli,web]"]
     scripts = set(re.findall(r"tools/\w+\.py", README))
     assert scripts == {"tools/demo.py", "tools/test.py", "tools/bench.py"}
     assert all((ROOT / script).is_file() for script in scripts)

@@ -11,8 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..queue import Job, JobNotFound, Transition
+from ..queue import Job, JobNotFound, Pause, Transition
 from ..queue.operators import OWNED, TERMINAL, QueueFile, Sparing
+from .idle import pause_words
 from .numbers import Counts, Rates, count, counts_table, measure, rates_table
 from .owners import Owner, lost_among, owners_of
 from .render import (
@@ -51,6 +52,7 @@ class Board:
         self._lost: frozenset[str] = frozenset()
         self._counts: dict[str, Counts] = {}
         self._waits: dict[str, float | None] = {}
+        self._pauses: dict[str, Pause] = {}
         self._rates = Rates(1.0, {})
         self._latest: deque[tuple[Transition, Job | None]] = deque(maxlen=_LATEST)
         self._seq = max(file.head()[0] - _LOOK_BACK, 0)
@@ -73,6 +75,7 @@ class Board:
         now = time.time()
         ready = {name: file.next_ready(name) for name in self._names[:_QUEUES]}
         self._waits = {n: None if at is None else max(now - at, 0.0) for n, at in ready.items()}
+        self._pauses = {n: pause for n, pause in file.pauses().items() if n in self._names}
         self._counting()
         self._rating()
         self._read_latest()
@@ -89,7 +92,8 @@ class Board:
                 Text(""),
                 rates_table(names, self._rates, self._waits, span),
             ]
-        used = 1 + (2 * len(names) + 3 + (len(names) > 1) if names else 0)
+        parts += [cell(f"{n}: {pause_words(p, now)}", "yellow") for n, p in self._pauses.items()]
+        used = len(self._pauses) + 1 + (2 * len(names) + 3 + (len(names) > 1) if names else 0)
         left = height - used
         # The jobs get what they need, except for a third; each list has a blank line and a title.
         rows = max(left - len(self.jobs) - 4, left // 3 - 2, 0)

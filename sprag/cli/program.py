@@ -24,9 +24,11 @@ from .commands import (
     enqueue,
     jobs,
     moves,
+    pause,
     prune,
     recover,
     run,
+    schedules,
     show,
     watch,
     work,
@@ -37,7 +39,14 @@ from .text import lines
 _THEMES: Final[dict[str, tuple[click.Command, ...]]] = {
     "Inspect": (jobs.command, show.command, watch.command, counts.command),
     "Change jobs": (enqueue.command, moves.cancel, moves.requeue, moves.run_now),
-    "Run jobs": (work.command, run.command, recover.command),
+    "Run jobs": (
+        work.command,
+        run.command,
+        recover.command,
+        pause.pause,
+        pause.resume,
+        schedules.command,
+    ),
     "Maintain the file": (check.command, backup.command, prune.command),
 }
 

@@ -21,7 +21,9 @@ from .facts import Facts
 from .files import asset
 from .moves import Moves
 from .pages import Pages
+from .pausing import Pausing
 from .pruning import Pruning
+from .schedules import SCHEDULE_VERBS, Schedules
 from .signing import Signing
 from .streams import Streams
 from .verbs import VERBS
@@ -51,7 +53,10 @@ def dashboard(
     """
     door = Door(token, secret)
     pages, facts, moves = Pages(door), Facts(file), Moves(file)
-    signing, streams, pruning = Signing(door, pages), Streams(file), Pruning(file)
+    signing, streams = Signing(door, pages), Streams(file)
+    pruning, pausing, schedules = (
+        Pruning(file), Pausing(file, facts.forget), Schedules(file, facts.forget),
+    )  # fmt: skip
     routes = [
         Route("/", pages.overview),
         Route("/jobs", pages.jobs),
@@ -63,6 +68,12 @@ def dashboard(
         Route(f"/data/jobs/{JOB_ID}", facts.job),
         *(Route(f"/{verb}", moves.endpoint(verb), methods=["POST"]) for verb in VERBS),
         Route("/prune", pruning.prune, methods=["POST"]),
+        Route("/pause", pausing.pause, methods=["POST"]),
+        Route("/resume", pausing.resume, methods=["POST"]),
+        *(
+            Route(f"/schedules/{verb}", schedules.endpoint(verb), methods=["POST"])
+            for verb in SCHEDULE_VERBS
+        ),
         Route("/events", streams.open),
         Route("/assets/{version}/{name}", asset),
     ]

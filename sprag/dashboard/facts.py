@@ -29,6 +29,11 @@ class Facts:
         self._standing = Sparing(lambda: standing_of(file()))
         self._overview = Overview(file, self._standing)
 
+    def forget(self) -> None:
+        """Show the next time what an operator has just changed."""
+        self._standing.forget()
+        self._overview.forget()
+
     def overview(self, request: Request) -> Response:
         """`?span=3600`: how everything stands, and the pace of the last `span` seconds."""
         spans = {str(span): span for span in SPANS}
@@ -76,6 +81,7 @@ class Facts:
         glance = file.search.glance(id_, lost_of(owners.values()), now)
         unknown = job.status == "queued" and file.is_unknown(job.queue, job.task)
         moves = file.history(id_)
+        pause = file.pauses().get(job.queue) if job.status == "queued" else None
         shown: list[dict[str, Any]] = [whole_move(move, owners) for move in moves[-_MOVES:]]
         return Json(
             {
@@ -84,6 +90,7 @@ class Facts:
                 "moves": shown,
                 "earlier": len(moves) - len(shown),
                 "seq": moves[-1].seq,
+                "paused": None if pause is None else pause._asdict(),
                 "now": now,
             }
         )

@@ -1,4 +1,4 @@
-"""The state of a file's queues: counts, pace, the latest failures, and who runs jobs."""
+"""The state of a file's queues: counts, pace, the latest failures, schedules, who runs jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..queue.operators import STATES, Glance, QueueFile, Sparing, percentile
 from .pace import Pace
+from .schedules import schedules_of
 from .shapes import glance_shape, process_shape
 
 _FAILURES: Final = 400
@@ -35,6 +36,10 @@ class Overview:
             "now": self._file().now(),
         }
 
+    def forget(self) -> None:
+        """Read how things stand the next time it is asked for."""
+        self._now.forget()
+
     def _state(self) -> dict[str, Any]:
         file = self._file()
         standing, times = self._standing(), self._times()
@@ -55,6 +60,7 @@ class Overview:
             "at_least": sorted({state for of in standing.values() for state in of["at_least"]}),
             "failures": _kinds(file.search.failures(_FAILURES)),
             "processes": [process_shape(process) for process in file.processes()],
+            "schedules": schedules_of(file),
         }
 
     def _times_of(self) -> dict[str, dict[str, Any]]:

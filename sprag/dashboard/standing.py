@@ -12,9 +12,9 @@ def standing_of(file: QueueFile) -> dict[str, dict[str, Any]]:
     """Return by queue: "counts", by state; "at_least", the states that may have more jobs than were
     counted; "workers", how many all processes have for it; "tasks", those that they know, by name;
     "unknown", those with jobs that are ready and that none of them knows, which is None for jobs
-    that belong to no task, each with their number and what to say."""
+    that belong to no task, each with their number and what to say; "paused", why and since when."""
     now = file.now()
-    owners = file.processes()
+    owners, pauses = file.processes(), file.pauses()
     tallies = file.statistics.tallies(lost_of(owners), now)
     workers: Counter[str] = Counter()
     tasks: dict[str, set[str | None]] = {}
@@ -30,6 +30,7 @@ def standing_of(file: QueueFile) -> dict[str, dict[str, Any]]:
             "counts": tally.counts,
             "at_least": sorted(tally.at_least),
             "workers": workers[queue],
+            "paused": pauses[queue]._asdict() if queue in pauses else None,
             "tasks": sorted(filter(None, tasks.get(queue, ()))),
             "unknown": [
                 {"task": task, "jobs": count, "words": waiting_for(task, count)}

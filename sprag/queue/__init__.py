@@ -31,8 +31,10 @@ from .errors import (
     WriteUnknown,
 )
 from .job import Job, JobError, Page, Progress, Transition
+from .schedules import Cron, Every
 from .service import QueueService, new_job_id
 from .states import MOVES, STATUSES, Event, Move, Status
+from .store.pauses import Pause
 from .tasking import Task, TaskCall, task
 from .verdicts import Fail, Retry
 from .watch.subscription import SIGNAL, Signal, Subscription
@@ -45,6 +47,7 @@ __all__ = [
     "ArgumentError",
     "Backoff",
     "ConfigurationError",
+    "Cron",
     "DatabaseCorrupt",
     "DatabaseError",
     "DatabaseFull",
@@ -52,6 +55,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseRefused",
     "Event",
+    "Every",
     "Fail",
     "IllegalMove",
     "Job",
@@ -65,6 +69,7 @@ __all__ = [
     "Move",
     "NoRunningJob",
     "Page",
+    "Pause",
     "PayloadError",
     "PayloadTooLarge",
     "Progress",

@@ -112,14 +112,23 @@ def time_limit(what: str, value: object) -> float:
 
 def label_text(label: object) -> str | None:
     """A job's label: some text without line breaks, or None."""
-    if label is None:
+    return _line("label", label)
+
+
+def reason_text(reason: object) -> str | None:
+    """Why something is paused: some text without line breaks, or None."""
+    return _line("reason", reason)
+
+
+def _line(what: str, text: object) -> str | None:
+    if text is None:
         return None
-    if not isinstance(label, str) or len(label) > _LABEL or not label.isprintable():
+    if not isinstance(text, str) or len(text) > _LABEL or not text.isprintable():
         raise errors.ConfigurationError(
-            f"label: expected one line of printable text, {_LABEL} characters at most, "
-            f"got {errors.shown(label)}"
+            f"{what}: expected one line of printable text, {_LABEL} characters at most, "
+            f"got {errors.shown(text)}"
         )
-    return label
+    return text
 
 
 def unique_key(unique: object, item: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Never, Self, overload
 
@@ -14,6 +14,7 @@ from .file.checkpoints import Durability
 from .job import Job, JobError
 from .lifecycle import Lifecycle
 from .options import OPTIONS, UNSET, Exceptions, Settings, settings_of, unknown
+from .schedules import Schedule
 from .signature.forms import form_of
 from .signature.models import ANYTHING, Form
 from .tasks import Repertoire, tasks_of
@@ -47,7 +48,9 @@ class _Inside:
         placed = definition.says(queue, DeclaredQueue, "database")
         handles = type(queue).handle_item is not DeclaredQueue.handle_item
         runs = Repertoire(tasks_of(type(queue)), handles, *_forms_of(type(queue)))
-        life = Lifecycle(settings_of(queue), placed=placed, runs=runs)
+        settings = settings_of(queue)
+        runs.standing(settings)  # mistakes are reported now
+        life = Lifecycle(settings, placed=placed, runs=runs)
         # One operation of a dict, so that two threads get the same object.
         made: Lifecycle = vars(queue).setdefault(LIFE, life)
         return made
@@ -105,6 +108,9 @@ class DeclaredQueue(Generic[Item, Result]):
     """The most an item or a result may take as JSON, in bytes."""
     durability: Durability = Settings.durability
     """"full": an accepted job survives power loss. "normal": it survives kill -9 only; faster."""
+    schedules: Sequence[Schedule] = Settings.schedules
+    """What the queue enqueues by itself, and when: a list of `Cron` and `Every`. Each slot is
+    enqueued once, whatever the number of processes that run the queue."""
     grace_seconds: Duration = Settings.grace_seconds
     """How long `stop()` lets running jobs continue before it puts them back in the queue."""
     busy_seconds: Duration = Settings.busy_seconds
@@ -131,6 +137,7 @@ class DeclaredQueue(Generic[Item, Result]):
         max_queued: int | None = UNSET,
         max_payload_bytes: int = UNSET,
         durability: Durability = UNSET,
+        schedules: Sequence[Schedule] = UNSET,
         grace_seconds: Duration = UNSET,
         busy_seconds: Duration = UNSET,
         vfs: str | None = UNSET,
@@ -146,7 +153,7 @@ class DeclaredQueue(Generic[Item, Result]):
             "max_attempts": max_attempts, "backoff": backoff, "retry_on": retry_on,
             "fail_on": fail_on, "time_limit": time_limit, "max_crashes": max_crashes,
             "max_queued": max_queued, "max_payload_bytes": max_payload_bytes,
-            "durability": durability, "grace_seconds": grace_seconds,
+            "durability": durability, "schedules": schedules, "grace_seconds": grace_seconds,
             "busy_seconds": busy_seconds, "vfs": vfs, "open_flags": open_flags,
         }  # fmt: skip
         for option, value in given.items():

@@ -12,10 +12,11 @@ from functools import partialmethod
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from . import tasks
+from . import standing, tasks
 from .backoff import Backoff
 from .errors import ConfigurationError, shown
 from .options import OPTIONS, checked
+from .schedules import schedules_of
 
 # What an option looks like that was misspelt or comes from another queue. Tables, functions and
 # whatever else a class may hold are its author's.
@@ -84,6 +85,7 @@ def check(cls: type, base: type) -> None:
     tasks.check(cls, reserved(base) | dict.fromkeys(OPTIONS, "an option"))
     _check_methods(cls, base)
     _check_options(cls, base)
+    _check_schedules(cls, base)
     _check_spelling(cls, base)
 
 
@@ -161,6 +163,14 @@ def _check_options(cls: type, base: type) -> None:
         if not found or _is_known_later(value) or (name == "name" and value == ""):
             continue
         checked(cls.__name__, name, value)
+
+
+def _check_schedules(cls: type, base: type) -> None:
+    found, value = _found(cls, base, "schedules")
+    known = found and not _is_known_later(value)
+    schedules = schedules_of(f"{cls.__name__}.schedules", value) if known else ()
+    handles, _ = _found(cls, base, "handle_item")
+    standing.check(cls, schedules, tasks.tasks_of(cls), handles=handles)
 
 
 def _is_known_later(value: object) -> bool:

@@ -166,7 +166,7 @@ class ReentrantCall(QueueError):
 class WaitTimeout(QueueError, TimeoutError):
     """The job was not finished in time; it goes on regardless. `status` is its last one, and
     `unattended` the name of its queue if no process runs that. `why` says what else it waits for,
-    if that is known."""
+    if that is known: its queue is paused, or no process knows its task."""
 
     def __init__(
         self,

@@ -31,9 +31,14 @@ _tails: list[str] = []
 
 def new_ids(count: int) -> list[str]:
     """Return `count` new ids, in growing order."""
-    global _last  # noqa: PLW0603  # one clock per process, so that ids grow across all queues
     if here.is_inside():
         raise ReentrantCall
+    return ids_inside(count)
+
+
+def ids_inside(count: int) -> list[str]:
+    """Like `new_ids`, but for a thread of the queue's own, which is inside all the time."""
+    global _last  # noqa: PLW0603  # one clock per process, so that ids grow across all queues
     inside = here.inside
     try:
         inside.acquire()
@@ -70,3 +75,8 @@ os.register_at_fork(after_in_child=_forked)
 def is_job_id(value: object) -> bool:
     """Return True if `value` looks like a job id."""
     return isinstance(value, str) and _SHAPE.fullmatch(value) is not None
+
+
+def made_at(id_: str | None) -> float | None:
+    """When an id was made, in unix seconds; None if it is not an id."""
+    return int(id_[:-_RANDOM_DIGITS], 16) / 1e6 if id_ is not None and is_job_id(id_) else None

@@ -203,7 +203,7 @@ class Lifecycle:
         engine.keep_watch()
         self.pool = WorkerPool(
             engine, settings.name, settings.worker_count, handlers, self.runs.names,
-            settings.max_payload_bytes, failures,
+            settings.max_payload_bytes, failures, self.runs.standing(settings), settings.max_queued,
         )  # fmt: skip
 
     def _waited_for(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .agenda import Plan, agenda
+from .checks import queue_name, reason_text
+from .ids import new_ids
 from .job import Job, Notice, Page, Transition
 from .liveness.owners import forget
 from .liveness.processes import Process, processes_of
@@ -15,6 +18,7 @@ from .store.audit import Audit
 from .store.backup import backup
 from .store.journal import Head, News
 from .store.ownership import Recovered
+from .store.pauses import Pause
 from .store.pruning import Pruning
 from .store.search import Search
 from .store.statistics import Statistics
@@ -97,7 +101,7 @@ class QueueFile:
     # ------------------------------------------------------------ queues and processes
 
     def queues(self) -> list[str]:
-        """The names of all queues that have a job."""
+        """The names of all queues that have a job or a schedule, or are paused."""
         return self.engine.store.jobs.queues()
 
     def counts(self, queue: str) -> dict[Status, int]:
@@ -133,6 +137,42 @@ class QueueFile:
     def is_unknown(self, queue: str, task: str | None) -> bool:
         """True if processes run the queue, and none of them knows the task."""
         return is_unknown(self.engine.store, self.engine.folder, queue, task)
+
+    def pauses(self) -> dict[str, Pause]:
+        """The queues that are paused, and why."""
+        return self.engine.store.pauses.all()
+
+    def pause(self, queue: str, reason: str | None) -> None:
+        """Let no process start jobs of a queue. Raises ConfigurationError."""
+        self.engine.store.pauses.pause(queue_name("queue", queue), reason_text(reason))
+
+    def resume(self, queue: str) -> bool:
+        """Let the jobs of a queue be started again; False if it was not paused. Raises
+        ConfigurationError."""
+        return self.engine.store.pauses.resume(queue_name("queue", queue))
+
+    # ------------------------------------------------------------ schedules
+
+    def schedules(self, queue: str | None = None) -> list[Plan]:
+        """The schedules of a queue, or of all, and when they are due."""
+        return agenda(self.engine.store, queue)
+
+    def run_schedule(self, queue: str, name: str) -> str | None:
+        """Enqueue a job of a schedule now; its id, None if there is no such schedule."""
+        [id_] = new_ids(1)
+        return id_ if self.engine.store.schedules.run_now(queue, name, id_) else None
+
+    def pause_schedule(self, queue: str, name: str, reason: str | None) -> bool:
+        """Leave out the slots of a schedule; False if there is none. Raises ConfigurationError."""
+        return self.engine.store.schedules.pause(queue, name, reason_text(reason))
+
+    def resume_schedule(self, queue: str, name: str) -> bool:
+        """Go on with a schedule, from now; False if it was not paused."""
+        return self.engine.store.schedules.resume(queue, name)
+
+    def remove_schedule(self, queue: str, name: str) -> bool:
+        """Forget a schedule; False if a running process has it, or there is none."""
+        return self.engine.store.schedules.remove(queue, name)
 
     # ------------------------------------------------------------ moves
 
@@ -192,7 +232,7 @@ class QueueFile:
 
     def notify(self, audience: str, signal: str, data: str) -> None:
         """Store a notice: something that an audience gets to know and that is not a move."""
-        self.engine.store.notify(audience, signal, data)
+        self.engine.store.journal.notify(audience, signal, data)
 
     def notices(self, after: int, count: int) -> list[Notice]:
         """The next `count` notices after `after`."""

@@ -13,6 +13,7 @@ from .job import Job, Page, Transition
 from .options import JobOptions
 from .states import STATUSES, Status
 from .store.backup import backup
+from .store.pauses import Pause
 from .threads.inside import here
 from .watch.subscription import Callback, Subscription
 
@@ -117,6 +118,28 @@ class QueueOperations(DeclaredQueue[Item, Result]):
         life = self._sprag_life
         name = life.settings.name
         return life.open().store.jobs.counts(name).get(name, dict.fromkeys(STATUSES, 0))
+
+    def pause(self, reason: str | None = None) -> None:
+        """Start no more jobs of this queue, in any process, until `resume`.
+
+        Once this returns, no job starts. Running jobs go on, and jobs can be
+        enqueued. The pause is stored in the file, with a `reason` for everyone
+        who asks. If the queue is paused already, only the reason changes.
+        """
+        life = self._sprag_life
+        life.open().store.pauses.pause(life.settings.name, checks.reason_text(reason))
+
+    def resume(self) -> None:
+        """Let the workers of all processes start jobs again. Does nothing if the queue is not
+        paused."""
+        life = self._sprag_life
+        life.open().store.pauses.resume(life.settings.name)
+
+    @property
+    def paused(self) -> Pause | None:
+        """Why and since when the queue is paused; None if it is not."""
+        life = self._sprag_life
+        return life.open().store.pauses.of(life.settings.name)
 
     def subscribe(self, callback: Callback, after: int | None = None) -> Subscription:
         """Call `callback(signal)` for each move and for progress of this queue's jobs.

@@ -13,6 +13,7 @@ of the queue's inside. What they lack becomes a method of `QueueFile` or a name 
 
 from __future__ import annotations
 
+from .agenda import Plan
 from .checks import cursor, file_path
 from .durations import parsed
 from .file.beside import Folder, adapt, database_of
@@ -26,7 +27,7 @@ from .options import CommonOptions
 from .payload.codec import MAX_DEPTH, TOO_DEEP, decode
 from .roster import hurry_of, stop_together
 from .service import enqueue_task, runs_jobs
-from .shapes import job_shape, more_shape, move_shape
+from .shapes import job_shape, more_shape, move_shape, plan_shape
 from .sparing import Sparing
 from .states import OWNED, TERMINAL, sources, target
 from .store.audit import Audit, Rule
@@ -57,6 +58,7 @@ __all__ = [
     "Log",
     "Notice",
     "Order",
+    "Plan",
     "Process",
     "QueueFile",
     "Rule",
@@ -87,6 +89,7 @@ __all__ = [
     "owned",
     "parsed",
     "percentile",
+    "plan_shape",
     "refuse_reentry",
     "runs_jobs",
     "settle",

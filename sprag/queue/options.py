@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -17,6 +17,7 @@ from .durations import Duration
 from .durations import seconds as duration
 from .errors import ConfigurationError
 from .file.checkpoints import Durability
+from .schedules import Schedule, StandingOptions, one_or_more, schedules_of
 from .store.tickets import Options
 from .work.policy import Policy
 
@@ -64,6 +65,7 @@ class Settings:
     max_queued: int | None = _option(None, checks.or_none(checks.between(1, 10**9)))
     max_payload_bytes: int = _option(1024 * 1024, checks.between(1, 500_000_000))
     durability: Durability = _option("full", checks.durability)
+    schedules: Sequence[Schedule] = _option((), schedules_of)
     grace_seconds: float = _option(10.0, duration)
     busy_seconds: float = _option(10.0, duration)
     vfs: str | None = _option(None, checks.vfs)
@@ -140,6 +142,8 @@ class TaskOptions(TypedDict, total=False):
     max_crashes: int | None
     priority: int
     label: str | None
+    schedule: Schedule | Sequence[Schedule] | None
+    """When the queue enqueues the task by itself; `item` has the arguments, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +163,7 @@ class TaskSettings:
     max_crashes: int | None = _option(None, checks.or_none(checks.between(1, _MOST_ATTEMPTS)))
     priority: int = _option(0, checks.between(-_PRIORITY, _PRIORITY))
     label: str | None = _option(None, lambda _what, label: checks.label_text(label))
+    schedule: Sequence[Schedule] = _option((), one_or_more)
 
     def of_jobs(self, plain: Options, task: str) -> Options:
         """The options of a job of the task if its call has none; `plain` are those of the queue."""
@@ -190,22 +195,13 @@ def task_settings(call: str, given: TaskOptions) -> TaskSettings:
 # ---------------------------------------------------------------- of a job
 
 
-class CommonOptions(TypedDict, total=False):
+class CommonOptions(StandingOptions, total=False):
     """The keyword arguments of everything that accepts a job."""
 
     delay: Duration | None
     """How long to hold the job back: seconds, a timedelta, or text such as "5m"."""
     run_at: datetime | float | None
     """When it may start: an aware datetime or unix seconds."""
-    priority: int
-    """Higher ones start first; 0 if it is not given."""
-    max_attempts: int | None
-    """Replaces the queue's own value; so do the next three."""
-    backoff: Backoff | Duration | None
-    time_limit: Duration | None
-    max_crashes: int | None
-    label: str | None
-    """A name for people, at most 200 characters."""
     unique: str | Callable[[Any], str | None] | None
     """A key that no two jobs of the queue hold at the same time: if a job holds it, that one is
     returned. Text, or a function of the item that returns it; None: no key."""

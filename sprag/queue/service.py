@@ -31,11 +31,13 @@ from .options import OPTIONS, JobOptions
 class QueueService(AwaitableOperations[Item, Result]):
     """A durable queue and the workers that run its jobs.
 
-    Subclasses set `name` and define `handle_item`, plain or `async`. Each
-    attribute below is also an argument of the constructor. Nothing is opened
-    before the first use; `start()`, or `with queue:`, runs jobs. Without
-    `handle_item` a queue can do everything except run jobs:
-    `QueueService(name="thumbnails")` enqueues for other processes.
+    Subclasses set `name` and define `handle_item`, plain or `async`, or methods
+    with `@task`, one for each kind of jobs. `QueueService[Item, Result]` names
+    the types of the items and results of `handle_item`. Each attribute below is
+    also an argument of the constructor. Nothing is opened before the first use;
+    `start()`, or `with queue:`, runs jobs. Without `handle_item` and tasks, a
+    queue can do everything except run jobs: `QueueService(name="thumbnails")`
+    enqueues for other processes.
 
     All other names are free for a subclass, which need not call
     `super().__init__()`.

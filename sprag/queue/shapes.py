@@ -1,10 +1,13 @@
-"""The shapes of jobs and moves as JSON: what every tier says of them in the same words."""
+"""The shapes of jobs, moves and schedules as JSON: what every tier says of them in the same
+words."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
+from .agenda import Plan
 from .job import Job, Transition
 from .states import TERMINAL
 from .store.glances import Glance
@@ -61,3 +64,29 @@ def move_shape(move: Transition) -> dict[str, Any]:
         "due_at": move.due_at,
         "error": None if move.error is None else asdict(move.error),
     }
+
+
+def plan_shape(plan: Plan) -> dict[str, Any]:
+    """A schedule, as operators see it."""
+    return {
+        "queue": plan.queue,
+        "name": plan.name,
+        "definition": _stored(plan.definition),
+        "words": plan.words,
+        "item": _stored(plan.item_json),
+        "last": plan.last,
+        "last_job": plan.last_job,
+        "next": plan.next,
+        "late": plan.late,
+        "paused": None if plan.paused is None else plan.paused._asdict(),
+        "alive": plan.alive,
+        "problem": plan.problem,
+    }
+
+
+def _stored(text: str) -> Any:
+    # Never decoded: that would need the modules of the dataclasses in it.
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text  # JSON for SQLite, but too deep or too long a number for Python

@@ -45,3 +45,8 @@ class Sparing(Generic[T]):
             least = _LEAST if self._least is None else self._least
             self._last = (end + max(least, _FACTOR * (end - begin)), value)
             return value
+
+    def forget(self) -> None:
+        """Read again at the next call: something was changed that the caller wants to see."""
+        with here.inside, self._mutex:
+            self._last = None

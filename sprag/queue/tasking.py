@@ -225,7 +225,9 @@ def task(method: Callable[..., Any] | None = None, /, **options: Unpack[TaskOpti
 
     With or without options: `max_attempts`, `backoff`, `retry_on`, `fail_on`, `time_limit`,
     `max_crashes`, `priority` and `label` are for the jobs of this task, in place of the queue's
-    own; `name` is what jobs call the task, if not by the name of the method.
+    own; `name` is what jobs call the task, if not by the name of the method. `schedule`, a `Cron`,
+    an `Every` or several of them, says when the queue enqueues it by itself; their `item` has the
+    arguments by name.
     """
     settings = task_settings("@task", options)
     return _Decorator(settings) if method is None else TaskMethod(method, settings)

@@ -10,9 +10,12 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from .errors import ConfigurationError, shown
 from .options import Settings, TaskSettings
+from .schedules import Schedule
 from .signature.annotations import signature_of
 from .signature.arguments import Arguments
 from .signature.models import ANYTHING, Convert, Form
+from .standing import standing_of
+from .store.schedules import Standing
 from .threads.logs import Log
 from .work.execution import Handler
 from .work.policy import Policy
@@ -120,6 +123,10 @@ class Repertoire(NamedTuple):
             of_task = task.settings.max_attempts or attempts
             _say_if_in_vain(f"task {settings.name}.{name}", found[name].policy, of_task)
         return found
+
+    def standing(self, settings: Settings) -> tuple[tuple[Schedule, Standing], ...]:
+        """The schedules of the queue and of its tasks, with all that their jobs need."""
+        return standing_of(settings, self.tasks, self.item)
 
 
 def _say_if_in_vain(what: str, policy: Policy, max_attempts: int) -> None:

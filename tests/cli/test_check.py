@@ -41,7 +41,7 @@ def test_a_sound_file_ends_with_0(sprag: Sprag, ended: Ended) -> None:
     assert answer.out.startswith("no problems")
     assert sprag("check", "--json").document == {
         "ok": True, "problems": [], "owners": [], "unattended": {"images": 2},
-        "unknown_tasks": [],
+        "unknown_tasks": [], "paused": {}, "late": [],
     }  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from tests.support import DEADLINE, raw, sql, unmeasured, zipped
 ID = "0" * 32
 LOOKING = [
     ("list",), ("show", ID), ("counts",), ("watch",), ("check",), ("recover",),
-    ("cancel", ID), ("requeue", ID), ("prune", "--keep=1", "--yes"), ("backup", "copy.db"),
+    ("cancel", ID), ("requeue", ID), ("prune", "--keep=1", "--yes"),
+    ("pause", "mail"), ("resume", "mail"), ("backup", "copy.db"),
 ]  # fmt: skip
 
 

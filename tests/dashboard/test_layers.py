@@ -12,8 +12,8 @@ from sprag.dashboard import app
 
 ORDER = (
     "attempts", "filters", "verbs", "standing", "shapes", "pace",
-    "overview", "files", "answers", "bodies", "pages", "access", "signing", "facts", "moves",
-    "pruning", "streams", "app", "__init__",
+    "files", "answers", "bodies", "schedules", "overview", "pages", "access", "signing", "facts",
+    "moves", "pruning", "pausing", "streams", "app", "__init__",
 )  # fmt: skip
 
 PACKAGE = Path(app.__file__).parent

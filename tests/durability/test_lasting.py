@@ -96,7 +96,7 @@ def test_recovery_is_on_the_disk_before_the_dead_owners_lock_file_goes(
         looked.sweep()
         assert unsynced == [False]
         # What comes next is fast again.
-        store.notify("someone", "signal", "{}")
+        store.journal.notify("someone", "signal", "{}")
         assert vfs.unsynced
     finally:
         file.close()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -39,18 +39,17 @@ from sprag.queue.states import MOVES, STATUSES, TERMINAL, Event, Folded, Status,
 from sprag.queue.store import moves
 from sprag.queue.store.tickets import Exchange, Options, Outcome
 from tests.durability.machine.limits import TimeLimits
-from tests.durability.machine.model import pick
+from tests.durability.machine.model import Model, pick
+from tests.durability.machine.standing import LIFE, Standing
 from tests.durability.machine.world import ERROR, QUEUE
 from tests.support import examples
 
 EXAMPLES = int(os.environ.get("SPRAG_MACHINE_EXAMPLES", str(examples(120))))
 STEPS = 40
-# Steps from the opening of the file to the earliest power cut.
-LIFE = 6
 EVENTS: tuple[Event, ...] = tuple(dict.fromkeys(move.event for move in MOVES))
 
 
-class QueueMachine(TimeLimits):
+class QueueMachine(TimeLimits, Standing):
     # ------------------------------------------------------------ the caller
 
     @initialize()
@@ -139,6 +138,17 @@ class QueueMachine(TimeLimits):
         self._caller_store()
         self._pruned(self.caller.prune(older_than=age), old)
 
+    def _pruned(self, count: int, expected: Sequence[Model]) -> None:
+        highest = max((job.order for job in self.jobs.values()), default=0)
+        gone = [job for job in expected if job.id != self.newest and job.order != highest]
+        assert count == len(gone)
+        for status in STATUSES:  # those of each are deleted in a transaction
+            those = [job for job in gone if job.status == status]
+            for job in those:
+                del self.jobs[job.id]
+            if those:
+                self._between()
+
     # ------------------------------------------------------------ workers
 
     @rule(who=pick)
@@ -175,7 +185,8 @@ class QueueMachine(TimeLimits):
         ready_again = outcome.event in ("retry", "release") and not (
             outcome.due_at is not None and outcome.due_at > self.clock.now
         )
-        more = bool(self._ready(owner)) or (self.jobs[run.id].status == "running" and ready_again)
+        ready_again = ready_again and self.jobs[run.id].status == "running"
+        more = bool(self._ready(owner)) or (ready_again and not self.besides.paused)
         following = self._exchange(owner, outcome, wanted=more)
         self._ended(outcome)
         if more:
@@ -333,10 +344,7 @@ class QueueMachine(TimeLimits):
     @invariant()
     def the_rows_are_the_model(self) -> None:
         assert self._rows(self.eye) == {job.id: job.row for job in self.jobs.values()}
-        end, lasting = len(self.host.log.entries), self.lasting or self.durability == "full"
-        self.past.rest(self.jobs.values(), self.newest, end, lasting=lasting)
-        self.lasting = False
-        self.steps += 1
+        self._rest()
 
     @invariant()
     def the_queue_s_own_view_is_the_model(self) -> None:

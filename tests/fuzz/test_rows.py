@@ -10,9 +10,11 @@ from typing import Any
 import apsw
 import pytest
 
-from sprag.queue import DatabaseError, QueueService
+from sprag.queue import DatabaseError, QueueService, task
+from sprag.queue.operators import QueueFile
+from sprag.queue.service import life_of
 from tests.conftest import MakeQueue
-from tests.support import DEADLINE, Gate, Seen, finished, raw, sql
+from tests.support import DEADLINE, Gate, Seen, finished, raw, sql, wait_until
 
 HUGE = 2**63 - 1
 NOT_UTF8 = "CAST(x'22ff22' AS TEXT)"
@@ -276,3 +278,46 @@ def test_what_is_no_file_beside_the_database_keeps_nobody(
 
 def make_other(path: Path, kind: str) -> None:
     path.mkdir() if kind == "folder" else os.mkfifo(path)
+
+
+class Tasks(QueueService):
+    name = "tasks"
+    worker_count = 2
+
+    @task
+    def double(self, number: int) -> int:
+        return 2 * number
+
+    def handle_item(self, number: int) -> int:
+        return number
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM journal WHERE job = {key}",
+                                    "UPDATE job SET newest = NULL WHERE key = {key}"])  # fmt: skip
+def test_a_job_of_a_task_that_cannot_be_started_keeps_no_other(database: Path, damage: str) -> None:
+    queue = Tasks(database=database)
+    bad, *good = queue.double.using(priority=5).enqueue_many(map(queue.double.args, range(6)))
+    sql(database, "INSERT INTO job (queue, task, item) VALUES ('tasks', 'unknown', '{}')")
+    spoil(database, damage.format(key=of(bad)))
+    plain = queue.enqueue(7)
+    with queue:
+        assert [job.result for job in finished(queue, *good, plain)] == [2, 4, 6, 8, 10, 7]
+        assert queue.counts()["queued"] == 2
+
+
+def test_what_other_programs_say_of_tasks_keeps_nobody_from_looking(database: Path) -> None:
+    with Tasks(database=database) as queue:
+        file = QueueFile(life_of(queue).open())
+        wait_until(lambda: any(process.tasks for process in file.processes()))
+        known = [None, "double"]
+        assert [process.tasks for process in file.processes()] == [{"tasks": known}]
+        spoil(
+            database,
+            "INSERT INTO owner (token, pid, host, started_at, tasks) "
+            """VALUES ('t', 1, 'h', 0, '{"tasks": 3, "x": [4, {}], "y": null}')""",
+            f"INSERT INTO job (queue, task, item) VALUES ('tasks', {NOT_UTF8}, '{{}}')",
+        )
+        assert file.unknown_tasks() == {"tasks": {'"\ufffd"': 1}}
+        assert not file.is_unknown("tasks", "double")
+        (job,) = finished(queue, queue.double.enqueue(4))
+        assert job.result == 8

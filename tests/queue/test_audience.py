@@ -136,7 +136,7 @@ def test_notices_reach_subscribers_who_ask_for_them(make_queue: MakeQueue, datab
     try:
         engine.observers.subscribe(asking, notices=True)
         engine.observers.subscribe(other)
-        engine.store.notify("a", "greeting", '{"to": 1}')
+        engine.store.journal.notify("a", "greeting", '{"to": 1}')
         make_queue().enqueue(1)
         (first, *_) = [s for s in asking.wait_for(lambda all_: len(all_) == 2) if "notice" in s]
         assert first == {"signal": "greeting", "notice": 1, "audience": "a", "data": {"to": 1}}

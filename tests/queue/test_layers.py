@@ -17,22 +17,22 @@ PROGRAMS = Path(__file__).with_name("programs")
 ROOMS = (
     ("", "errors"),
     ("threads", "inside wakeup starting logs elsewhere interrupts"),
-    ("", "states durations backoff ids"),
+    ("", "states durations backoff ids slots cron"),
     ("payload", "classes times decoding encoding codec"),
-    ("", "checks verdicts job"),
+    ("", "checks verdicts job schedules"),
     ("signature", "annotations models containers forms arguments"),
     ("sql", "statements"),
     ("file", "mounts disk beside place presence meaning readers checkpoints inherited identity "
              "usage connections database reserve"),
     ("store", "glances commit tickets rows records jobs journal search statistics audit moves "
-              "pruning ownership aside dealing batch store backup"),
+              "pruning ownership pauses schedules aside dealing batch store backup"),
     ("liveness", "owners processes recovery"),
     ("watch", "subscription observer"),
-    ("work", "running leaving policy execution coroutines failures space owner crew keeper "
-             "engine attendance deadlock pool"),
-    ("", "options tasks definition rivals offers roster lifecycle waiting asynchronous enqueuing "
-         "declared operations awaitable tasking service"),
-    ("", "shapes sparing opened operators"),
+    ("work", "running leaving policy execution coroutines failures space owner crew timetable "
+             "keeper engine attendance deadlock pool"),
+    ("", "options standing tasks definition rivals offers roster lifecycle waiting asynchronous "
+         "enqueuing declared operations awaitable tasking service"),
+    ("", "agenda shapes sparing opened operators"),
 )  # fmt: skip
 """The rooms of `sprag.queue` and the modules in each, in the order of their layers. What an author
 of queues meets lies in front, in no room: its words first, the class itself last."""
@@ -132,7 +132,7 @@ def test_only_these_modules_know_sqlite() -> None:
     files = {"meaning", "checkpoints", "connections", "identity", "inherited", "database"}
     stores = {
         "rows", "tickets", "jobs", "journal", "search", "statistics", "audit", "moves", "pruning",
-        "ownership", "aside", "batch", "store",
+        "ownership", "schedules", "aside", "batch", "store",
     }  # fmt: skip
     assert using == {f"file.{name}" for name in files} | {f"store.{name}" for name in stores}
 

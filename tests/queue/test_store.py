@@ -21,7 +21,9 @@ from sprag.queue.store.audit import Audit
 from sprag.queue.store.jobs import Jobs
 from sprag.queue.store.journal import Journal
 from sprag.queue.store.ownership import Owners
+from sprag.queue.store.pauses import Pauses
 from sprag.queue.store.pruning import Pruning
+from sprag.queue.store.schedules import Schedules
 from sprag.queue.store.search import Search
 from sprag.queue.store.statistics import Statistics
 from sprag.queue.store.store import Store
@@ -32,8 +34,9 @@ from tests.test_design import DESIGN, section
 PACKAGE = Path(sprag.__file__).parent
 PARTS: dict[str, type] = {
     "store": Store, "store.jobs": Jobs, "store.journal": Journal, "store.owners": Owners,
-    "store.pruning": Pruning, "store.search": Search, "store.statistics": Statistics,
-    "store.audit": Audit,
+    "store.pauses": Pauses, "store.pruning": Pruning, "store.schedules": Schedules,
+    "store.search": Search,
+    "store.statistics": Statistics, "store.audit": Audit,
 }  # fmt: skip
 ROOMS = ("queue/store/", "queue/file/", "queue/sql/")
 """Where SQLite is known."""

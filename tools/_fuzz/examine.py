@@ -156,6 +156,9 @@ class Examination:
         for id_ in queued[-1:]:
             self._told("cancel", partial(services[0].cancel, id_))
             self._told("requeue", partial(services[0].requeue, id_))
+        self._told("pause", lambda: services[1].pause("damaged"))
+        self._told("paused", lambda: services[1].paused)
+        self._told("resume", services[1].resume)
         self._told("prune", lambda: services[1].prune(keep=3))
         target = self._room / "copy.db"
         self._told("backup", lambda: services[0].backup(target))
@@ -221,7 +224,8 @@ class Examination:
             ["recover", "--owner", "2", "--yes", "--force"],
             *(["cancel", id_] for id_ in ids[:1]), *(["requeue", id_] for id_ in ids[:1]),
             ["requeue", "-s", "failed", "-y"], ["prune", "--keep", "2", "-y"],
-            ["enqueue", "work", "1"], ["enqueue", "new", "--json", "{}"],
+            ["pause", "work"], ["resume", "work"], ["enqueue", "work", "1"],
+            ["enqueue", "new", "--json", "{}"],
         ]  # fmt: skip
         for words in (*looks, *(more if self._full else ()), copy, *moves):
             self.command("-d", str(path), *words)

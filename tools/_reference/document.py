@@ -19,7 +19,16 @@ HOMES: Final[tuple[tuple[str, ModuleType], ...]] = (
 """Where names are imported from; the first home that has a name is the one that is shown."""
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Queues": ("QueueService", "Backoff", "Retry", "Fail", "new_job_id"),
+    "Queues": (
+        "QueueService",
+        "Cron",
+        "Every",
+        "Backoff",
+        "Retry",
+        "Fail",
+        "Pause",
+        "new_job_id",
+    ),
     "Tasks": ("task", "Task", "TaskCall"),
     "Jobs": ("Job", "JobError", "Progress", "Page", "Transition", "RunningJob"),
     "Signals": ("Subscription", "Signal", "SIGNAL"),

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 _WIDTH: Final = 88
 
-CONSTRUCTED: Final = frozenset({"ActionError", "App", "Backoff", "Field", "QueueService", "Schema"})
+CONSTRUCTED: Final = frozenset(
+    {"ActionError", "App", "Backoff", "Cron", "Every", "Field", "QueueService", "Schema"}
+)
 """The classes that an application makes instances of. It is handed those of the others."""
 
 PARTS: Final = frozenset({"AwaitableOperations", "DeclaredQueue", "QueueOperations"})

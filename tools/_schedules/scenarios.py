@@ -12,6 +12,7 @@ from .handlers import asks_once, fails, looks, quick, waits
 from .parts import JOURNAL_STEPS
 from .services import empty_service, start_against_stop, stop_and_start
 from .stage import QUEUE, Scene
+from .standing import pause_against_claims, two_keepers_at_one_slot
 
 ONE: Final = f"{10:032x}"
 TWO: Final = f"{11:032x}"
@@ -260,6 +261,8 @@ SCENARIOS: Final = (
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),
+    Scenario("two keepers at one slot", two_keepers_at_one_slot),
+    Scenario("pause against claims", pause_against_claims),
     Scenario("taken for dead", _taken_for_dead),
     Scenario("killed", _killed),
     Scenario("two recover at once", _two_recoverers),

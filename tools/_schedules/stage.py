@@ -63,6 +63,8 @@ class Scene:
     """The owners whose lock is free, though they did not leave."""
     queues: list[Any] = field(default_factory=list)
     """The QueueServices there are."""
+    slots: int = 0
+    """How many slots of schedules have come."""
 
     @property
     def pools(self) -> list[Any]:
@@ -315,6 +317,7 @@ class Stage:
 _EMPTY: Final = """
     BEGIN;
     DELETE FROM job; DELETE FROM journal; DELETE FROM progress; DELETE FROM owner;
-    DELETE FROM notice; DELETE FROM sqlite_sequence; UPDATE counter SET pruned = 0, tick = 0;
+    DELETE FROM pause; DELETE FROM schedule; DELETE FROM notice; DELETE FROM sqlite_sequence;
+    UPDATE counter SET pruned = 0, tick = 0;
     COMMIT
 """

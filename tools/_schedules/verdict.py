@@ -31,6 +31,7 @@ class Verdict:
             *_unique(scene, file),
             *_failures(scene, file),
             *_left(scene, file),
+            *_slots(scene, file),
         ]
 
 
@@ -38,6 +39,12 @@ def _accepted(scene: Scene, file: oracle.File) -> Iterator[str]:
     for id_ in scene.accepted:
         if id_ not in file.jobs:
             yield f"job {short(id_)} was acknowledged and is gone"
+
+
+def _slots(scene: Scene, file: oracle.File) -> Iterator[str]:
+    made = len(file.jobs.keys() - set(scene.accepted))
+    if made != scene.slots:
+        yield f"{scene.slots} slots of schedules have come, and {made} jobs were enqueued for them"
 
 
 def _ends(scene: Scene, file: oracle.File) -> Iterator[str]:
@@ -103,6 +110,8 @@ def _words(scene: Scene, file: oracle.File) -> Iterator[str]:
             asked.setdefault(told[0], []).append(told[1])
         elif kind == "outcome":
             yield from _outcome(file, *told)
+        elif kind == "started while paused":
+            yield "a job was started while its queue was paused"
         elif kind == "told too early":
             yield "subscribers were woken before the COMMIT"
     for id_, answers in asked.items():

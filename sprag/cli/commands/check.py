@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from ...queue import DatabaseCorrupt, DatabaseError
-from ...queue.operators import Audit, Rule, waiting_for, words
+from ...queue import DatabaseCorrupt, DatabaseError, Pause
+from ...queue.operators import Audit, Plan, Rule
 from .. import options
 from ..exits import FAILED, OK
+from ..idle import late_remarks, pause_shapes, remarks
 from ..owners import Owner, owners_of
 from ..render import table
 from ..settings import Settings
@@ -41,10 +42,10 @@ def command(settings: Settings) -> int:
     processes run jobs.
 
     The exit code is 1 if anything is wrong, and the output says what to do. A
-    dead process is not a problem: workers recover its jobs. Nor are jobs that
-    wait in a queue that no process runs, or for a task that none knows; the output
-    names them. The command
-    reads the whole file, while it is in use.
+    dead process is not a problem: workers recover its jobs. Nor are queues
+    that are paused, jobs that wait in a queue that no process runs or for a
+    task that none knows, or schedules that are late; the output names them. The
+    command reads the whole file, while it is in use.
 
     JSON: {"ok": true or false, "problems": [{"kind", "message", "job_id",
     "seq"}, …], "owners": [{"id": the process's number, "state": "alive",
@@ -53,19 +54,23 @@ def command(settings: Settings) -> int:
     "unattended": {each queue with waiting jobs that no process runs: how many
     wait, up to 1,001}, "unknown_tasks": [{"queue", "task": null for handle_item,
     "jobs": how many are ready, up to 1,001, although none of the processes that
-    run the queue knows the task}, …]}.
+    run the queue knows the task}, …], "paused": {each queue that is paused:
+    {"reason", "since"}}, "late": [{"queue", "name", "next": when it was due},
+    …]}.
     """
     owners: list[Owner] = []
     idle: dict[str, int] = {}
     unknown: dict[str, dict[str | None, int]] = {}
+    pauses: dict[str, Pause] = {}
+    late: list[Plan] = []
     try:
         with settings.opened() as file:
             problems = list(_problems(file.audit))
             try:
                 owners = owners_of(file)
                 problems += _stranded(owners)
-                idle = file.unattended()
-                unknown = file.unknown_tasks()
+                idle, unknown, pauses = file.unattended(), file.unknown_tasks(), file.pauses()
+                late = [plan for plan in file.schedules() if plan.late]
             except DatabaseError as error:
                 problems.append(Problem("owners", f"cannot be read: {error.__cause__ or error}"))
     except DatabaseCorrupt as error:
@@ -82,15 +87,15 @@ def command(settings: Settings) -> int:
                     for queue, of_tasks in unknown.items()
                     for task, count in of_tasks.items()
                 ],
+                "paused": pause_shapes(pauses),
+                "late": [{"queue": p.queue, "name": p.name, "next": p.next} for p in late],
             }
         )
     else:
         _show(settings, problems, owners)
-        for queue, count in idle.items():
-            settings.show(Text(one_line(f"{queue}: {words(count)}; see `sprag work --help`")))
-        for queue, of_tasks in unknown.items():
-            for task, count in of_tasks.items():
-                settings.show(Text(one_line(f"{queue}: {waiting_for(task, count)}")))
+        now = time.time()
+        for remark in (*remarks(pauses, idle, unknown, now), *late_remarks(late, now)):
+            settings.show(Text(remark))
     return FAILED if problems else OK
 
 

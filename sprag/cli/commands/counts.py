@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from .. import options
+from ..idle import pause_shapes, remarks
 from ..numbers import count, counts_table, measure, rates_table
 from ..owners import owners_of
 from ..settings import Settings
@@ -32,7 +33,8 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
 
     JSON: {"seconds": the time over which moves were counted, "queues": {name:
     {"counts": {status: n, …}, "lost": how many of the running and cancelling
-    ones are lost, "moves": {event: n, …}, "wait": seconds or null}, …}}.
+    ones are lost, "moves": {event: n, …}, "wait": seconds or null, "paused":
+    {"reason", "since"} or null}, …}}.
     """
     if not 0 < within < _MOST_SECONDS:
         raise click.BadParameter(
@@ -44,6 +46,7 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
         names = list(dict.fromkeys(queues)) or file.queues()
         counts = count(file, owners_of(file), names)
         ready = {name: file.next_ready(name) for name in names}
+        pauses = {name: pause for name, pause in file.pauses().items() if name in names}
     waits = {name: None if at is None else max(now - at, 0.0) for name, at in ready.items()}
     if settings.as_json:
         settings.emit(
@@ -55,6 +58,7 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
                         "lost": counts[name].all_lost,
                         "moves": rates.moves.get(name, {}),
                         "wait": waits[name],
+                        "paused": pause_shapes(pauses).get(name),
                     }
                     for name in names
                 },
@@ -65,3 +69,5 @@ def command(settings: Settings, queues: tuple[str, ...], within: float) -> None:
     else:
         span = duration(rates.seconds)
         settings.show(counts_table(counts), Text(""), rates_table(names, rates, waits, span))
+        for remark in remarks(pauses, {}, {}, now):
+            settings.show(Text(remark))

@@ -13,13 +13,13 @@ import click
 from rich.text import Text
 
 from ...queue import STATUSES, Job, Page, Status
-from ...queue.operators import cursor, waiting_for, words
+from ...queue.operators import cursor
 from .. import options
+from ..idle import remarks
 from ..owners import lost_among
 from ..render import SHORT_ID, attempts, cell, name_of, says, status_text, table, took, when
 from ..settings import Settings
 from ..shapes import whole_shape
-from ..text import one_line
 
 _WIDE: Final = 110
 _NARROW: Final = 60
@@ -59,6 +59,7 @@ def command(
         lost = lost_among(file, page)
         waiting = {job.queue for job in page if job.status == "queued"}
         idle = file.unattended(waiting) if waiting else {}
+        pauses = {queue: pause for queue, pause in file.pauses().items() if queue in waiting}
         unknown = file.unknown_tasks(waiting) if waiting else {}
     if settings.as_json:
         settings.emit(
@@ -77,14 +78,8 @@ def command(
         again += [f"--task={task}" for task in tasks]
         again += [f"--limit={limit}"] if limit != _LIMIT else []
         settings.say(f"more: sprag list {shlex.join([*again, f'--after={page.next}'])}")
-    told = [f"{queue}: {words(count)}; see `sprag work --help`" for queue, count in idle.items()]
-    told += [
-        f"{queue}: {waiting_for(task, count)}"
-        for queue, of_tasks in unknown.items()
-        for task, count in of_tasks.items()
-    ]
-    for line in map(one_line, told):
-        settings.say(fill(line, settings.out.width) if settings.for_eyes else line)
+    for told in remarks(pauses, idle, unknown, time.time()):
+        settings.say(fill(told, settings.out.width) if settings.for_eyes else told)
 
 
 @dataclass(frozen=True, slots=True)

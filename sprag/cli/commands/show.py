@@ -9,9 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from ...queue import Job, Transition
+from ...queue import Job, Pause, Transition
 from ...queue.operators import attempts_of, move_shape, words_of_task
 from .. import options
+from ..idle import pause_words
 from ..lookup import find
 from ..owners import lost_among
 from ..render import DIED, OVERDUE, cell, progress_bar, progress_words, status_text, table
@@ -48,6 +49,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
         found = find(file, job)
         history = file.history(found.id)
         lost = found.id in lost_among(file, [found])
+        pause = file.pauses().get(found.queue) if found.status == "queued" else None
         unknown = found.status == "queued" and file.is_unknown(found.queue, found.task)
     if settings.as_json:
         settings.emit(
@@ -58,7 +60,7 @@ def command(settings: Settings, job: str, full: bool) -> None:
         )
         return
     now = time.time()
-    _facts(settings, found, now, lost=lost, unknown=unknown)
+    _facts(settings, found, now, pause, lost=lost, unknown=unknown)
     _block(settings, "item", pretty(found.item_json), full)
     if found.result_json is not None:
         _block(settings, "result", pretty(found.result_json), full)
@@ -70,13 +72,17 @@ def command(settings: Settings, job: str, full: bool) -> None:
         _earlier_errors(settings, history)
 
 
-def _facts(settings: Settings, job: Job, now: float, *, lost: bool, unknown: bool) -> None:
+def _facts(
+    settings: Settings, job: Job, now: float, pause: Pause | None, *, lost: bool, unknown: bool
+) -> None:
     facts = table()
     facts.show_header = False
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row("job", Text(job.id, style="bold"))
     facts.add_row("queue", Text(one_line(job.queue)))
+    if pause is not None:
+        facts.add_row("", Text(pause_words(pause, now), style="yellow"))
     if job.task:
         facts.add_row("task", Text(one_line(job.task)))
     if job.label:

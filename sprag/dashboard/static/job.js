@@ -3,6 +3,7 @@
 import { moveNamed, VERBS } from "./actions.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
+import { pauseWords } from "./pause.js";
 import { copy, outcome, shortcut } from "./shell.js";
 import { timeline } from "./timeline.js";
 import { attemptsOf, attemptWords, badge, duration, moment, number, percentOf, progressWords, setClock, since } from "./words.js";
@@ -20,13 +21,13 @@ const refresher = new Refresher(async () => {
 });
 
 function render(job) {
-  const name = job.label || `${job.queue} ${id.slice(0, 13)}`;
+  const name = job.label || `${job.task || job.queue} ${id.slice(0, 13)}`;
   by("job-title").textContent = name;
   document.title = `${job.state}: ${name} · sprag`;
   show(by("way"), job.queue, () => [
     el("a", { href: address("jobs"), "data-focus": "jobs" }, "Jobs"), " › ",
     el("a", { href: address("jobs", { queue: job.queue }), "data-focus": "queue" }, job.queue)]);
-  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, job.overdue, data.unknown], () => state(job));
+  show(by("state"), [job.state, job.attempt, job.crashes, job.finished_at, job.due_at, job.overdue, data.unknown, data.paused], () => state(job));
   show(by("failure"), [job.error, job.status], () => job.error && failure(job.error, job.status));
   showProgress(job.state, job.progress);
   show(by("buttons"), job.can, () => job.can.map((verb) =>
@@ -46,6 +47,7 @@ function state(job) {
   else if (job.finished_at) said.push(" ", since(job.finished_at));
   else if (job.started_at && job.status !== "queued") said.push(" started ", since(job.started_at));
   if (job.overdue) said.push(" · ", el("span", { class: "late" }, "over its time limit"));
+  if (data.paused) said.push(" · its queue: ", pauseWords(data.paused));
   if (job.attempt > 0) said.push(` · ${attemptWords(job)}`);
   if (data.unknown) said.push(el("span", { class: "late" }, ` · ${data.unknown}; it waits for one that does`));
   return said;

@@ -3,6 +3,7 @@
 import { moveMatching, moveNamed, VERBS } from "./actions.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
+import { pauseWords } from "./pause.js";
 import { offerPruning } from "./prune.js";
 import { row } from "./row.js";
 import { outcome, shortcut } from "./shell.js";
@@ -79,11 +80,12 @@ const unknown = (job) => job.state === "ready" &&
   (data.queues[job.queue]?.unknown ?? []).find(({ task }) => task === job.task)?.words.split(": ")[1];
 
 function showIdle() {
-  const of = filter.queue ? data.queues[filter.queue] : null;
+  const of = filter.queue ? { [filter.queue]: data.queues[filter.queue] } : data.queues;
   const says = (queue) => [idleWords(queue), ...queue.unknown.map(({ words }) => `${words}.`)].filter(Boolean);
-  const idle = of ? says(of) : Object.entries(data.queues)
-    .flatMap(([name, queue]) => says(queue).map((words) => `${name}: ${words}`));
-  show(by("idle"), idle, () => idle.slice(0, 5).map((text) => el("span", {}, `${text} `)));
+  const idle = Object.entries(of).filter(([, queue]) => queue && (queue.paused || says(queue).length));
+  show(by("idle"), idle.map(([name, queue]) => [name, queue.paused, says(queue)]), () =>
+    idle.slice(0, 5).map(([name, queue]) => el("span", {}, filter.queue ? "" : `${name}: `,
+      queue.paused ? [pauseWords(queue.paused), ". "] : `${says(queue).join(" ")} `)));
   by("idle").hidden = idle.length === 0;
 }
 

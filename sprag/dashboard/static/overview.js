@@ -3,6 +3,8 @@
 import { chart, legend, seriesOf, spark, total } from "./chart.js";
 import { by, el, show } from "./dom.js";
 import { address, listen, read, Refresher } from "./net.js";
+import { pauseButton, pauseWords } from "./pause.js";
+import { showSchedules } from "./schedules.js";
 import { shortcut } from "./shell.js";
 import { badge, capital, counted, duration, errorWords, idleWords, jobs, nameOf, number, setClock, since, STATES } from "./words.js";
 
@@ -25,6 +27,7 @@ function render() {
   show(by("failures"), data.failures, failures);
   drawPace();
   show(by("queues"), [data.queues.map(({ wait, ...rest }) => [rest, wait && Math.round(wait)]), data.pace], queues);
+  showSchedules(data.schedules, () => refresher.ask());
   show(by("processes"), data.processes, processes);
   warn();
   if (data.pace.more) refresher.ask();
@@ -60,7 +63,8 @@ function failure(job) {
     el("a", { href: address(`jobs/${job.id}`), class: "why", "data-focus": job.id },
       el("b", {}, job.error?.type || "Error"), " ", el("span", {}, job.error ? job.error.message : "no error was stored")),
     el("p", { class: "quiet" },
-      el("span", { class: "name" }, nameOf(job)), el("span", {}, job.queue), since(job.moved_at), alike),
+      el("span", { class: "name" }, nameOf(job)), job.task ? el("span", {}, job.task) : null, el("span", {}, job.queue),
+      since(job.moved_at), alike),
   );
 }
 
@@ -100,7 +104,8 @@ function tile(queue) {
     queue.times ? times(queue.times) : null,
     idle ? el("p", { class: "late" }, idle) : null,
     queue.unknown.map(({ words }) => el("p", { class: "late" }, words)),
-    waits && !idle ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+    waits && !idle && !queue.paused ? el("p", { class: queue.wait > 60 ? "late" : "quiet" }, `The next job has been ready for ${duration(queue.wait)}`) : null,
+    el("p", { class: "pause" }, queue.paused ? pauseWords(queue.paused) : null, pauseButton(queue, () => refresher.ask())),
   );
 }
 
@@ -155,7 +160,9 @@ function warn() {
   const states = data.processes.map(({ state }) => state);
   const texts = [];
   if (idle.length) texts.push(`Jobs wait in ${named(idle)}, and no process runs ${idle.length === 1 ? "that queue" : "those queues"}: start the application, or \`sprag work\`.`);
-  texts.push(...strange.slice(0, 5).map((text) => `${text}. Deploy one that does, or cancel the jobs.`));
+  const late = data.schedules.filter((schedule) => schedule.late).map(({ name }) => name);
+  if (late.length) texts.push(`${late.length === 1 ? "A schedule is" : "Schedules are"} late: ${named(late)}. See below.`);
+  texts.push(...strange.slice(0, 5).map((text) => `${text}. Start one that does, or cancel the jobs.`));
   if (states.includes("dead")) texts.push("A process died. Its jobs are put back in the queue as soon as another process runs jobs of this file.");
   if (states.includes("unknown")) texts.push("It is not known if a process is alive, so its jobs stay as they are: see the processes below.");
   by("warning").hidden = texts.length === 0;

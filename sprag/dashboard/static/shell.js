@@ -39,17 +39,20 @@ export async function copy(text, says) {
 
 let answered = () => {}; // called with the answer to the open question
 
-/** True if the person says yes. A question that another one replaces is answered with no. */
-export function confirmed(title, text, yes, bad = false) {
+/** True if the person says yes. A question that another one replaces is answered with no. With
+ * `why`, the dialog also asks for a reason. */
+export function confirmed(title, text, yes, bad = false, why = false) {
   const dialog = by("confirm");
   by("confirm-title").textContent = title;
   by("confirm-text").textContent = text;
   by("confirm-yes").textContent = yes;
   by("confirm-yes").classList.toggle("bad", bad);
+  by("confirm-why").hidden = !why;
+  by("confirm-reason").value = "";
   answered(false);
   dialog.returnValue = "no"; // what Escape leaves
   dialog.showModal();
-  by("confirm-yes").focus();
+  by(why ? "confirm-reason" : "confirm-yes").focus();
   return new Promise((done) => (answered = done));
 }
 

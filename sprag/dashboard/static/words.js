@@ -45,10 +45,11 @@ export const number = (count) => count.toLocaleString("en");
 /** A count, with a plus if there are more. */
 export const counted = (count, atLeast) => number(count) + (atLeast ? "+" : "");
 
-/** What to say about a queue that has jobs and that nobody runs; null otherwise. */
-export function idleWords({ counts, workers }) {
+/** What to say about a queue that has jobs and that nobody runs; null otherwise, and if it is
+ * paused: then it would start none anyway. */
+export function idleWords({ counts, workers, paused }) {
   const waiting = counts.ready + counts.scheduled + counts.retrying;
-  if (workers || !waiting) return null;
+  if (workers || paused || !waiting) return null;
   return `${jobs(waiting)} ${waiting === 1 ? "waits" : "wait"} and no process runs this queue.`;
 }
 

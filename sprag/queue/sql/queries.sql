@@ -61,6 +61,10 @@ CROSS JOIN transition AS past ON past.seq = (
     )
     SELECT seq FROM chain WHERE seq <= progress.seq)
 
+-- part: unpaused
+-- Nothing of a queue that is paused is started: whoever starts jobs asks in the same transaction.
+NOT EXISTS (SELECT 1 FROM pause WHERE pause.queue = :queue)
+
 -- part: of_tasks
 -- The tasks of the jobs of a queue that are ready, one step for each. The first is NULL, for jobs that
 -- belong to none.
@@ -127,7 +131,7 @@ SELECT count(*) FROM (
 -- acceptance.
 UPDATE job SET {started}
 WHERE key IN (SELECT key FROM job WHERE queue = :queue AND task IS NULL AND status = 'queued'
-              AND waiting = 0 ORDER BY priority DESC, key LIMIT :count)
+              AND waiting = 0 AND {unpaused} ORDER BY priority DESC, key LIMIT :count)
 {run};
 
 -- name: claim_tasks
@@ -136,7 +140,7 @@ WHERE key IN (SELECT key FROM job WHERE queue = :queue AND task IS NULL AND stat
 UPDATE job SET {started}
 WHERE key IN (SELECT job.key FROM (SELECT value AS task FROM json_each(:tasks)) AS kind
               CROSS JOIN job ON job.key IN ({first_of})
-              ORDER BY job.priority DESC, job.key LIMIT :count)
+              WHERE {unpaused} ORDER BY job.priority DESC, job.key LIMIT :count)
 {run};
 
 -- name: savepoint
@@ -153,7 +157,7 @@ RELEASE one;
 -- The keys of the jobs that `claim_tasks` would start.
 SELECT job.key FROM (SELECT value AS task FROM json_each(:tasks)) AS kind
 CROSS JOIN job ON job.key IN ({first_of})
-ORDER BY job.priority DESC, job.key LIMIT :count;
+WHERE {unpaused} ORDER BY job.priority DESC, job.key LIMIT :count;
 
 -- name: ready
 -- The keys of the jobs that are ready, whatever their task, in the order of the claim.
@@ -236,6 +240,77 @@ FROM kind;
 -- name: next_due
 -- When the next waiting job of a queue is due; NULL if none waits.
 SELECT min(due_at) FROM job WHERE queue = :queue AND status = 'queued' AND waiting = 1;
+
+-- name: pause
+-- Start no more jobs of a queue. One that is paused already gets this reason, and keeps its time.
+INSERT INTO pause (queue, reason, at) VALUES (:queue, :reason, :now)
+ON CONFLICT (queue) DO UPDATE SET reason = excluded.reason;
+
+-- name: resume
+DELETE FROM pause WHERE queue = :queue;
+
+-- name: pauses
+-- The queues that are paused. Texts come as bytes: another program may have written them.
+SELECT CAST(queue AS BLOB), CAST(reason AS BLOB), at FROM pause;
+
+-- name: pause_of
+SELECT CAST(reason AS BLOB), at FROM pause WHERE queue = :queue;
+
+-- name: schedules
+-- The schedules of a queue, or of all. Texts come as bytes: another program may have written them.
+SELECT CAST(queue AS BLOB), CAST(name AS BLOB), CAST(definition AS BLOB), CAST(item AS BLOB),
+       CAST(options AS BLOB), owner, owner IN (SELECT id FROM owner) AS alive, last_slot,
+       CAST(last_job AS BLOB), paused_at, CAST(reason AS BLOB)
+FROM schedule WHERE queue = coalesce(:queue, queue) ORDER BY queue, name;
+
+-- name: settle
+-- What a process has for a schedule. A changed definition counts from now, and so does a last slot
+-- that a wrong clock has left far ahead.
+INSERT INTO schedule (queue, name, definition, item, options, owner, last_slot)
+VALUES (:queue, :schedule, :definition, :item, :options, :owner, :now)
+ON CONFLICT (queue, name) DO UPDATE SET
+    last_slot = CASE WHEN last_slot > :ahead THEN :now
+                     WHEN definition = excluded.definition THEN last_slot
+                     ELSE max(last_slot, :now) END,
+    definition = excluded.definition, item = excluded.item, options = excluded.options,
+    owner = excluded.owner
+WHERE owner NOT IN (SELECT id FROM owner)
+   OR (:starting AND (definition, item, options)
+                     IS NOT (excluded.definition, excluded.item, excluded.options));
+
+-- name: unsettle
+-- Forget the schedules of a queue that are not in the JSON array :names and whose process is gone.
+DELETE FROM schedule
+WHERE queue = :queue AND name NOT IN (SELECT value FROM json_each(:names))
+  AND owner NOT IN (SELECT id FROM owner);
+
+-- name: leave_schedules
+-- No owner has the id 0.
+UPDATE schedule SET owner = 0 WHERE queue = :queue AND owner = :owner;
+
+-- name: take_slot
+-- No row: the slot or a later one was taken, or the schedule is paused or another one by now.
+UPDATE schedule SET last_slot = :slot, last_job = coalesce(:job, last_job)
+WHERE queue = :queue AND name = :schedule AND definition = :definition AND last_slot < :slot
+  AND paused_at IS NULL
+RETURNING CAST(item AS BLOB), CAST(options AS BLOB);
+
+-- name: schedule_job
+SELECT CAST(item AS BLOB), CAST(options AS BLOB) FROM schedule
+WHERE queue = :queue AND name = :schedule;
+
+-- name: pause_schedule
+-- Like pause, but one schedule.
+UPDATE schedule SET paused_at = coalesce(paused_at, :now), reason = :reason
+WHERE queue = :queue AND name = :schedule;
+
+-- name: resume_schedule
+UPDATE schedule SET paused_at = NULL, reason = NULL, last_slot = max(last_slot, :now)
+WHERE queue = :queue AND name = :schedule AND paused_at IS NOT NULL;
+
+-- name: remove_schedule
+DELETE FROM schedule
+WHERE queue = :queue AND name = :schedule AND owner NOT IN (SELECT id FROM owner);
 
 -- name: add_owner
 INSERT INTO owner (token, pid, host, started_at) VALUES (:token, :pid, :host, :now) RETURNING id;
@@ -613,7 +688,8 @@ WHERE transition.seq > (SELECT coalesce(max(seq), 0) - :window FROM journal)
 ORDER BY transition.seq DESC;
 
 -- name: queues
-SELECT name FROM queue_name;
+-- The queues that have a job or a schedule, or are paused.
+SELECT name FROM queue_name UNION SELECT queue FROM pause UNION SELECT queue FROM schedule;
 
 -- name: rates
 -- How many moves of each kind and queue were made since :since.

@@ -171,12 +171,17 @@ CREATE TABLE pause (
     at      REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- When a queue's schedules were last due. A slot's job is enqueued with the change of last_slot.
+-- A queue's schedules, and when each was last due. A slot's job is enqueued with the change of
+-- last_slot, which never goes back.
 CREATE TABLE schedule (
     queue       TEXT NOT NULL CHECK (queue <> ''),
     name        TEXT NOT NULL CHECK (name <> ''),
     definition  TEXT NOT NULL CHECK (json_valid(definition)),  -- another one starts from now
-    last_slot   REAL NOT NULL,
+    item        TEXT NOT NULL CHECK (json_valid(item)),    -- what its jobs get
+    options     TEXT NOT NULL CHECK (json_valid(options)), -- what they do not share with all jobs
+    owner       INTEGER NOT NULL,                          -- whose definition it is
+    last_slot   REAL NOT NULL,                             -- or the time from which it counts
+    last_job    TEXT,                                      -- id of the last slot's job
     paused_at   REAL,                                      -- NULL: it is not paused
     reason      TEXT,
     PRIMARY KEY (queue, name)

@@ -72,7 +72,7 @@ class Jobs:
             return [id_ for (id_,) in rows_of(reader, "ids", prefix=prefix, count=count)]
 
     def queues(self) -> list[str]:
-        """The names of all queues that have a job."""
+        """The names of all queues that have a job or a schedule, or are paused."""
         with here.inside, self._database.reading() as reader:
             return queue_names(reader)
 

@@ -1,9 +1,10 @@
-"""Reads of the journal: the moves of jobs, stored progress and notices, as subscribers get them."""
+"""The journal as subscribers get it: the moves of jobs, stored progress, and notices, which are
+written here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -13,6 +14,10 @@ from ..job import Notice, Reported, Transition
 from ..threads.inside import here
 from .records import reported_of, transition_of
 from .rows import Row, rows_of, value_of
+from .tickets import Write
+
+# A page that was away for longer has been loaded anew.
+_NOTICE_SECONDS: Final = 3600.0
 
 
 class News(NamedTuple):
@@ -32,8 +37,18 @@ class Head(NamedTuple):
 class Journal:
     """What can be asked of the journal of one `Database`, from any thread."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, write: Write) -> None:
         self._database = database
+        self._write = write
+
+    def notify(self, audience: str, signal: str, data: str) -> None:
+        """Send an audience something that is not a move of a job; `data` is JSON."""
+
+        def run(connection: apsw.Connection, now: float) -> None:
+            rows_of(connection, "add_notice", audience=audience, signal=signal, data=data, now=now)
+            rows_of(connection, "drop_notices", before=now - _NOTICE_SECONDS)
+
+        self._write(run)
 
     def history(self, id_: str, queue: str | None = None) -> list[Transition]:
         """Every transition of a job, in order. Raises JobNotFound."""

@@ -54,7 +54,7 @@ def shown(row: Row) -> Row:
 
 
 def queue_names(connection: apsw.Connection) -> list[str]:
-    """The names of all queues that have a job."""
+    """The names of all queues that have a job or a schedule, or are paused."""
     return [name for (name,) in rows_of(connection, "queues")]
 
 

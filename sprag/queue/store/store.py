@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import apsw
 
@@ -25,16 +25,16 @@ from .jobs import Jobs
 from .journal import Journal
 from .moves import Cancelled
 from .ownership import Owners
+from .pauses import Pauses
 from .pruning import Pruning
 from .records import found
-from .rows import Row, rows_of
+from .rows import Row
+from .schedules import Schedules
 from .search import Search
 from .statistics import Statistics
 from .tickets import Call, Change, Enqueue, Exchange, Options, Outcome, Report, Run
 
 R = TypeVar("R")
-
-_NOTICE_SECONDS: Final = 3600.0  # a page that was away for longer has been loaded anew
 
 
 class Store:
@@ -57,8 +57,10 @@ class Store:
         self._batches = Batches(database, self._dealer, clock, on_commit)
         self._commits: GroupCommit[Posted] = GroupCommit(self._batches.write)
         self.jobs = Jobs(database)
-        self.journal = Journal(database)
+        self.journal = Journal(database, self._write)
         self.owners = Owners(database, self._write, on_commit)
+        self.pauses = Pauses(database, self._write)
+        self.schedules = Schedules(database, self._write)
         self.search = Search(database)
         self.statistics = Statistics(database)
         self.pruning = Pruning(database, self._write)
@@ -179,15 +181,6 @@ class Store:
         return self._write(
             lambda connection, now: [id_ for id_ in ids if moves.run_now(connection, now, id_)]
         )
-
-    def notify(self, audience: str, signal: str, data: str) -> None:
-        """Send an audience something that is not a move of a job; `data` is JSON."""
-
-        def run(connection: apsw.Connection, now: float) -> None:
-            rows_of(connection, "add_notice", audience=audience, signal=signal, data=data, now=now)
-            rows_of(connection, "drop_notices", before=now - _NOTICE_SECONDS)
-
-        self._write(run)
 
     # ------------------------------------------------------------ for workers
 

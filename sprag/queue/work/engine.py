@@ -25,6 +25,7 @@ from .crew import Crew
 from .keeper import Keeper
 from .owner import Ownership
 from .space import Space
+from .timetable import Timetable
 
 
 class Engine:
@@ -60,9 +61,10 @@ class Engine:
         self.ownership = Ownership(
             self.store, recovery, self.space, self.folder, path, lambda: _registry
         )
+        self.timetable = Timetable(self.store)
         self.keeper = Keeper(
             self.store, self.observers, self.ownership, self.crew, recovery, self.space,
-            self.closing,
+            self.timetable, self.closing,
         )  # fmt: skip
 
     @classmethod

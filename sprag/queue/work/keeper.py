@@ -1,8 +1,8 @@
 """The thread that keeps watch over one file, for all its queues in this process.
 
 Twenty times a second it looks: it stores progress, notices what other processes committed or that
-they died, lets waiting jobs become due, hands out again what a signal handler has torn, and copies
-the log.
+they died, lets waiting jobs become due, enqueues those of schedules, hands out again what a signal
+handler has torn, and copies the log.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .crew import Crew
 from .owner import Ownership
 from .space import SECONDS as SPACE_SECONDS
 from .space import Space
+from .timetable import Timetable
 
 log: Final = Log("sprag.queue")
 
@@ -44,6 +45,7 @@ class Keeper:
         crew: Crew,
         recovery: Recovery,
         space: Space,
+        timetable: Timetable,
         closing: Latch,
     ) -> None:
         self._store = store
@@ -53,6 +55,7 @@ class Keeper:
         self._crew = crew
         self._recovery = recovery
         self._space = space
+        self._timetable = timetable
         self._closing = closing
         self._mutex = threading.Lock()
         """Held while a thread becomes the keeper's."""
@@ -110,6 +113,8 @@ class Keeper:
         if self._space.in_use and self._every("space", SPACE_SECONDS):
             self._space.restore(self._crew.tickets)
         self._database.checkpoint()
+        if owner is not None:
+            self._timetable.look(owner)
 
     def _keep(self) -> None:
         failing = False
@@ -139,6 +144,7 @@ class Keeper:
         self._pass_on_cancellations(owner)
         for queue in tuple(self._due):
             self._due[queue] = self._store.jobs.next_due(queue)
+        self._timetable.changed()
         self._recovery.refresh()
         self._store.nudge(self._crew.tickets)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..errors import DatabaseError, DatabaseFull, JobReleased, QueueClosed, told
+from ..schedules import Schedule
+from ..store.schedules import Standing
 from ..store.tickets import Exchange, Outcome, Run
 from ..threads.elsewhere import PIECE_SECONDS
 from ..threads.inside import here
@@ -45,6 +47,8 @@ class WorkerPool:
         tasks: str | None,
         max_result_bytes: int,
         failures: Failures | None = None,
+        schedules: Sequence[tuple[Schedule, Standing]] = (),
+        max_queued: int | None = None,
     ) -> None:
         self._engine = engine
         self._queue = queue
@@ -75,6 +79,7 @@ class WorkerPool:
             self._threads = [thread for thread in self._threads if thread.ident is not None]
             self.stop(0.0)
             raise
+        engine.timetable.take(self, queue, schedules, max_queued)
 
     def runs_here(self) -> bool:
         """True if the caller is part of a handler, or of what else a worker has called."""
@@ -101,6 +106,7 @@ class WorkerPool:
         # flags, which handlers that look turn into a release of their own; then, for those
         # that never look, the release from here, so that another process may have the jobs.
         begun = time.monotonic()
+        self._engine.timetable.drop(self)
         self.hurry(grace_seconds, self)
         self._engine.store.dismiss(self._tickets)
         self._spend_grace()

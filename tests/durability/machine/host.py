@@ -20,6 +20,7 @@ from sprag.queue.liveness.owners import OwnerLock
 from sprag.queue.liveness.recovery import Recovery
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Run
+from sprag.queue.work.timetable import Timetable
 
 
 class Clock:
@@ -87,6 +88,7 @@ class Owner:
         self.lock = OwnerLock(folder)
         self.id = self.store.owners.add(self.lock.token, os.getpid(), "host")
         self.recovery = Recovery(self.store, folder, self.id)
+        self.timetable = Timetable(self.store)
         self.runs: dict[str, Run] = {}
         self.alive = True
         self.speaks = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
+import apsw
 from hypothesis import strategies as st
 
 from sprag.queue.states import OWNED, TERMINAL, Event, Status, target
@@ -97,6 +99,25 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Besides:
+    """What the file must say besides its jobs: whether the queue is paused; the last slot of its
+    schedule, None if it has none yet, and whether that is paused."""
+
+    paused: bool = False
+    slot: float | None = None
+    slot_paused: bool = False
+
+    @classmethod
+    def of(cls, connection: apsw.Connection) -> Self:
+        """What the file says."""
+        paused = connection.execute("SELECT count(*) FROM pause").get
+        rows: list[Any] = connection.execute("SELECT last_slot, paused_at FROM schedule").fetchall()
+        assert len(rows) < 2
+        slot, since = rows[0] if rows else (None, None)
+        return cls(bool(paused), slot, since is not None)
+
+
+@dataclass(frozen=True)
 class State:
     """All jobs as they were after some transaction, and which one moved last.
 
@@ -107,6 +128,7 @@ class State:
 
     jobs: dict[str, Model]
     newest: str | None
+    besides: Besides
     since: int
     told: float
     lasting: bool
@@ -125,18 +147,23 @@ class Past:
     """The states since the power came, the first of which was there when the log was `begin`
     long."""
 
-    def __init__(self, jobs: Iterable[Model], newest: str | None, begin: int) -> None:
+    def __init__(
+        self, jobs: Iterable[Model], newest: str | None, besides: Besides, begin: int
+    ) -> None:
         self._begin = self._end = begin
-        self._states = [State(_copied(jobs), newest, -1, begin, True)]
+        self._states = [State(_copied(jobs), newest, besides, -1, begin, True)]
 
-    def between(self, jobs: Iterable[Model], newest: str | None) -> None:
+    def between(self, jobs: Iterable[Model], newest: str | None, besides: Besides) -> None:
         """A step has more than one transaction, and this is what one but the last left."""
-        self._states.append(State(_copied(jobs), newest, self._end, math.inf, False))
+        self._states.append(State(_copied(jobs), newest, besides, self._end, math.inf, False))
 
-    def rest(self, jobs: Iterable[Model], newest: str | None, end: int, *, lasting: bool) -> None:
+    def rest(
+        self, jobs: Iterable[Model], newest: str | None, besides: Besides, end: int, *,
+        lasting: bool,
+    ) -> None:  # fmt: skip
         """A step is over, and the log `end` long."""
         if end > self._end:
-            self._states.append(State(_copied(jobs), newest, self._end, end, lasting))
+            self._states.append(State(_copied(jobs), newest, besides, self._end, end, lasting))
             self._begin, self._end = self._end, end
 
     @property

@@ -13,11 +13,11 @@ import _oracle as oracle
 from _power.log import Durability
 from sprag.queue import JobError, QueueService
 from sprag.queue.service import life_of
-from sprag.queue.states import OWNED, STATUSES, Event
+from sprag.queue.states import OWNED, Event
 from sprag.queue.store.store import Store
 from sprag.queue.store.tickets import Exchange, Options, Outcome, Run
 from tests.durability.machine.host import Host, Owner
-from tests.durability.machine.model import Model, Past, Row, Stale
+from tests.durability.machine.model import Besides, Model, Past, Row, Stale
 
 QUEUE = "work"
 KNOWN: tuple[tuple[str | None, ...], ...] = ((None,), ("old",), (None, "old", "new"))
@@ -38,8 +38,9 @@ class World(RuleBasedStateMachine):
         self.jobs: dict[str, Model] = {}
         self.accepted = 0
         self.newest: str | None = None
+        self.besides = Besides()
         self._open()
-        self.past = Past([], None, len(self.host.log.entries))
+        self.past = Past([], None, self.besides, len(self.host.log.entries))
         self.lasting = False
 
     # ------------------------------------------------------------ opening and looking
@@ -75,14 +76,14 @@ class World(RuleBasedStateMachine):
         self.host.boot(files)
         with self._look() as connection:
             assert oracle.audit(connection) == []
-            rows = self._rows(connection)
-        found = [state for state in possible if state.rows == rows]
+            rows, besides = self._rows(connection), Besides.of(connection)
+        found = [state for state in possible if (state.rows, state.besides) == (rows, besides)]
         assert found, f"the power was cut, and left {rows}, expected {possible[-1].rows}"
-        self.jobs, self.newest = found[-1].copy(), found[-1].newest
+        self.jobs, self.newest, self.besides = found[-1].copy(), found[-1].newest, besides
         for job in self.jobs.values():
             if job.owner is not None and job.owner not in self.dead:
                 self.dead.append(job.owner)  # its jobs had been recovered, and that was lost
-        self.past = Past(self.jobs.values(), self.newest, 0)
+        self.past = Past(self.jobs.values(), self.newest, besides, 0)
         self._open()
 
     @contextmanager
@@ -247,18 +248,14 @@ class World(RuleBasedStateMachine):
 
     def _between(self) -> None:
         """A transaction is over, but not the step."""
-        self.past.between(self.jobs.values(), self.newest)
+        self.past.between(self.jobs.values(), self.newest, self.besides)
 
-    def _pruned(self, count: int, expected: Sequence[Model]) -> None:
-        highest = max((job.order for job in self.jobs.values()), default=0)
-        gone = [job for job in expected if job.id != self.newest and job.order != highest]
-        assert count == len(gone)
-        for status in STATUSES:  # those of each are deleted in a transaction
-            those = [job for job in gone if job.status == status]
-            for job in those:
-                del self.jobs[job.id]
-            if those:
-                self._between()
+    def _rest(self) -> None:
+        """A step is over."""
+        end, lasting = len(self.host.log.entries), self.lasting or self.durability == "full"
+        self.past.rest(self.jobs.values(), self.newest, self.besides, end, lasting=lasting)
+        self.lasting = False
+        self.steps += 1
 
     def _replace(self, owner: Owner) -> None:
         """The process is started again. What it was lives on, to speak out of turn."""
@@ -277,6 +274,8 @@ class World(RuleBasedStateMachine):
 
     def _ready(self, owner: Owner) -> list[Model]:
         """What this process can start: of other tasks it leaves everything as it is."""
+        if self.besides.paused:
+            return []
         return [j for j in self._in("queued") if not j.waiting and j.task in owner.tasks]
 
     def _living(self) -> list[Owner]:
