@@ -48,7 +48,9 @@ def cell(text: str, style: str = "") -> Text:
 def name_of(job: Job) -> Text:
     """Return the job's task, if it has one, and its label, or else its item."""
     name = cell(job.label) if job.label else cell(job.item_json, "dim")
-    return cell(job.task).append(" ").append_text(name) if job.task else name
+    if job.task is None or job.task == job.label:  # the label of a scheduled task's jobs
+        return name
+    return cell(job.task).append(" ").append_text(name)
 
 
 def says(job: Job, *, lost: bool = False, unknown: bool = False) -> Text:

@@ -47,6 +47,8 @@ def test_jobs_are_listed_by_task(sprag: Sprag, mail: Mail) -> None:
     out = sprag("list").out
     assert re.search(r"completed .* welcome \{\"user_id\": ?1\}", out)
     assert re.search(r"completed .* receipt the first", out)
+    finished(mail, mail.receipt.using(label="receipt").enqueue(4))  # as a schedule's jobs are named
+    assert "receipt receipt" not in sprag("list").out
     more = sprag("list", "-t", "welcome", "-n", "1")
     assert "more:" not in more.err
     mail.welcome.enqueue_many([mail.welcome.args(3)])

@@ -409,14 +409,20 @@ def test_a_task_that_no_process_knows_says_so_and_lists_are_by_task(
         def welcome(self, user_id: int) -> int:
             return user_id
 
+        @task
+        def bill(self) -> None:
+            raise ValueError
+
     with Mail(database=database) as mail:
         finished(mail, *mail.welcome.enqueue_many(map(mail.welcome.args, range(3))))
+        finished(mail, mail.bill.enqueue())
         sql(database, "INSERT INTO job (queue, task, item, label) "
                       "VALUES ('mail', 'new', '{}', 'strange')")  # fmt: skip
         says = "no process here knows task new"
         page = open_page()
         expect(page.locator("#queues .queue")).to_contain_text(f"1 job waits: {says}")
         expect(page.locator("#warning")).to_contain_text(f"mail: 1 job waits: {says}")
+        expect(page.locator("#failures li .quiet")).to_contain_text("bill")
         page.get_by_role("link", name="Jobs", exact=True).click()
         expect(page.locator("#idle")).to_contain_text(f"mail: 1 job waits: {says}")
         strange = page.locator("#rows tr").filter(has_text="strange")

@@ -63,7 +63,8 @@ function failure(job) {
     el("a", { href: address(`jobs/${job.id}`), class: "why", "data-focus": job.id },
       el("b", {}, job.error?.type || "Error"), " ", el("span", {}, job.error ? job.error.message : "no error was stored")),
     el("p", { class: "quiet" },
-      el("span", { class: "name" }, nameOf(job)), el("span", {}, job.queue), since(job.moved_at), alike),
+      el("span", { class: "name" }, nameOf(job)), job.task ? el("span", {}, job.task) : null, el("span", {}, job.queue),
+      since(job.moved_at), alike),
   );
 }
 
