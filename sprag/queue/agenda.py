@@ -15,6 +15,9 @@ LATE_SECONDS: Final = 10.0
 """A schedule is late if its slot came longer ago. A process enqueues it within moments."""
 
 
+_LAST: Final = 253_402_300_799.0  # of the year 9999, after which there are no dates
+
+
 class Plan(NamedTuple):
     """A schedule, and when it is due. `words` are its definition for people; `last_job` is the job
     of its last slot, and `last` when that was enqueued; `next` is its next slot, unless it is
@@ -46,6 +49,8 @@ def _plan(row: Scheduled, now: float) -> Plan:
     try:
         slots = slots_of(row.definition)
         words, following = slots.words, slots.after(row.last_slot)
+        if following is not None and following > _LAST:
+            following = None
     except errors.ConfigurationError as error:
         problem = str(error)
     late = row.pause is None and following is not None and following < now - LATE_SECONDS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from typing import Any, Final, Protocol
 
 from .errors import ConfigurationError, shown
@@ -51,7 +52,7 @@ class Interval:
         return f"every {' '.join(parts)}"
 
     def after(self, at: float) -> float | None:
-        return float((at // self._seconds + 1) * self._seconds)
+        return float((at // self._seconds + 1) * self._seconds) if math.isfinite(at) else None
 
     def newest(self, after: float, until: float) -> float | None:
         slot = float(until // self._seconds * self._seconds)

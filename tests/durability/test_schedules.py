@@ -45,11 +45,15 @@ LEAST = {
     "cancel, handlers that do not look": 50_000_000,
     "cancel, handlers that wait for it": 60,
     "cancel against retry": 2_000,
+    "cancel against a retry that does not count": 2_000,
+    "cancel against a failure that is told": 700,
+    "two enqueue what is unique": 1_000,
     "stop against enqueue": 45_000,
     "stop against cancel": 340_000,
     "stop against start": 110_000,
     "start against stop": 8_000,
     "two processes claim": 30_000_000,
+    "one process knows the task": 400_000,
     "taken for dead": 9_000_000_000_000,
     "cancel against recovery": 400_000,
     "leave beside another process": 3_000_000,
@@ -87,6 +91,11 @@ def test_every_order_of_a_race_ends_well() -> None:
         assert row is not None, done.stdout
         assert int(row[1]) >= LEAST[name], done.stdout
     assert f"{len(names)} races, " in done.stdout
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+def test_every_race_can_be_played(stage: Stage, scenario: Scenario) -> None:
+    assert explore(stage, scenario, seconds=0).wrong == {}
 
 
 # ---------------------------------------------------------------- the search itself

@@ -100,6 +100,15 @@ def _enqueue_against_claims(scene: Scene) -> None:
     scene.actor("other", lambda: scene.enqueue(a, TWO), of="a")
 
 
+def _one_knows_the_task(scene: Scene) -> None:
+    a = scene.process("a")
+    scene.process("b")
+    scene.enqueue(a, ONE)
+    scene.workers("a", 1, quick)
+    scene.workers("b", 1, quick, tasks=("new",))
+    scene.actor("caller", lambda: scene.enqueue(a, TWO, task="new"), of="a")
+
+
 def _unique_at_once(scene: Scene) -> None:
     a, b = scene.process("a"), scene.process("b")
     scene.workers("a", 1, quick)
@@ -261,6 +270,7 @@ SCENARIOS: Final = (
     Scenario("enqueue against claims", _enqueue_against_claims),
     Scenario("two enqueue what is unique", _unique_at_once),
     Scenario("two processes claim", _two_processes),
+    Scenario("one process knows the task", _one_knows_the_task),
     Scenario("two keepers at one slot", two_keepers_at_one_slot),
     Scenario("pause against claims", pause_against_claims),
     Scenario("taken for dead", _taken_for_dead),

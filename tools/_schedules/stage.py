@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -94,11 +95,13 @@ class Scene:
         count: int,
         handler: Callable[[RunningJob], object],
         failures: Failures | None = None,
+        tasks: tuple[str | None, ...] = (None,),
     ) -> Any:
-        """Workers of a process: the actors "<name> 1", "<name> 2"."""
+        """Workers of a process, which know these tasks: the actors "<name> 1", "<name> 2"."""
         self.run.process = name
-        handlers = {None: Handler(self.handler(handler), Policy(Backoff(0)))}
-        return WorkerPool(self.engines[name], QUEUE, count, handlers, None, 1 << 20, failures)
+        handlers = dict.fromkeys(tasks, Handler(self.handler(handler), Policy(Backoff(0))))
+        known = None if tasks == (None,) else json.dumps(tasks)
+        return WorkerPool(self.engines[name], QUEUE, count, handlers, known, 1 << 20, failures)
 
     def failures(self) -> Failures:
         """An `on_failure` that is noted."""

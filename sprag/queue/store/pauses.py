@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..durations import END_OF_TIME
 from ..file.database import Database
 from ..threads.inside import here
 from .rows import changed_by, row_of, rows_of, shown
@@ -15,6 +16,11 @@ class Pause(NamedTuple):
 
     reason: str | None
     since: float
+
+
+def pause_of(reason: str | None, since: float) -> Pause:
+    """The pause of a row. What is no date, from another program, becomes 1970."""
+    return Pause(reason, since if 0 <= since < END_OF_TIME else 0.0)
 
 
 class Pauses:
@@ -29,13 +35,13 @@ class Pauses:
         """The pause of a queue; None if it is not paused."""
         with here.inside, self._database.reading() as reader:
             row = row_of(reader, "pause_of", queue=queue)
-        return None if row is None else Pause._make(shown(row))
+        return None if row is None else pause_of(*shown(row))
 
     def all(self) -> dict[str, Pause]:
         """The pauses of all queues that are paused."""
         with here.inside, self._database.reading() as reader:
             rows = rows_of(reader, "pauses")
-        return {queue: Pause(reason, since) for queue, reason, since in map(shown, rows)}
+        return {queue: pause_of(reason, since) for queue, reason, since in map(shown, rows)}
 
     def pause(self, queue: str, reason: str | None) -> None:
         """Let no process start jobs of a queue from now on. If it is paused already, only the

@@ -9,11 +9,15 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from ..file.database import Database
+from ..file.meaning import ENVIRONMENT
 from ..threads.inside import here
+from ..threads.logs import Log
 from . import moves
-from .pauses import Pause
-from .rows import changed_by, row_of, rows_of, shown
+from .pauses import Pause, pause_of
+from .rows import changed_by, row_of, rows_of, savepoint, shown
 from .tickets import Options, Write
+
+log: Final = Log("sprag.queue")
 
 # A last slot that is ahead by more is that of a clock which was wrong.
 _AHEAD_SECONDS: Final = 86400.0
@@ -113,7 +117,9 @@ class Schedules:
 
         def run(connection: apsw.Connection, now: float) -> list[str]:
             return [
-                slot.name for slot in due if not _enqueue(connection, now, queue, slot, max_queued)
+                slot.name
+                for slot in due
+                if not _enqueue_or_say(connection, now, queue, slot, max_queued)
             ]
 
         return self._write(run)
@@ -160,8 +166,23 @@ class Schedules:
 
 def _scheduled(*row: Any) -> Scheduled:
     queue, name, definition, item, options, owner, alive, slot, job, paused_at, reason = row
-    pause = None if paused_at is None else Pause(reason, paused_at)
+    pause = None if paused_at is None else pause_of(reason, paused_at)
     return Scheduled(queue, name, definition, item, options, owner, bool(alive), slot, job, pause)
+
+
+def _enqueue_or_say(
+    connection: apsw.Connection, now: float, queue: str, due: Due, max_queued: int | None
+) -> bool:
+    """Like `_enqueue`, but what another program has made of one schedule keeps no other."""
+    try:
+        with savepoint(connection):
+            return _enqueue(connection, now, queue, due, max_queued)
+    except ENVIRONMENT:
+        raise
+    except (apsw.Error, UnicodeError) as error:
+        log.error("schedule %r of queue %r cannot enqueue its job, which is left out: %s",
+                  due.name, queue, error)  # fmt: skip
+        return _enqueue(connection, now, queue, due._replace(id=None), max_queued)
 
 
 def _enqueue(
@@ -183,6 +204,15 @@ def _enqueue(
 def _insert(
     connection: apsw.Connection, now: float, queue: str, id_: str, item: str, options: str
 ) -> None:
-    given = json.loads(options)
-    kept = {name: value for name, value in given.items() if name in _KEPT}
-    moves.insert(connection, now, Options(queue, **kept), [id_], [item])
+    moves.insert(connection, now, Options(queue, **_kept(options)), [id_], [item])
+
+
+def _kept(options: str) -> dict[str, Any]:
+    """What `options_text` made; nothing, if another program has written something else."""
+    try:
+        given = json.loads(options)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        return {}
+    return {name: value for name, value in given.items() if name in _KEPT}
