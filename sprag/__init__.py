@@ -2,6 +2,8 @@
 
 The names come from `sprag.queue`, `sprag.web` and `sprag.browser` at first use, so that
 `import sprag` costs nothing.
+
+PYTEST_DONT_REWRITE: there is a plugin, so pytest would warn if this was imported before it began.
 """
 
 from __future__ import annotations

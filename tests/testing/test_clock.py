@@ -87,7 +87,9 @@ def test_workers_go_by_the_clock_too(make_queue: MakeQueue, clock: Clock) -> Non
     clock.rule(queue)
     with queue:
         done = queue.wait(queue.enqueue(1).id, 60)
-    assert {move.at for move in queue.history(done.id)} == {START.timestamp()}
+    history = queue.history(done.id)
+    assert {move.at for move in history} == {START.timestamp()}
+    assert [move.due_at for move in history if move.event == "retry"] == [START.timestamp()]
 
 
 def test_it_rules_all_queues_of_the_file_until_that_is_closed(

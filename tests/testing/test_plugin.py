@@ -83,6 +83,12 @@ def test_a_fixture_of_that_name_of_the_users_own_comes_first(tmp_path: Path) -> 
     assert "1 passed" in run(tmp_path, "-m", "pytest", "-W", "error", "-q", "test_own.py")
 
 
+def test_pytest_may_begin_after_sprag_was_imported(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text("def test_it(): pass\n", encoding="utf-8")
+    program = "import sys, sprag.queue, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    assert "1 passed" in run(tmp_path, "-c", program, "-W", "error", "-q", "test_one.py")
+
+
 def test_it_loads_nothing_of_sprag_in_a_run_that_does_not_use_it(tmp_path: Path) -> None:
     (tmp_path / "test_none.py").write_text(
         "import sys\n\n\ndef test_it():\n"
