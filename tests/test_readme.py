@@ -7,7 +7,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
-from tests.documents import ROOT, blocks, commands, named_files, run_examples
+from tests.documents import ROOT, blocks, commands, named_files, run, run_examples
 from tests.recipes.conftest import running
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,9 +45,16 @@ def test_the_commands_to_install_and_to_try_name_what_is_there() -> None:
     assert all((ROOT / script).is_file() for script in scripts)
 
 
+def test_the_test_of_the_example_passes(tmp_path: Path) -> None:
+    name = "test_mail.py"
+    (tmp_path / name).write_text(named_files(README)[name], encoding="utf-8")
+    assert "1 passed" in run(tmp_path, "-m", "pytest", "-W", "error", "-q", name)
+
+
 def write_page(folder: Path) -> Path:
     """The folder, with every file of the page that the README shows."""
     files = named_files(README)
+    del files["test_mail.py"]
     assert sorted(files) == [
         "app/routes/count.html", "app/routes/count.py", "app/routes/count_module.py", "main.py",
     ]  # fmt: skip
