@@ -15,6 +15,7 @@ from .job import Job
 from .payload.codec import encode, same
 from .service import QueueService, enqueue_task, hook_of, life_of, runs_jobs
 from .signature.containers import read_by, written
+from .store.tickets import Exchange
 from .tasking import TaskCall
 from .threads.inside import here
 from .work import running
@@ -56,8 +57,8 @@ class Step:
 
 
 class Worker:
-    """Runs jobs of a queue in the calling thread, as a worker thread does; in a `with` block, also
-    what the queue's schedules enqueue.
+    """Runs jobs of a queue in the calling thread, as a worker thread does, and enqueues what its
+    schedules say. Use it in a `with` block.
 
     `point` is called whenever a handler reports progress, looks whether it is cancelled, passes a
     `mark`, or has ended. Raises ConfigurationError for a queue that cannot run jobs, or whose
@@ -86,17 +87,23 @@ class Worker:
         life.offers.is_run(engine, self.name)
 
     def __enter__(self) -> Self:
+        # For those who ask who works here: a handler that waits for another job, above all.
+        ticket = self._ticket = Exchange(
+            self.name, self._engine.ownership.take(), self._life.runs.names
+        )
+        self._engine.crew.admit([ticket])
         most = self._life.settings.max_queued
         self._engine.timetable.take(self, self.name, self._standing, most)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._engine.timetable.drop(self)
+        self._engine.crew.discharge([self._ticket], None)
 
     def step(self, job_id: str | None = None) -> Step | None:
         """Run the next ready job, or the queued one of this id. None if there is none."""
         engine, raised = self._engine, list[BaseException]()
-        owner = engine.ownership.take()
+        owner = self._ticket.owner
         if self._standing:
             with here.inside:
                 engine.timetable.look(owner)
@@ -109,6 +116,7 @@ class Worker:
         job = RunningJob(run, self.name, engine.crew.dirty.add, limit)
         if self._point is not None:
             job = _Watched(run, self.name, engine.crew.dirty.add, limit, self._passed)
+        self._ticket.claimed = run
         engine.crew.running[run.key, run.starts] = job
         try:
             outcome = execute(
@@ -121,6 +129,7 @@ class Worker:
         if self._point is not None and self._passed("the end"):
             return Step(None, None)
         stored, after = engine.store.conclude(owner, outcome)
+        self._ticket.claimed = None
         if stored and after is not None and after.status == "failed" and self._failures is not None:
             self._failures.tell(after)
         # What made it give way to a cancellation is no failure, and not stored as one.

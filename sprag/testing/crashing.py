@@ -96,7 +96,8 @@ def _run(
             job = queue.enqueue(item, max_crashes=_CRASHES)
         else:
             [job] = enqueue_task(queue, task, [item], max_crashes=_CRASHES)
-        Worker(queue, point).step(job.id)
+        with Worker(queue, point) as worker:
+            worker.step(job.id)
         if crash_at is not None:
             queue.stop()  # what is open of the process that died
             drain(queue)

@@ -229,6 +229,18 @@ def test_a_handler_sees_no_context_of_the_test(make_queue: MakeQueue) -> None:
     assert [job.result for job in drain(queue)] == ["none"]
 
 
+def test_a_handler_that_waits_for_a_job_that_nobody_runs_is_told_so(
+    make_queue: MakeQueue,
+) -> None:
+    def handle(self: QueueService, item: Any) -> Any:
+        return self.wait(self.enqueue("inner").id).result if item == "outer" else item
+
+    queue = make_queue(handle)
+    queue.enqueue("outer")
+    outer, inner = drain(queue)
+    assert (outer.error and outer.error.type, inner.result) == ("WaitInsideHandler", "inner")
+
+
 def test_run_one_makes_one_attempt_at_the_next_job_or_at_the_given_one(mail: Mail) -> None:
     first, second = mail.enqueue_many(["first", "second"])
     third = mail.enqueue("third", delay="1d")
