@@ -16,7 +16,7 @@ from sprag.queue.file import disk
 from sprag.queue.file.database import Database
 from sprag.queue.liveness import owners, recovery
 from sprag.queue.store import batch, commit, dealing, moves, store, tickets
-from sprag.queue.work import crew, engine, keeper, owner, pool, running, space
+from sprag.queue.work import crew, engine, execution, keeper, owner, pool, running, space
 
 from . import primitives
 from .file import Lock, insert, step
@@ -27,7 +27,7 @@ from .shared import Shared
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
-NOW: Final = 4_000_000_000.0  # after any time that a back-off ends
+NOW: Final = 4_000_000_000.0
 JOURNAL_STEPS: Final = frozenset(
     [
         "post", "lead", "BEGIN", "INSERT", "deal", "dismiss", "enter", "interrupt", "look",
@@ -216,6 +216,7 @@ def in_steps(database: Callable[..., Database]) -> Iterator[None]:
                 "doubt": step("look for an owner's lock", READ, owners.doubt),
             },
         ),
+        (execution, {"_LEAST_SECONDS": 0.0}),  # the clock stands still
         (disk, {"sync": lambda fd: None}),
         (lifecycle, {"threading": threading, "Engine": Engine, "WorkerPool": WorkerPool}),
         (declared, {"Lifecycle": Lifecycle}),
