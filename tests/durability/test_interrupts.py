@@ -85,6 +85,7 @@ def test_sigterm_while_the_main_thread_enqueues_ends_in_order(tmp_path: Path) ->
             [sys.executable, PROGRAMS / "terminated.py", str(database)],
             env=unmeasured(),
             stdout=subprocess.PIPE,
+            bufsize=0,  # what a buffer has read already, communicate() does not see
         )
         with process:
             try:
